@@ -1,0 +1,222 @@
+"""What the report says: plain text, tables and sentences, made from the description and the committed rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.answer import ABSENT, HEADINGS, cells, interval_text, number_text
+from analysis.compare import ArmResult, Comparison
+from analysis.escaping import visible
+from analysis.intervals import LEVEL, RESAMPLES
+from analysis.rows import arms_of, best_trials, select, spec_of, tidy
+
+
+@dataclass(frozen=True)
+class Table:
+    """Column names and lines of text; the first cell of a line names it."""
+
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm in words: its formulas, what theory predicts, what was found."""
+
+    name: str
+    discriminator: str
+    generator: str
+    citation: str
+    prediction: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything on the page but the figures, as unescaped text."""
+
+    title: str
+    question: str
+    prediction: str
+    found: str
+    remarks: tuple[str, ...]
+    answer: Table
+    answer_label: str
+    reading: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    budget: Table
+    shared: str
+    lost: Table
+    provenance: Table
+    reproduce: str
+    commands: str
+    spec: str
+
+
+def compose(description: Mapping[str, Any], frame: pd.DataFrame, comparison: Comparison) -> Page:
+    """The page's text for a sweep; whatever is missing is said to be missing."""
+    spec = spec_of(description)
+    budget, shared, uneven = _budget(frame, [a.arm for a in comparison.arms])
+    name = spec.get("name") or description.get("name")
+    return Page(
+        title=_told(name, "A sweep without a name"),
+        question=_told(spec.get("question"), "None was stated."),
+        prediction=_told(spec.get("prediction"), "Nothing was predicted."),
+        found=_answer(comparison),
+        remarks=(*comparison.remarks, *uneven),
+        answer=Table(HEADINGS, tuple(cells(a) for a in comparison.arms)),
+        answer_label={
+            "confirm": "Arms by median KS distance on the confirm seeds",
+            "search only": "Search only, not a comparison: each arm's best trial on the seeds that chose it",
+            "no rows": "No committed rows to compare",
+        }[comparison.stage],
+        reading=_reading(comparison),
+        arms=tuple(_arm(a, description) for a in comparison.arms),
+        budget=budget,
+        shared=shared,
+        lost=_lost(frame),
+        provenance=_provenance(description),
+        reproduce="Run the specification below with the commit and the engine named above. A member's row is a "
+        "function of the member and the engine, so keys, scores and digests agree; this page is then made from the rows alone.",
+        commands="python -m analysis.compare SWEEP_FOLDER\npython -m analysis.report SWEEP_FOLDER",
+        spec=json.dumps(spec, indent=1, sort_keys=True, default=str),
+    )
+
+
+def _told(value: object, otherwise: str) -> str:
+    return visible(value) if isinstance(value, str) and value.strip() else otherwise
+
+
+def _answer(comparison: Comparison) -> str:
+    """One paragraph: who is nearest, and who differs from the baseline after Holm's correction."""
+    ranked = [a for a in comparison.arms if a.n]
+    if not ranked:
+        return "Nothing: no committed row can be compared."
+    first = ranked[0]
+    nearest = f"Least median KS: {first.arm}, {interval_text(first.ks_median)}."
+    if comparison.stage != "confirm":
+        return f"No answer yet; only searched trials are committed. {nearest}"
+    distinct = [(a, a.paired) for a in ranked if a.paired and a.paired.p_holm < 1 - LEVEL]
+    nearer = [a.arm for a, p in distinct if (p.median.estimate or 0) < 0]
+    farther = [a.arm for a, p in distinct if (p.median.estimate or 0) > 0]
+    parts = [nearest]
+    parts += [f"Nearer than the baseline: {', '.join(nearer)}."] if nearer else []
+    parts += [f"Farther than the baseline: {', '.join(farther)}."] if farther else []
+    if not nearer and not farther:
+        parts.append("No arm's difference from its baseline is told apart from chance at these seeds.")
+    return " ".join(parts)
+
+
+def _reading(comparison: Comparison) -> tuple[str, ...]:
+    baselines = [f"{arm} in view {view}" for view, arm in comparison.baselines.items()]
+    lines = [
+        "Seeds: members trained afresh on seeds that no search saw. A diverged or failed member counts as KS = 1 and "
+        "as no success; none is dropped. Mean and sd of the generated law are medians over the scored seeds.",
+        "KS: sup |F_generated - F_target|, on stratified noise. A perfect generator reads "
+        f"{comparison.stratified_floor:.2g} there, and {comparison.noise_floor:.2g} on average from as many independent "
+        "draws: the noise floor.",
+        f"Success: KS < {comparison.success_ks:g}, share with Wilson's interval. Other intervals: bootstrap of the "
+        f"seeds, BCa where it is defined, {RESAMPLES:,} resamples.",
+        "Difference: median over shared seeds of KS minus the baseline's on the same seed; negative is nearer. p: "
+        "Wilcoxon's signed-rank test with Holm's correction over all arms. In floors: that median over the floor.",
+    ]
+    if baselines:
+        lines.append(f"Baseline: {'; '.join(baselines)}.")
+    return tuple(lines)
+
+
+def _arm(result: ArmResult, description: Mapping[str, Any]) -> Arm:
+    told = next((a for a in arms_of(description) if a["arm"] == result.arm), {})
+    return Arm(
+        name=result.arm,
+        discriminator=_told(told.get("discriminator"), "not recorded"),
+        generator=_told(told.get("generator"), "not recorded"),
+        citation=_told(told.get("citation"), "not recorded"),
+        prediction=_told(told.get("prediction"), "nothing recorded"),
+        found=_found(result),
+    )
+
+
+def _found(result: ArmResult) -> str:
+    if not result.n:
+        return "No rows to compare."
+    text = f"median KS {interval_text(result.ks_median)}; {result.successes} of {result.n} seeds succeed"
+    if result.mean is not None or result.sd is not None:
+        text += f"; mean {number_text(result.mean)}, sd {number_text(result.sd)}"
+    lost = ((result.diverged, "diverged"), (result.failed, "failed"))
+    return "; ".join([text, *(f"{count} {what}" for count, what in lost if count)]) + "."
+
+
+SETTINGS = ("steps", "batch", "hidden", "d_steps", "g_steps", "lr_d", "lr_g", "beta1", "beta2", "lr_decay", "ema",
+            "weight_clip")  # fmt: skip
+
+
+def _budget(frame: pd.DataFrame, arms: Iterable[str]) -> tuple[Table, str, tuple[str, ...]]:
+    """What each arm was given, the settings that all share, and a remark where arms were not searched equally."""
+    rows, _ = tidy(frame)
+    search, confirm = rows[rows["stage"] == "search"], rows[rows["stage"] == "confirm"]
+    best, counts, settings = best_trials(search), {}, {}
+    for arm in arms:
+        own, fresh = search[search["arm"] == arm], confirm[confirm["arm"] == arm]
+        chosen = (fresh if len(fresh) else own[own["trial"] == best.get(arm)]).head(1)
+        counts[arm] = (int(own["trial"].nunique()), len(own), int(fresh["seed"].nunique()))
+        settings[arm] = {n: _cell(_one(chosen, n)) for n in ("trial", *SETTINGS)}
+    shared = [n for n in SETTINGS if len(settings) > 1 and len({s[n] for s in settings.values()}) == 1]
+    shown = [n for n in SETTINGS if n not in shared]
+    lines = tuple((a, *map(str, counts[a]), *(settings[a][n] for n in ("trial", *shown))) for a in counts)
+    columns = ("arm", "trials", "search members", "confirm seeds", "chosen trial", *shown)
+    uneven = len({c[:2] for c in counts.values()}) > 1
+    remarks = ("The arms were not searched equally; see the budget table.",) if uneven else ()
+    common = ", ".join(f"{n} {next(iter(settings.values()))[n]}" for n in shared)
+    return Table(columns, lines), common or "none", remarks
+
+
+def _one(rows: pd.DataFrame, name: str) -> float | None:
+    known = rows[name].dropna()
+    return float(known.iloc[0]) if len(known) else None
+
+
+def _lost(frame: pd.DataFrame) -> Table:
+    rows = select(frame).frame
+    lines = []
+    for _, row in rows[rows["outcome"].isin(["diverged", "failed"])].iterrows():
+        step = row["stopped_step"]
+        where = f"step {step:.0f}" if step == step else ""
+        why = row["failure"] if row["outcome"] == "failed" else row["stopped_tensor"]
+        reason = ", ".join(p for p in (where, _told(why, "")) if p) or "no reason recorded"
+        lines.append((str(row["arm"]), f"{row['seed']:.0f}", str(row["outcome"]), reason))
+    return Table(("arm", "seed", "outcome", "where or why"), tuple(lines))
+
+
+def _provenance(description: Mapping[str, Any]) -> Table:
+    told = description.get("provenance")
+    pairs = [(n, description.get(n)) for n in ("uid", "fingerprint", "created")]
+    pairs += list(told.items()) if isinstance(told, Mapping) else [("provenance", None)]
+    lines = tuple((str(n), "not recorded" if v is None else v if isinstance(v, str) else json.dumps(v, default=str))
+                  for n, v in pairs)  # fmt: skip
+    return Table(("what", "value"), lines)
+
+
+def table_of(frame: pd.DataFrame) -> Table:
+    """A frame as text: numbers to four significant digits, whole ones whole, a dash where there is none."""
+    lines = tuple(tuple(_cell(v) for v in line) for line in frame.itertuples(index=False, name=None))
+    return Table(tuple(str(c) for c in frame.columns), lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and value != value):
+        return ABSENT
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+    return str(value)
+
+
+def markdown_lines(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table, from cells that are escaped already."""
+    shown = [f"| {' | '.join(line)} |" for line in (columns, *lines)]
+    return [shown[0], f"|{'---|' * len(columns)}", *shown[1:]]

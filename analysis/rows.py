@@ -1,0 +1,166 @@
+"""Which committed rows a comparison reads, and what is said about those it cannot read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from harness.errors import InputError, StoreError
+from harness.store import SCHEMA, Store
+from harness.targets import Target
+
+Stage = Literal["confirm", "search only", "no rows"]
+LOST = ("diverged", "failed")
+_LISTS = frozenset(n for n in SCHEMA.names if n == "quantiles" or n == "generator" or n.startswith("snapshot_"))
+_TEXTS = (
+    "key",
+    "stage",
+    "arm",
+    "loss",
+    "view",
+    "target",
+    "engine",
+    "outcome",
+    "stopped_tensor",
+    "failure",
+    "sample_state",
+)
+_NUMBERS = tuple(n for n in SCHEMA.names if n not in _LISTS and n not in (*_TEXTS, "loss_params", "digest"))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The members that are compared, one row per arm and seed, and the remarks on what was left out."""
+
+    stage: Stage
+    frame: pd.DataFrame
+    remarks: tuple[str, ...]
+
+
+def tidy(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Committed rows with every column of the schema, numbers as numbers, and a score in each row that is kept.
+
+    A diverged or failed member scores 1. A row without an arm, a stage, a seed or a score is left out and counted.
+    """
+    remarks = [f"The rows have no column {n!r}." for n in ("arm", "stage", "seed", "ks", "outcome") if n not in frame]
+    rows = frame.reindex(columns=list(SCHEMA.names)).copy()
+    for name in _NUMBERS:
+        rows[name] = pd.to_numeric(rows[name], errors="coerce").astype(np.float64).replace([np.inf, -np.inf], np.nan)
+    for name in _TEXTS:
+        rows[name] = [v if isinstance(v, str) else None for v in rows[name]]
+    rows.loc[rows["outcome"].isin(LOST), "ks"] = 1.0
+    unnamed = int((rows["outcome"].isna() & rows["ks"].notna()).sum())
+    if unnamed:
+        remarks.append(f"{unnamed} of {len(rows)} rows name no outcome; they are read as scored.")
+    for name, what in (("arm", "an arm"), ("stage", "a stage"), ("seed", "a seed"), ("ks", "a score")):
+        absent = rows[name].isna()
+        if absent.any():
+            remarks.append(f"{int(absent.sum())} of {len(rows)} rows left out: they have no value for {what}.")
+            rows = rows[~absent]
+    return rows.reset_index(drop=True), tuple(remarks)
+
+
+def best_trials(search: pd.DataFrame) -> dict[str, int]:
+    """Per arm the trial with the least mean KS over its search seeds (of equals the earliest)."""
+    known = search[search["trial"].notna()]
+    if known.empty:
+        return {}
+    means = known.groupby(["arm", "trial"])["ks"].mean().reset_index().sort_values(by=["ks", "trial"])
+    first = means.drop_duplicates("arm")
+    return {str(a): int(t) for a, t in zip(first["arm"], first["trial"], strict=True)}
+
+
+def select(frame: pd.DataFrame) -> Selection:
+    """The confirm rows; where there are none yet, the search rows of each arm's best trial, which are no comparison."""
+    rows, told = tidy(frame)
+    remarks = list(told)
+    search, confirm = rows[rows["stage"] == "search"], rows[rows["stage"] == "confirm"]
+    best = best_trials(search)
+    if len(confirm):
+        chosen = _one_trial(confirm, best, remarks)
+        stage: Stage = "confirm"
+    elif len(search):
+        keep = [t == best.get(str(a)) for a, t in zip(search["arm"], search["trial"], strict=True)]
+        chosen, stage = search[keep], "search only"
+        remarks.insert(0, "No confirm rows yet. The numbers are of the searched trials on the seeds that chose them: "
+                          "search only, not a comparison.")  # fmt: skip
+    else:
+        chosen, stage = rows.iloc[:0], "no rows"
+        remarks.insert(0, "No rows that can be compared are committed.")
+    repeated = chosen.duplicated(["arm", "seed"])
+    if repeated.any():
+        remarks.append(f"{int(repeated.sum())} rows repeat an arm and a seed; the first committed one is read.")
+    return Selection(stage, chosen[~repeated].reset_index(drop=True), tuple(remarks))
+
+
+def _one_trial(confirm: pd.DataFrame, best: Mapping[str, int], remarks: list[str]) -> pd.DataFrame:
+    """Confirm rows of one trial per arm: seeds of two settings are not one sample."""
+    keep = pd.Series(True, index=confirm.index)
+    for arm, rows in confirm.groupby("arm"):
+        trials = sorted({int(t) for t in rows["trial"].dropna()})
+        if len(trials) > 1:
+            chosen = best[str(arm)] if best.get(str(arm)) in trials else trials[0]
+            keep[rows.index] = rows["trial"] == chosen
+            remarks.append(f"{arm}: confirm rows of trials {', '.join(map(str, trials))}; trial {chosen} is read.")
+    return confirm[keep]
+
+
+def numbers(cell: object) -> NDArray[np.float64] | None:
+    """A list column's cell as an array; None where it is null, empty or not numeric. Null elements are NaN."""
+    if cell is None or isinstance(cell, (str, bytes, float)):
+        return None
+    try:
+        found = np.asarray(cell, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    return found if found.ndim == 1 and found.size else None
+
+
+def quantiles(row: Mapping[str, Any] | pd.Series) -> NDArray[np.float64] | None:
+    """The quantiles of a member's generated law, ascending; None where they are missing or not finite."""
+    found = numbers(row.get("quantiles"))
+    return np.sort(found) if found is not None and found.size > 1 and np.isfinite(found).all() else None
+
+
+def spec_of(description: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec in ``sweep.json``; empty where it is missing."""
+    told = description.get("spec")
+    return dict(told) if isinstance(told, Mapping) else {}
+
+
+def arms_of(description: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The arms that ``sweep.json`` describes and names; empty where there are none."""
+    told = description.get("arms")
+    entries = told if isinstance(told, list) else []
+    return [dict(a) for a in entries if isinstance(a, Mapping) and isinstance(a.get("arm"), str)]
+
+
+def target_of(description: Mapping[str, Any]) -> Target | None:
+    """The target that ``sweep.json`` names; None where it names none that this program knows."""
+    told: Any = spec_of(description).get("target")
+    try:
+        return Target(str(told["law"]), dict(told["params"]))
+    except (InputError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def read(store: Store) -> tuple[dict[str, Any], pd.DataFrame, tuple[str, ...]]:
+    """Description and committed rows of a sweep, and a remark for each file of rows that cannot be read.
+
+    Raises:
+        StoreError: there is no sweep, or its description is damaged.
+    """
+    description, tables, remarks = store.describe(), [], []
+    for index in store.committed():
+        try:
+            tables.append(store.population(index).replace_schema_metadata(None))
+        except StoreError as error:
+            remarks.append(f"Population {index} is left out. {error}")
+    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+    return description, table.to_pandas(maps_as_pydicts="strict"), tuple(remarks)

@@ -1,0 +1,48 @@
+"""The command line: arguments and printing, no logic. One module a command; heavy imports inside the commands.
+
+Exit status: 0 done, 1 a replay whose bits differ, 2 a wrong input (one line on standard error), 130 interrupted,
+143 terminated.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from harness.cli import doctor, losses, replay, report, score, sweep, train
+from harness.errors import InputError
+
+app = typer.Typer(
+    name="harness",
+    help="Which GAN loss works, how robustly, and why, where the truth is known exactly.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+for module in (sweep, train, losses, score, replay, report, doctor):
+    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in (sweep, train, score, replay))(
+        module.command
+    )
+
+
+def main() -> None:
+    """Run the command line; the console script ``harness``."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; what was committed is kept", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    # A second signal ends the process at once, as without a handler.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.exit(128 + number)

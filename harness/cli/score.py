@@ -1,0 +1,51 @@
+"""``harness score``: how far anybody's sample lies from a target."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import AsJson
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="A .npy file of one array, or a .csv file of one column.")],
+    target: Annotated[str, typer.Option(help='A law of scipy.stats: "norm(loc=4, scale=1.25)".')] = (
+        "norm(loc=4, scale=1.25)"
+    ),
+    column: Annotated[str | None, typer.Option(help="The column of a .csv file with several.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a sample: KS distance and test, Wasserstein, Cramér-von Mises, Anderson-Darling, and noise floors.
+
+    Examples:
+
+        harness score sample.csv
+
+        harness score draws.npy --target "t(df=3)" --json
+    """
+    from harness.scoring import score_file
+    from harness.targets import Target
+
+    result = score_file(file, Target.parse(target), column)
+    if as_json:
+        print(json.dumps(result, allow_nan=False))  # noqa: T201
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{file.name}: {result['n']} values against {result['target']} ({result['state']})")
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    for name in ("ks", "ks_over_floor", "ks_pvalue", "w1", "cvm", "ad", "mean", "sd"):
+        table.add_row(name, _number(result[name]))
+    for name, value in (result["floors"] or {}).items():
+        table.add_row(f"floor: {name}", _number(value))
+    Console().print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"

@@ -1,0 +1,112 @@
+"""``harness sweep``: search, confirm, commit, report, mirror."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import EngineName, Overrides
+
+if TYPE_CHECKING:
+    from harness.engines import Choice
+    from harness.spec import Experiment
+
+SWEEPS = Path("sweeps")
+
+
+def command(
+    experiment: Annotated[Path, typer.Argument(help="An experiment file (TOML); see experiments/.")],
+    overrides: Overrides = None,
+    engine: EngineName = "auto",
+    out: Annotated[Path | None, typer.Option(help="The sweep's folder (default: sweeps/NAME).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that must exist.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Set an existing sweep aside and start anew.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and for how long.")] = False,
+) -> None:
+    """Run an experiment: search per variant, confirm on fresh seeds, report, mirror to MLflow.
+
+    What is committed in the folder is never trained again: the same command goes on where it was stopped.
+
+    Examples:
+
+        harness sweep experiments/labels.toml
+
+        harness sweep experiments/labels.toml --set search.trials=4 --set train.steps=2000 --out /tmp/small
+
+        harness sweep experiments/seed.toml --dry-run
+    """
+    from harness.engines import choose
+    from harness.errors import InputError
+    from harness.spec import load
+    from harness.store import Store, slug
+    from harness.sweep import Sweep, set_aside
+
+    spec = load(experiment, overrides or ())
+    choice = choose(engine)
+    folder = out or SWEEPS / slug(spec.name)
+    if resume and fresh:
+        raise InputError("--resume and --fresh exclude each other; give one of them")
+    if resume and not Store(folder).exists:
+        raise InputError(f"{folder}: no sweep to resume; leave --resume out to start one")
+    job = Sweep(spec, Store(folder), choice.engine)
+    if dry_run:
+        _dry_run(spec, choice, folder)
+        return
+    if fresh and (aside := set_aside(folder)):
+        _say(f"set aside: {aside}")
+    resumed = job.open()
+    _say(f"{'going on with' if resumed else 'starting'} {folder}; engine {choice.engine.name}: {choice.reason}")
+    _run(job)
+
+
+def _run(job: Sweep) -> None:  # type: ignore[name-defined] # noqa: F821 - imported lazily
+    from analysis.report import write_report
+    from analysis.winners import draw_winners
+    from harness.cli.progress import Reporter
+    from harness.plan import gan_steps, planned
+    from harness.tracking import Mirror, default_uri, redact
+
+    uri = default_uri()
+    mirror = Mirror(job.store.folder, uri)
+    mirror.start()
+    populations = sum(len(this.populations) for this in planned(job.experiment))
+    with Reporter(gan_steps(job.experiment), populations) as reporter:
+        job.run(reporter)
+    draw_winners(job.store)
+    page = write_report(job.store.folder)
+    _say(f"MLflow ({redact(uri)}): {mirror.finish()}")
+    _say(f"report: {page}")
+
+
+def _dry_run(spec: Experiment, choice: Choice, folder: Path) -> None:
+    from harness.estimate import estimated_seconds
+    from harness.plan import gan_steps, planned
+
+    rounds = planned(spec)
+    members = sum(size for this in rounds for _, size in this.populations)
+    search, confirm = spec.search, spec.confirm
+    lines = [
+        f"{spec.name}: {len(spec.arms)} arms, target {spec.target.text}, {spec.train.steps} steps a member",
+        *(f"  {arm.text}" + _searched(spec, arm) for arm in spec.arms),
+        f"search: {search.trials} trials an arm ({search.sampler}), {search.seeds} seeds each, rounds of {spec.batch}; "
+        f"confirm: {confirm.seeds} fresh seeds an arm",
+        f"{members} members, {gan_steps(spec):,} GAN-steps, {sum(len(r.populations) for r in rounds)} populations",
+        f"engine {choice.engine.name}: {choice.reason}",
+        f"about {estimated_seconds(spec, choice.engine):.0f} s by a short probe; nothing was started, "
+        f"{folder} would hold the results",
+    ]
+    print("\n".join(lines))  # noqa: T201
+
+
+def _searched(spec: Experiment, arm: object) -> str:
+    space = spec.arm_space(arm)  # type: ignore[arg-type]
+    if not spec.search.trials:
+        return ""
+    return ": " + ", ".join(f"{key} in {span.text}" for key, span in space.items())
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201

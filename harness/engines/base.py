@@ -1,0 +1,62 @@
+"""The contract of an engine: what it is given, what it returns, and what it promises.
+
+Promises, held by the conformance tests over every engine:
+
+* A member's result is a function of the member and the engine's version. It is bit for bit the same alone, in any
+  population, in any slot, and after a resume, on one machine and device.
+* Every engine takes the same draws from ``harness.streams``; engines differ by rounding only.
+* A member whose gradient's squared norm is no finite number stops before that update: its parameters stay the
+  last finite ones, the step and the first offending tensor are named, and its neighbours' bits do not change.
+* Step s of a snapshot means: losses, minibatch statistics and gradient norms of the s-th step (of its last
+  discriminator and generator update), and the generator as it stands after that step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.population import Group
+
+#: Measures generators from their flat parameters (P, W): one value a member for each named measure.
+Measure = Callable[[NDArray[np.floating]], Mapping[str, NDArray[np.float64]]]
+
+#: Told how many GAN-steps were done since it was last called; may be called from several threads.
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training a group gave; rows in the order of the group's members.
+
+    ``theta_g_PW`` is the generator to be scored: its running average where the member asks for one.
+    ``stopped_step_P`` is the step in which a member stopped, or 0 for one that trained to the end.
+    ``snapshots`` holds an array (P, snapshots) for each name of ``store.SNAPSHOT_COLUMNS``; NaN stands for "no value":
+    after a stop, and where the loss has no such part.
+    ``seconds`` is training alone, after any compilation.
+    """
+
+    theta_g_PW: NDArray[np.floating]
+    theta_d_PW: NDArray[np.floating]
+    stopped_step_P: NDArray[np.int64]
+    stopped_tensor: tuple[str, ...]
+    snapshots: Mapping[str, NDArray[np.float64]]
+    seconds: float
+
+
+class Engine(Protocol):
+    """Trains groups. ``identity`` (name, version, device kind) is part of every member's key."""
+
+    name: str
+    identity: str
+    device: str
+
+    def refuses(self, group: Group) -> str | None:
+        """Why this engine cannot train the group, or None if it can."""
+
+    def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
+        """Train every member of the group to its last step."""

@@ -1,0 +1,146 @@
+"""Populations in torch: stacked parameters and autograd, on CPU or CUDA, for any variant and view.
+
+A group is cut into stacks of fixed widths, because the bits of a matrix product may depend on how many are computed
+together: missing members are made up by repeating the last one, and their results thrown away. On a CPU each thread
+trains one stack at a time with single-threaded arithmetic, which keeps a stack's state in its core's cache; on CUDA
+one step is captured as a graph and replayed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+
+from harness.engines.base import Measure, Progress, Trained
+from harness.engines.feed import BLOCK, DeviceFeed, HostFeed
+from harness.engines.stack import Stack
+from harness.engines.threads import single_threaded
+from harness.population import Group, Member
+from harness.spec import Shape
+from harness.store import SNAPSHOT_COLUMNS
+
+#: Widths a stack may have, ascending. On CPUs 16 is fastest (experiments/benchmarks/engines.py) and 8 spares a
+#: lonely member half the work; their bits are the same (tests/test_engines.py).
+WIDTHS = {"cpu": (8, 16), "cuda": (1024,)}
+
+
+class BatchedEngine:
+    """Stacked members in float32; ``device`` is "cpu" or "cuda"."""
+
+    name = "batched"
+
+    def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
+        self.device = device
+        self.identity = f"batched/1/{device}"
+        self.threads = threads or (len(os.sched_getaffinity(0)) if device == "cpu" else 1)
+
+    def refuses(self, group: Group) -> str | None:
+        if self.device == "cuda" and not torch.cuda.is_available():
+            return "torch sees no CUDA device"
+        return None
+
+    def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
+        portions = _cut(group.members, WIDTHS[self.device])
+        said, cancelled = threading.Lock(), threading.Event()
+
+        def tell(steps: int) -> None:
+            with said:
+                progress(steps)
+            if cancelled.is_set():
+                raise KeyboardInterrupt
+
+        start = time.perf_counter()
+        with (single_threaded() if self.device == "cpu" else nullcontext()), ThreadPoolExecutor(self.threads) as pool:
+            jobs = [pool.submit(self._train_stack, group, rows, width, measure, tell) for rows, width in portions]
+            try:
+                parts = [job.result() for job in jobs]
+            except BaseException:
+                cancelled.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+        return _joined(parts, time.perf_counter() - start)
+
+    def _train_stack(
+        self, group: Group, members: Sequence[Member], width: int, measure: Measure, progress: Progress
+    ) -> Trained:
+        rows, marks = slice(0, len(members)), group.shape.snapshots
+        padded = [*members, *[members[-1]] * (width - len(members))]
+        stack = Stack(group, padded, DeviceFeed(self.device) if self.device == "cuda" else HostFeed(self.device))
+        snapshots = {name: np.full((len(members), len(marks)), np.nan) for name in SNAPSHOT_COLUMNS}
+        step: Callable[[], None] | None = None
+        for block in _blocks(group.shape):
+            progress(len(block) * len(members))
+            if stack.watch and not bool(stack.alive_P1.any()):
+                continue
+            stack.prepare(block)
+            if step is None:
+                step = captured(stack) if self.device == "cuda" else stack.step
+            for _ in block:
+                step()
+            if block.stop in marks:
+                column = marks.index(block.stop)
+                values = stack.record() | dict(measure(stack.average_PW[rows].cpu().numpy()))
+                alive_P = stack.alive_P1[rows, 0].cpu().numpy()
+                for name, value in values.items():
+                    snapshots[name][:, column] = np.where(alive_P, value[rows], np.nan)
+        return Trained(
+            theta_g_PW=stack.average_PW[rows].cpu().numpy(),
+            theta_d_PW=stack.d.theta_PW[rows].cpu().numpy(),
+            stopped_step_P=stack.stopped_step_P[rows].cpu().numpy(),
+            stopped_tensor=tuple(stack.stopped_tensors()[rows]),
+            snapshots=snapshots,
+            seconds=0.0,
+        )
+
+
+def captured(stack: Stack) -> Callable[[], None]:
+    """One step of a CUDA stack as a graph: calling the result replays it. A block must have been prepared."""
+    before = [tensor.clone() for tensor in stack.state()]
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):  # lets cuBLAS and autograd allocate what a capture may not
+            stack.step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        stack.step()
+    for tensor, value in zip(stack.state(), before, strict=True):
+        tensor.copy_(value)
+    stack.feed.rewind()
+    return graph.replay
+
+
+def _cut(members: Sequence[Member], widths: tuple[int, ...]) -> list[tuple[Sequence[Member], int]]:
+    """Consecutive members in portions of the largest width, each with the smallest width that holds it."""
+    largest = widths[-1]
+    portions = [members[i : i + largest] for i in range(0, len(members), largest)]
+    return [(portion, next(w for w in widths if w >= len(portion))) for portion in portions]
+
+
+def _blocks(shape: Shape) -> Iterator[range]:
+    """Consecutive ranges of steps, from 0, of at most BLOCK steps each and ending at every snapshot."""
+    start = 0
+    for mark in sorted({*shape.snapshots, shape.steps}):
+        while start < mark:
+            stop = min(start + BLOCK, mark)
+            yield range(start, stop)
+            start = stop
+
+
+def _joined(parts: Sequence[Trained], seconds: float) -> Trained:
+    return Trained(
+        theta_g_PW=np.concatenate([p.theta_g_PW for p in parts]),
+        theta_d_PW=np.concatenate([p.theta_d_PW for p in parts]),
+        stopped_step_P=np.concatenate([p.stopped_step_P for p in parts]),
+        stopped_tensor=tuple(name for p in parts for name in p.stopped_tensor),
+        snapshots={n: np.concatenate([p.snapshots[n] for p in parts]) for n in SNAPSHOT_COLUMNS},
+        seconds=seconds,
+    )

@@ -1,0 +1,13 @@
+"""The one exception a person can act on."""
+
+
+class InputError(Exception):
+    """Something the user gave is wrong: the message says what, where, and what is allowed.
+
+    The command line prints the message on one line and exits with status 2. Raise it before anything is
+    started or written.
+    """
+
+
+class StoreError(InputError):
+    """A committed file cannot be read as this program wrote it: the message names the file."""

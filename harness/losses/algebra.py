@@ -1,0 +1,64 @@
+"""What is derived from a formula by algebra alone: derivatives through batch means, parts, expectations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import sympy
+from sympy import Expr, Symbol
+
+from harness.losses.metadata import Labels
+from harness.losses.primitives import fake, fake_mean, real, real_mean, y_fake, y_real
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """d(sum of a loss over the batch)/d(one logit) = ``own`` + batch mean of ``through_mean``.
+
+    ``own`` is the partial derivative in the logit, ``through_mean`` the one in the logit's batch mean: each of
+    the K elements of the sum holds the mean, to which the logit contributes 1/K.
+    """
+
+    own: Expr
+    through_mean: Expr = sympy.S.Zero
+
+
+def derivative(loss: Expr, logit: Symbol) -> Derivative:
+    """The derivative of ``loss`` in the logit ``real`` or ``fake``, by SymPy."""
+    mean = real_mean if logit == real else fake_mean
+    return Derivative(sympy.diff(loss, logit), sympy.diff(loss, mean))
+
+
+@cache
+def expectation(expression: Expr, labels: Labels) -> Expr:
+    """The expectation over the labels of an expression linear in them: their means in their place."""
+    return expression.xreplace({y_real: labels.real.mean, y_fake: labels.fake.mean})
+
+
+@cache
+def symbols_of(expression: Expr) -> frozenset[Symbol]:
+    """The free symbols, remembered: walking the expression costs more than a small tensor operation."""
+    return frozenset(expression.free_symbols)
+
+
+@cache
+def separated(loss: Expr) -> tuple[Expr, Expr] | None:
+    """The loss as (terms of real data alone, terms of fake data alone), or None if some term mixes them.
+
+    A constant term is halved between the two.
+    """
+    real_part = fake_part = sympy.S.Zero
+    for term in sympy.Add.make_args(loss):
+        reads_real = bool(term.free_symbols & {real, real_mean, y_real})
+        reads_fake = bool(term.free_symbols & {fake, fake_mean, y_fake})
+        if reads_real and reads_fake:
+            expanded = sympy.expand_mul(term)
+            return separated(loss - term + expanded) if expanded.is_Add else None
+        if reads_real:
+            real_part += term
+        elif reads_fake:
+            fake_part += term
+        else:
+            real_part, fake_part = real_part + term / 2, fake_part + term / 2
+    return real_part, fake_part

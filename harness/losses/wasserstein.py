@@ -1,0 +1,33 @@
+"""The difference of mean logits, an estimate of the Wasserstein-1 distance for a discriminator of bounded slope."""
+
+from __future__ import annotations
+
+from harness.losses.formula import Variant
+from harness.losses.metadata import Citation, Prediction
+from harness.losses.primitives import fake, real
+from harness.losses.vanilla import DIRAC
+
+WASSERSTEIN = Variant(
+    name="wasserstein",
+    family="wasserstein",
+    discriminator=-real + fake,
+    generator=-fake,
+    citation=Citation(
+        key="arjovsky2017wasserstein",
+        authors=("Martin Arjovsky", "Soumith Chintala", "Léon Bottou"),
+        year=2017,
+        title="Wasserstein GAN",
+        identifier="arXiv:1701.07875",
+        where="algorithm 1",
+    ),
+    prediction=Prediction(
+        "cycles",
+        "With clipped weights Dirac ends in a limit cycle about as wide as the clip (0.30 at clip 0.3). On N(4, 1.25) "
+        "the mean should hover around 4, at a distance set by clip and learning rates.",
+        DIRAC,
+    ),
+    confused_with="WGAN-GP and WGAN-div, which replace the clip by penalties on the gradient of D.",
+    needs={"weight_clip": 0.01},
+)
+
+VARIANTS = (WASSERSTEIN,)

@@ -1,0 +1,96 @@
+"""What a sweep trains, as data: which members stand in which round, and how rounds are cut into populations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.population import Member
+from harness.search import rounds
+from harness.spec import Arm, Experiment, Settings, Shape
+
+#: First seed of the confirm stage: no search can reach it (search.seeds is at most 10,000).
+CONFIRM_SEEDS_FROM = 1_000_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a member stands in its sweep: the columns that ``training`` does not know."""
+
+    stage: str
+    round: int
+    arm: str
+    trial: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round before its settings are known: every population it will have, by index and number of members."""
+
+    stage: str
+    number: int
+    trials: int
+    first_trial: int
+    populations: tuple[tuple[int, int], ...]
+
+
+def planned(experiment: Experiment) -> list[Round]:
+    """Every round of a sweep, search first; population indices run through all of them."""
+    found: list[Round] = []
+    trial = index = 0
+    arms, search = len(experiment.arms), experiment.search
+    counts = rounds(search.trials, experiment.batch)
+    stages = [("search", n, count, search.seeds) for n, count in enumerate(counts)]
+    for stage, number, count, seeds in [*stages, ("confirm", len(counts), 1, experiment.confirm.seeds)]:
+        members = arms * count * seeds
+        sizes = [min(experiment.population, members - i) for i in range(0, members, experiment.population)]
+        found.append(Round(stage, number, count, trial, tuple(enumerate(sizes, start=index))))
+        trial, index = trial + count, index + len(sizes)
+    return found
+
+
+def gan_steps(experiment: Experiment) -> int:
+    """GAN-steps of the whole sweep."""
+    members = sum(size for r in planned(experiment) for _, size in r.populations)
+    return members * experiment.train.steps
+
+
+def search_members(
+    experiment: Experiment, this: Round, settings: Mapping[Arm, Sequence[Mapping[str, float]]]
+) -> list[tuple[Place, Member]]:
+    """The members of a search round, trial by trial so that a population holds every arm."""
+    return [
+        (Place("search", this.number, arm.text, this.first_trial + i), member(experiment, arm, settings[arm][i], seed))
+        for i in range(this.trials)
+        for arm in experiment.arms
+        for seed in range(experiment.search.seeds)
+    ]
+
+
+def confirm_members(
+    experiment: Experiment, this: Round, winners: Mapping[Arm, tuple[int, Mapping[str, float]]]
+) -> list[tuple[Place, Member]]:
+    """The members of the confirm stage: each arm's winning trial on seeds that no search saw, the same for all arms."""
+    seeds = range(CONFIRM_SEEDS_FROM, CONFIRM_SEEDS_FROM + experiment.confirm.seeds)
+    return [
+        (Place("confirm", this.number, arm.text, winners[arm][0]), member(experiment, arm, winners[arm][1], seed))
+        for arm in experiment.arms
+        for seed in seeds
+    ]
+
+
+def member(experiment: Experiment, arm: Arm, setting: Mapping[str, float], seed: int) -> Member:
+    """One member of an arm: what the arm starts from, with the searched values of ``setting`` in place."""
+    settings = experiment.arm_settings(arm).model_dump() | {k: v for k, v in setting.items() if k in Settings.model_fields}
+    shape = experiment.arm_shape(arm).model_dump() | {k: v for k, v in setting.items() if k in Shape.model_fields}
+    params = {name: setting.get(name, value) for name, value in arm.params.items()}
+    return Member(
+        loss=arm.loss,
+        loss_params=tuple(sorted(params.items())),
+        view=arm.view,
+        target=experiment.target,
+        study_seed=experiment.seed,
+        seed=seed,
+        shape=Shape(**shape),
+        settings=Settings(**settings),
+    )

@@ -1,0 +1,64 @@
+"""Where and with what a sweep was run: versions, revision, machine. Nothing here determines a result."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness.engines.base import Engine
+
+_PACKAGES = ("harness", "torch", "numpy", "scipy", "optuna", "mlflow", "pandas", "pyarrow", "sympy")
+
+
+def provenance(engine: Engine) -> dict[str, Any]:
+    """Engine and device, git commit and whether the tree was dirty, versions, system, processor, cores, memory."""
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "engine": engine.identity,
+        "device": device_name(engine),
+        "git_commit": commit,
+        "git_dirty": bool(_git("status", "--porcelain")) if commit else None,
+        "python": platform.python_version(),
+        **versions(),
+        "machine": f"{platform.system()} {platform.machine()}, {processor()}, {psutil.cpu_count()} cores, "
+        f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Installed version of each package that a result may depend on."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+def device_name(engine: Engine) -> str:
+    """The device an engine computes on, in words."""
+    if engine.device != "cuda":
+        return "cpu"
+    import torch
+
+    return str(torch.cuda.get_device_name())
+
+
+def processor() -> str:
+    """The processor's own name for itself where the system gives one."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or "unknown processor"
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the tree that this package is installed from, or None where it is no checkout."""
+    folder = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)  # noqa: S603, S607
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

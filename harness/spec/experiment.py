@@ -1,0 +1,235 @@
+"""A whole experiment: every rule that joins its parts, what each arm starts from, its fingerprint and its JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
+
+from harness.errors import InputError
+from harness.spec.faults import choose, one_line, quoted
+from harness.spec.space import settle_space
+from harness.spec.values import Arm, Number, Part, Range, Sampler, Settings, Shape, Train, whole
+from harness.targets import Target
+
+#: Says nothing about results, so it is no part of the fingerprint.
+LABELS = ("name", "question", "prediction")
+
+#: Raised when the same experiment would give other results than before.
+MEANING = 1
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}")
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value) or ".." in value:
+        raise ValueError("not a plain name")
+    return value
+
+
+def _text(value: str) -> str:
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
+        raise ValueError("holds control characters")
+    return value
+
+
+def _target(value: object) -> Target:
+    """The table [target]; what it leaves out is the seed's N(4, 1.25), or loc 0 and scale 1 of another law."""
+    if isinstance(value, Target):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("not a table")
+    law = value.get("law", "norm")
+    if not isinstance(law, str) or not re.fullmatch(r"\w{1,40}", law):
+        raise InputError(f"target.law: got {quoted(law)}; allowed: the name of a continuous law of scipy.stats")
+    params = {"loc": 4.0, "scale": 1.25} if law == "norm" else {"loc": 0.0, "scale": 1.0}
+    for key, number in value.items():
+        if key == "law":
+            continue
+        if not isinstance(key, str) or not re.fullmatch(r"\w{1,40}", key):
+            raise InputError(f"target: unknown key {quoted(key)}; allowed: law, loc, scale and the law's shapes")
+        if isinstance(number, bool) or not isinstance(number, int | float) or not -1e6 <= number <= 1e6:
+            raise InputError(f"target.{key}: got {quoted(number)}; allowed: a number in [-1e6, 1e6]")
+        params[key] = float(number) + 0.0
+    return Target(law, params)
+
+
+class Search(Part):
+    """The table [search]: ``trials`` settings an arm, each trained with ``seeds`` seeds; 0 trials: no search."""
+
+    sampler: Sampler = Field(default="tpe", description="a sampler's name")
+    trials: int = whole(0, 0, 10**6)
+    seeds: int = whole(4, 1, 10**4)
+    space: dict[str, Range] = Field(
+        default_factory=dict, description="tables {low = ..., high = ..., log = true or false} or {choices = [...]}"
+    )
+
+
+class Confirm(Part):
+    """The table [confirm]: how many fresh seeds the winner of each arm is trained with."""
+
+    seeds: int = whole(16, 1, 10**5)
+
+
+Words = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+Text = Annotated[str, AfterValidator(_text), Field(max_length=10_000)]
+
+
+class Experiment(Part):
+    """One question as data: checked as a whole when made, and never changed.
+
+    ``seed`` is the study seed. ``needs`` holds, by variant, the settings without which it is not the published loss;
+    it is taken from the registry, only for settings that [train] leaves to their defaults.
+
+    Raises:
+        ValidationError: a part is no allowed value.
+        InputError: parts do not fit together; the message names the key.
+    """
+
+    name: Annotated[str, AfterValidator(_name)] = Field(
+        description="1 to 80 letters, digits, blanks, '.', '_' and '-', a letter or digit first, without '..'"
+    )
+    question: Text = Field(default="", description="up to 10000 characters without control characters")
+    prediction: Text = Field(default="", description="up to 10000 characters without control characters")
+    seed: int = whole(0, 0, 2**63 - 1)
+    views: Words = Field(default=("variances",), description="a list of distinct views")
+    variants: Words = Field(description="a list of distinct variants such as 'minimax' or 'generator_label(t=0.5)'")
+    success_ks: float = Field(default=0.05, gt=0, lt=1, description="a number in (0, 1)")
+    population: int = whole(64, 1, 10**6)
+    target: Annotated[Target, PlainValidator(_target)] = Field(
+        default_factory=Target, description="a table with law, loc, scale and the law's shapes"
+    )
+    train: Train = Field(default_factory=Train, description="a table")
+    search: Search = Field(default_factory=Search, description="a table")
+    confirm: Confirm = Field(default_factory=Confirm, description="a table")
+    needs: dict[str, dict[str, Number]] | None = Field(default=None, description="a table of tables of numbers")
+
+    @model_validator(mode="after")
+    def _settle(self) -> Experiment:
+        """Replace what was written by its canonical form, and hold the rules that join several parts."""
+        from harness.losses import variant_text
+        from harness.views import VIEWS
+
+        for view in self.views:
+            if view not in VIEWS:
+                raise InputError(f"views: {choose(view, VIEWS)}")
+        variants = [_variant(text) for text in self.variants]
+        # object.__setattr__ because the model is frozen for everyone else.
+        object.__setattr__(self, "variants", tuple(variant_text(name, params) for name, params in variants))
+        for key, words in (("views", self.views), ("variants", self.variants)):
+            repeated = [word for i, word in enumerate(words) if word in words[:i]]
+            if repeated:
+                raise InputError(f"{key}: {repeated[0]!r} stands there twice; allowed: each once, with its parameters")
+        if self.needs is None:
+            object.__setattr__(self, "needs", _needs([name for name, _ in variants], self.train))
+        space = settle_space(self.search.space, self.search.sampler, self.search.trials, self.arms, self._starting_values)
+        object.__setattr__(self, "search", self.search.model_copy(update={"space": space}))
+        return self
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Every variant under every view, variants in the order written, views within."""
+        found = [_variant(text) for text in self.variants]
+        return tuple(Arm(name, params, view) for name, params in found for view in self.views)
+
+    def arm_settings(self, arm: Arm) -> Settings:
+        """The setting an arm starts from: [train], with what the variant needs where [train] says nothing."""
+        values = self._starting_values(arm)
+        return Settings(**{key: values[key] for key in Settings.model_fields})
+
+    def arm_shape(self, arm: Arm) -> Shape:
+        """The shape an arm starts from: [train], with what the variant needs where [train] says nothing."""
+        values = self._starting_values(arm)
+        return Shape(**{key: values[key] for key in Shape.model_fields})
+
+    def arm_space(self, arm: Arm) -> dict[str, Range]:
+        """The part of the search space that the arm has: keys of [train], and its own loss parameters."""
+        has = self._starting_values(arm)
+        return {key: span for key, span in self.search.space.items() if key in has}
+
+    def baseline(self, arm: Arm) -> dict[str, float]:
+        """The arm's own setting, trial 0: a value for each key of ``arm_space``."""
+        values = self._starting_values(arm)
+        return {key: values[key] for key in self.arm_space(arm)}
+
+    @property
+    def batch(self) -> int:
+        """Trials of each arm in one round: population // (arms * seeds), within 1 and a quarter of the trials.
+
+        Told of a round only when it ends, an adaptive sampler needs several rounds to adapt at all.
+        """
+        fitting = self.population // (len(self.arms) * self.search.seeds)
+        return max(1, min(fitting, self.search.trials // 4))
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of everything that determines results: all but name, question and prediction."""
+        content = {key: value for key, value in self.to_json().items() if key not in LABELS}
+        text = json.dumps({"meaning": MEANING, **content}, sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """The experiment as ``sweep.json`` keeps it: as the file says it, but with the keys of [train] at the top."""
+        plain = self.model_dump(mode="json", exclude={"target", "train", "search"})
+        plain |= self.train.model_dump(mode="json")
+        plain["target"] = {"law": self.target.law, "params": dict(self.target.params)}
+        space = {key: span.to_json() for key, span in self.search.space.items()}
+        plain["search"] = {**self.search.model_dump(mode="json", exclude={"space"}), "space": space}
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Experiment:
+        """The experiment that ``to_json`` wrote.
+
+        Raises:
+            InputError: it is not one, or names a view or variant that is not registered here.
+        """
+        data = {key: value for key, value in plain.items() if key not in Train.model_fields}
+        data["train"] = {key: value for key, value in plain.items() if key in Train.model_fields}
+        target = data.get("target")
+        if isinstance(target, dict) and isinstance(target.get("params"), dict):
+            data["target"] = {"law": target.get("law"), **target["params"]}
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise one_line(error, cls) from None
+
+    def _starting_values(self, arm: Arm) -> dict[str, Any]:
+        """Every value of [train] and every loss parameter as the arm starts from them."""
+        needed = (self.needs or {}).get(arm.loss, {})
+        train = {key: getattr(self.train, key) for key in Train.model_fields}
+        return {**arm.params, **train, **needed}
+
+
+def _variant(text: str) -> tuple[str, dict[str, float]]:
+    """A variant's name and all its parameters, written or default."""
+    from harness.losses import parse_variant
+
+    if len(text) > 1000:
+        raise InputError(f"variants: {quoted(text)} has {len(text)} characters; allowed: up to 1000")
+    try:
+        variant, params = parse_variant(text)
+    except InputError as error:
+        raise InputError(f"variants: {error}") from None
+    return variant.name, {**{p.name: p.default for p in variant.parameters}, **params}
+
+
+def _needs(names: list[str], train: Train) -> dict[str, dict[str, int | float]]:
+    """What the variants need and [train] does not set."""
+    from harness.losses import LOSSES
+
+    found: dict[str, dict[str, int | float]] = {}
+    for name in sorted(set(names)):
+        try:
+            whole_setting = Train.model_validate(dict(LOSSES[name].needs))
+        except ValidationError as error:
+            raise InputError(f"variants: what {name!r} needs is no setting: {one_line(error, Train)}") from None
+        missing = sorted(whole_setting.model_fields_set - train.model_fields_set)
+        if missing:
+            found[name] = {key: getattr(whole_setting, key) for key in missing}
+    return found

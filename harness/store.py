@@ -1,0 +1,250 @@
+"""The folder of parquet files that is the truth of a sweep: the only code that writes results.
+
+Layout of a sweep's folder::
+
+    sweep.json               the spec as run, its fingerprint, a unique id and the provenance
+    populations/000000.parquet ...   one immutable file per finished population, a row per member
+    winners/<arm>/           generator.safetensors and sample.csv of the best trial of each arm
+    report/                  what analysis/ wrote
+    sweep.lock  mirror.lock  held by the one writer, and by the one mirror
+
+A file is complete or invisible: it is written under a temporary name in its own folder, synced and renamed.
+Rows hold nothing that depends on when or how fast they were made (that is in the file's metadata), so the
+rows of an interrupted and resumed sweep equal those of an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+
+_F64, _F32S, _F64S = pa.float64(), pa.list_(pa.float32()), pa.list_(pa.float64())
+
+#: What a snapshot keeps of one member: the value at each step of ``snapshot_step``.
+SNAPSHOT_COLUMNS: dict[str, str] = {
+    "ks": "KS distance on stratified noise, after that many steps",
+    "loss_d": "discriminator's loss in that step",
+    "loss_d_real": "the part of it that reads real data alone; null where the loss has no such part",
+    "loss_d_fake": "the part of it that reads generated data alone; null where the loss has no such part",
+    "loss_g": "generator's loss in that step",
+    "real_mean": "mean of the real minibatch",
+    "real_sd": "standard deviation of the real minibatch (divisor n, as numpy.std)",
+    "fake_mean": "mean of the generated minibatch of the discriminator's step",
+    "fake_sd": "its standard deviation",
+    "grad_norm_d": "Euclidean norm of the discriminator's gradient",
+    "grad_norm_g": "Euclidean norm of the generator's gradient",
+}
+
+#: One row per member. Every column is a function of the member and the engine alone.
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),  # content hash of the member's definition and the engine: its name everywhere
+        ("stage", pa.string()),  # search | confirm
+        ("round", pa.int32()),
+        ("arm", pa.string()),  # variant with parameters, and view: what is compared
+        ("trial", pa.int32()),
+        ("loss", pa.string()),
+        ("loss_params", pa.map_(pa.string(), _F64)),
+        ("view", pa.string()),
+        ("target", pa.string()),
+        ("study_seed", pa.int64()),
+        ("seed", pa.int64()),
+        ("steps", pa.int32()),
+        ("batch", pa.int32()),
+        ("hidden", pa.int32()),
+        ("d_steps", pa.int32()),
+        ("g_steps", pa.int32()),
+        ("lr_d", _F64),
+        ("lr_g", _F64),
+        ("beta1", _F64),
+        ("beta2", _F64),
+        ("lr_decay", _F64),
+        ("ema", _F64),
+        ("weight_clip", _F64),
+        ("engine", pa.string()),
+        ("outcome", pa.string()),  # scored | diverged | failed
+        ("stopped_step", pa.int32()),  # null unless diverged
+        ("stopped_tensor", pa.string()),  # null unless diverged: e.g. "gradient of D.weight1"
+        ("failure", pa.string()),  # null unless failed: the engine's one-line reason
+        ("ks", _F64),  # on stratified noise; 1 where diverged or failed
+        ("ks_iid", _F64),  # on fresh independent draws
+        ("ks_pvalue", _F64),
+        ("w1", _F64),  # null where diverged or failed, as all below
+        ("cvm", _F64),
+        ("ad", _F64),
+        ("mean", _F64),
+        ("sd", _F64),
+        ("sample_state", pa.string()),  # ordinary | constant | nonfinite | empty
+        ("quantiles", _F64S),  # of the generator's law at the levels QUANTILE_LEVELS; null where not finite
+        ("snapshot_step", pa.list_(pa.int32())),
+        *[(f"snapshot_{name}", _F64S) for name in SNAPSHOT_COLUMNS],
+        ("digest", pa.string()),  # sha256 of the final parameters' bits, both players
+        ("generator", _F32S),  # flat parameters of the generator; confirm stage only
+    ]
+)
+
+#: The levels of the column ``quantiles``: (i + 1/2)/200, i = 0..199.
+QUANTILE_LEVELS = tuple((i + 0.5) / 200 for i in range(200))
+
+_POPULATION = re.compile(r"(\d{6})\.parquet")
+
+
+def slug(label: str) -> str:
+    """A file name for any label: its harmless characters, and a hash where something was lost.
+
+    Never contains a path separator or a leading dot, so a path built from it stays in its folder.
+    """
+    kept = re.sub(r"[^A-Za-z0-9_-]+", "-", label).strip("-")[:60]
+    if kept == label:
+        return kept
+    return f"{kept or 'x'}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` so that a reader, even after a crash, sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold an exclusive lock on ``path`` (freed by the system when the process ends, however it ends).
+
+    Raises:
+        InputError: another process holds it and ``wait`` is false.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise InputError(f"{path.parent}: another process is writing this sweep; wait for it or stop it") from None
+        yield
+
+
+class Store:
+    """One sweep's folder. Reading needs no lock; ``commit`` is for the process that holds ``lock()``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def exists(self) -> bool:
+        """Whether a sweep was started in this folder."""
+        return (self.folder / "sweep.json").is_file()
+
+    def start(self, description: Mapping[str, Any]) -> None:
+        """Begin a sweep: write its description (see ``describe``) into a folder that has none yet."""
+        if self.exists:
+            raise InputError(f"{self.folder}: already holds a sweep")
+        text = json.dumps({"format": FORMAT, **description}, indent=1, sort_keys=True, allow_nan=False)
+        write_whole(self.folder / "sweep.json", text.encode())
+
+    def describe(self) -> dict[str, Any]:
+        """What ``start`` wrote: uid, name, spec, fingerprint, arms, created, provenance.
+
+        Raises:
+            StoreError: there is no sweep here, or its description is of another format or damaged.
+        """
+        path = self.folder / "sweep.json"
+        if not path.is_file():
+            raise StoreError(f"{self.folder}: no sweep here (no sweep.json)")
+        try:
+            description: dict[str, Any] = json.loads(path.read_bytes())
+            form = description["format"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{path}: damaged ({error}); restore the file or start with --fresh") from None
+        if form != FORMAT:
+            raise StoreError(f"{path}: written in format {form}; this program reads format {FORMAT}")
+        return description
+
+    def lock(self) -> Any:
+        """The writer's lock, as a context manager."""
+        return locked(self.folder / "sweep.lock")
+
+    def commit(self, index: int, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, str]) -> None:
+        """Make population ``index`` part of the truth; after return it survives a kill.
+
+        ``metadata`` holds what is not a function of the members: seconds, time, device.
+        """
+        path = self._path(index)
+        if path.exists():
+            raise StoreError(f"{path}: population {index} is committed already; committed files never change")
+        table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+        table = table.replace_schema_metadata({f"harness.{k}": v for k, v in metadata.items()})
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        write_whole(path, sink.getvalue().to_pybytes())
+
+    def committed(self) -> list[int]:
+        """Indices of the committed populations, ascending."""
+        folder = self.folder / "populations"
+        if not folder.is_dir():
+            return []
+        found = (_POPULATION.fullmatch(p.name) for p in folder.iterdir())
+        return sorted(int(m.group(1)) for m in found if m)
+
+    def population(self, index: int) -> pa.Table:
+        """The rows of one committed population.
+
+        Raises:
+            StoreError: the file is truncated, altered or of another schema.
+        """
+        path = self._path(index)
+        try:
+            table = pq.read_table(path, page_checksum_verification=True)
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0][:120]
+            raise StoreError(f"{path}: damaged ({reason}); delete it and resume to train that population again") from None
+        if not table.schema.remove_metadata().equals(SCHEMA):
+            raise StoreError(f"{path}: has other columns than this program writes (format {FORMAT})")
+        return table
+
+    def table(self) -> pa.Table:
+        """All committed rows, in order of population."""
+        tables = [self.population(i).replace_schema_metadata(None) for i in self.committed()]
+        return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+    def frame(self) -> pd.DataFrame:
+        """All committed rows as a pandas frame; list columns hold arrays, ``loss_params`` dictionaries."""
+        frame = self.table().to_pandas(maps_as_pydicts="strict")
+        return frame
+
+    def _path(self, index: int) -> Path:
+        return self.folder / "populations" / f"{index:06d}.parquet"

@@ -1,0 +1,153 @@
+"""Where the MLflow store is, what of its address may be shown, and whether it answers: all without mlflow."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sqlite3
+import ssl
+import urllib.error
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from harness.errors import InputError
+from harness.store import slug
+
+#: Seconds that one question to a server may take before the server counts as dead.
+ANSWER_SECONDS = 2
+
+#: Seconds to wait for another writer of the same SQLite file: MLflow's own busy timeout.
+BUSY_SECONDS = 20
+
+_SERVER_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_SQLITE = re.compile(r"sqlite:///([^?]+)(\?.*)?")
+
+# Greedy up to the last @: a password may hold any character, and hiding too much is the harmless side.
+_PASSWORD = re.compile(r"^([A-Za-z][\w+.-]*://[^/?#:@]*):(.*)@", re.DOTALL)
+_SECRET_FIELD = re.compile(r"([?&][^=&]*(?:password|passwd|pwd|token|secret)[^=&]*=)([^&]*)", re.IGNORECASE)
+
+
+class UnreachableError(InputError):
+    """The store cannot be used now; what was committed waits in the sweep's folder."""
+
+
+def default_uri() -> str:
+    """The store to mirror into: ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in the working directory.
+
+    The second is what ``mlflow ui`` opens when started in that directory.
+
+    Raises:
+        InputError: the environment variable names no store that MLflow 3 can write to.
+    """
+    return absolute_uri(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
+
+
+def absolute_uri(uri: str) -> str:
+    """``uri`` with a relative SQLite path made absolute, so that it means the same in every working directory.
+
+    Raises:
+        InputError: not ``sqlite:///FILE``, a database server's or an http(s) address.
+    """
+    if match := _SQLITE.fullmatch(uri):
+        if match.group(1) != ":memory:":
+            return f"sqlite:///{os.path.abspath(match.group(1))}{match.group(2) or ''}"
+    elif scheme(uri) in ("http", "https", *_SERVER_PORTS) and "://" in uri:
+        return uri
+    raise InputError(
+        f"tracking store {redact(uri)!r}: not a store; allowed are sqlite:///FILE, postgresql://, mysql://, mssql://, "
+        "http:// and https:// addresses"
+    )
+
+
+def scheme(uri: str) -> str:
+    """The kind of store: ``sqlite``, ``http``, ``postgresql`` ... without the driver's name after a plus."""
+    return uri.partition(":")[0].partition("+")[0].lower()
+
+
+def redact(uri: str) -> str:
+    """``uri`` with every password and token replaced by ``***``: the only form to print, log or store."""
+    return _SECRET_FIELD.sub(r"\1***", _PASSWORD.sub(r"\1:***@", uri))
+
+
+def scrub(text: str, uri: str) -> str:
+    """``text`` without the secrets of ``uri``, as written there and as decoded by a database driver."""
+    secrets = [match.group(2) for match in _SECRET_FIELD.finditer(uri)]
+    if match := _PASSWORD.match(uri):
+        secrets.append(match.group(2))
+    text = text.replace(uri, redact(uri))
+    for secret in filter(None, (*secrets, *map(unquote, secrets))):
+        text = text.replace(secret, "***")
+    return text
+
+
+def artifact_root(uri: str, experiment: str) -> str | None:
+    """Folder for an experiment's files as a ``file://`` address; None where the server is to choose.
+
+    A server answers with ``mlflow-artifacts:``, which a client of the bare database cannot write to, and MLflow's
+    own default for a database is relative to whoever reads it.
+    """
+    if scheme(uri) in ("http", "https"):
+        return None
+    match = _SQLITE.fullmatch(uri)
+    beside = Path(match.group(1)).parent if match else Path.cwd()
+    return (beside.absolute() / "mlartifacts" / slug(experiment)).as_uri()
+
+
+def check(uri: str) -> None:
+    """Ask the store for a sign of life, at the cost of at most a few seconds.
+
+    Raises:
+        UnreachableError: no answer, an answer of failure, or a database file that cannot be written.
+    """
+    kind = scheme(uri)
+    if kind in ("http", "https"):
+        _check_http(uri)
+    elif match := _SQLITE.fullmatch(uri):
+        _check_sqlite(Path(match.group(1)))
+    else:
+        _check_port(uri, _SERVER_PORTS[kind])
+
+
+def _check_http(uri: str) -> None:
+    parts = urlsplit(uri)
+    address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], f"{parts.path.rstrip('/')}/health", "", ""))
+    try:
+        with urllib.request.urlopen(address, timeout=ANSWER_SECONDS):  # noqa: S310 - http or https, see check()
+            return
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code < 500:
+                return  # someone is there; what is forbidden or missing, MLflow's own client will say
+            raise UnreachableError(f"store unreachable: {address} answers {error.code}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLError):
+            return  # MLflow has its own settings for certificates
+        raise UnreachableError(f"store unreachable: {address}: {reason}") from None
+
+
+def _check_sqlite(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+            # Write-ahead logging is a property of the file: readers such as `mlflow ui` no longer wait for the
+            # writer, and a run costs a third less. Refused on some network file systems, which is no failure.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    except (OSError, sqlite3.Error) as error:
+        raise UnreachableError(f"store unreachable: {path}: {error}") from None
+
+
+def _check_port(uri: str, usual_port: int) -> None:
+    try:
+        parts = urlsplit(redact(uri))  # a password may hold characters that end the host part
+        if not parts.hostname:
+            return  # a local socket: MLflow's own connection tells
+        with socket.create_connection((parts.hostname, parts.port or usual_port), timeout=ANSWER_SECONDS):
+            return
+    except (OSError, ValueError) as error:
+        raise UnreachableError(f"store unreachable: {redact(uri)}: {error}") from None

@@ -1,0 +1,153 @@
+"""The mirror's own process: follow a sweep's folder, write what is new, leave when told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.store import Store, locked, slug
+from harness.tracking.address import check
+from harness.tracking.runs import RunContent, arm_run, sweep_run, trial_run
+from harness.tracking.trials import RUN_LIMIT, Trials
+
+if TYPE_CHECKING:
+    from harness.tracking.writer import RunWriter
+
+#: Seconds between two looks into the folder.
+POLL_SECONDS = 0.5
+
+WINNER_FILES = ("generator.safetensors", "sample.csv", "qq.png", "density.png")
+
+#: waiting: for another mirror of the folder, or for the store's sign of life. loading: importing mlflow and, for a
+#: SQLite file, creating its tables, which no store can hold up. writing: calls to the store. done, failed: the end.
+Phase = Literal["waiting", "loading", "writing", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the mirror tells its parent, a JSON line after every answer of the store."""
+
+    phase: Phase = "waiting"
+    written: int = 0  # runs finished by this process
+    mirrored: int = 0  # wanted trials of the search whose run is finished, whoever wrote it
+    reason: str = ""
+
+    def line(self) -> str:
+        """The message as one line of JSON."""
+        return json.dumps(asdict(self))
+
+
+class Follower:
+    """Mirrors one folder into one store; every step can be cut off and done again."""
+
+    def __init__(self, folder: Path, uri: str, report: Callable[[Progress], None], limit: int = RUN_LIMIT) -> None:
+        self._folder, self._uri, self._limit = folder, uri, limit
+        self._report = report
+        self.progress = Progress()
+
+    def run(self, ended: Callable[[float], bool]) -> None:
+        """Follow the folder until ``ended(seconds)``, which waits up to that long, is true; then a last pass.
+
+        Raises:
+            InputError: no sweep here, a damaged file, or a store that cannot be used.
+            Exception: whatever mlflow raises when the store stops answering.
+        """
+        self._tell()
+        with locked(self._folder / "mirror.lock", wait=True):
+            store = Store(self._folder)
+            description = store.describe()
+            trials = Trials(store, description, self._limit)
+            check(self._uri)
+            writer = self._open(description)
+            over = False
+            while not over:
+                # Asked before the folder is read: what is committed before the end is announced is in the last pass.
+                over = ended(POLL_SECONDS)
+                trials.refresh()
+                self._write_new(writer, description, trials, last=over)
+            self._tell(phase="done", reason=writer.no_artifacts)
+
+    def fail(self, reason: str) -> None:
+        """Tell the parent why this was the end."""
+        self._tell(phase="failed", reason=reason)
+
+    def _open(self, description: Mapping[str, Any]) -> RunWriter:
+        self._tell(phase="loading")
+        from mlflow import MlflowClient
+
+        from harness.tracking.writer import RunWriter
+
+        if not self._uri.startswith("sqlite:"):
+            self._tell(phase="writing")  # from here on it is the server that takes its time
+        client = MlflowClient(tracking_uri=self._uri)
+        writer = RunWriter(client, self._uri, description, self._tell)
+        self._tell(phase="writing")
+        return writer
+
+    def _write_new(self, writer: RunWriter, description: Mapping[str, Any], trials: Trials, *, last: bool) -> None:
+        uid = str(description["uid"])
+        begun = set(writer.unfinished())
+        wanted = trials.wanted()
+        chosen = [*wanted, *(trials.beyond() if last else ())]
+        # What a mirror with another limit began and did not finish is finished too.
+        chosen += [t for t in trials.complete() if t.key(uid) in begun]
+        todo = [t for t in dict.fromkeys(chosen) if not writer.finished(t.key(uid))]
+        searched = {t for t in wanted if t.stage == "search"}
+        self._tell(written=writer.written, mirrored=len(searched.difference(todo)))
+        sweep = sweep_run(description, trials, str(self._folder))
+        if todo or not writer.finished(sweep.key):
+            writer.start(sweep)
+        arms = {a["arm"]: arm_run(description, trials, a) for a in description["arms"]} if todo else {}
+        for trial in todo:
+            writer.start(arms[trial.arm], sweep)
+            content = trial_run(description, trial, trials.rows(trial), str(self._folder))
+            writer.write(content, arms[trial.arm])
+            self._tell(written=writer.written, mirrored=self.progress.mirrored + (trial in searched))
+        if last:
+            self._close(writer, description, trials, sweep)
+
+    def _close(self, writer: RunWriter, description: Mapping[str, Any], trials: Trials, sweep: RunContent) -> None:
+        for arm in description["arms"]:
+            content = arm_run(description, trials, arm)
+            folder = self._folder / "winners" / slug(str(arm["arm"]))
+            files = {name: folder / name for name in WINNER_FILES if (folder / name).is_file()}
+            if trials.members(arm=str(arm["arm"])):
+                _finish(writer, content, files, sweep)
+        files = {"sweep.json": self._folder / "sweep.json"}
+        for path in sorted((self._folder / "report").rglob("*")):
+            if path.is_file() and not path.name.startswith("."):  # a dot: a file still being written
+                files[str(path.relative_to(self._folder))] = path
+        _finish(writer, sweep, files, None)
+        self._tell(written=writer.written)
+
+    def _tell(self, **changes: Any) -> None:
+        self.progress = replace(self.progress, **changes)
+        self._report(self.progress)
+
+
+def _finish(writer: RunWriter, content: RunContent, files: Mapping[str, Path], parent: RunContent | None) -> None:
+    """Finish a run that grows, unless it holds these very numbers and files already."""
+    if files:
+        digest = sha256()
+        for name, path in files.items():
+            digest.update(name.encode() + b"\0" + sha256(path.read_bytes()).digest())
+        content = replace(content, tags={**content.tags, "harness.files": digest.hexdigest()[:16]})
+    if not writer.up_to_date(content):
+        writer.start(content, parent)
+        writer.finish(content, files)
+
+
+def pending(folder: Path, mirrored: int, limit: int = RUN_LIMIT) -> int:
+    """How many committed trials still wait for a run when ``mirrored`` have theirs.
+
+    Raises:
+        InputError: no sweep here, or a damaged file.
+    """
+    store = Store(folder)
+    trials = Trials(store, store.describe(), limit)
+    trials.refresh()
+    return max(0, sum(t.stage == "search" for t in trials.wanted()) - mirrored)

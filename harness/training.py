@@ -1,0 +1,135 @@
+"""Members in, rows out: an engine trains, scoring measures, and what is committed comes together."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.engines.base import Engine, Progress, Trained
+from harness.engines.threads import single_threaded
+from harness.errors import InputError
+from harness.floors import stratified_noise
+from harness.networks import generate
+from harness.population import Group, Member, groups
+from harness.scoring import Scores, ks_distance, score
+from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS
+from harness.streams import Stream, uniforms
+
+#: Draws behind every committed score, stratified and independent alike.
+SCORE_DRAWS = 10_000
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Population:
+    """The rows of members, in the order given, and the seconds that training them took."""
+
+    rows: list[Row]
+    seconds: float
+
+
+def train(members: Sequence[Member], engine: Engine, progress: Progress) -> Population:
+    """Train and score members; a row for each, with the columns of ``store.SCHEMA`` that describe a member.
+
+    A member whose engine runs out of memory has the outcome "failed"; it counts as KS 1, as a diverged one does.
+
+    Raises:
+        InputError: the engine refuses a group; nothing was trained.
+    """
+    made = groups(members)
+    for group in made:
+        if reason := engine.refuses(group):
+            raise InputError(f"engine {engine.name}: {reason}")
+    rows: dict[Member, Row] = {}
+    seconds = 0.0
+    for group in made:
+        try:
+            trained = engine.train(group, _snapshot_measure(group), progress)
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            rows |= {member: _failed(member, engine, reason) for member in group.members}
+            continue
+        seconds += trained.seconds
+        rows |= dict(zip(group.members, _rows(group, trained, engine), strict=True))
+    return Population([rows[member] for member in members], seconds)
+
+
+def samples(group: Group, theta_PW: NDArray[np.floating], noise_PS: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each generator makes of its row of noise, (P, S); one member at a time, so that no bit depends on P."""
+    theta = torch.from_numpy(np.ascontiguousarray(theta_PW))
+    noise = torch.from_numpy(noise_PS)
+    with single_threaded():
+        made = [generate(group.generator, theta[p : p + 1], noise[p]).double().numpy() for p in range(len(theta))]
+    return np.concatenate(made)
+
+
+def _snapshot_measure(group: Group) -> Any:
+    noise_S = stratified_noise(SCORE_DRAWS)
+
+    def measure(theta_PW: NDArray[np.floating]) -> Mapping[str, NDArray[np.float64]]:
+        x_PS = samples(group, theta_PW, np.broadcast_to(noise_S, (len(theta_PW), SCORE_DRAWS)).copy())
+        return {"ks": ks_distance(x_PS, group.target)}
+
+    return measure
+
+
+def _rows(group: Group, trained: Trained, engine: Engine) -> list[Row]:
+    members = group.members
+    stratified_PS = np.broadcast_to(stratified_noise(SCORE_DRAWS), (len(members), SCORE_DRAWS)).copy()
+    seeds_P = torch.tensor([m.seed for m in members])
+    iid_PS = uniforms(members[0].study_seed, seeds_P, Stream.SCORE, range(1), SCORE_DRAWS)[0].double().numpy()
+    made_PS, made_iid_PS = (samples(group, trained.theta_g_PW, noise) for noise in (stratified_PS, iid_PS))
+    scores = score(made_PS, made_iid_PS, group.target, QUANTILE_LEVELS)
+    return [_row(member, p, trained, scores, engine) for p, member in enumerate(members)]
+
+
+def _row(member: Member, p: int, trained: Trained, scores: Scores, engine: Engine) -> Row:
+    row = _definition(member, engine) | scores.row(p)
+    step, tensor = int(trained.stopped_step_P[p]), trained.stopped_tensor[p]
+    if not step and row["sample_state"] == "nonfinite":
+        step, tensor = member.shape.steps, "generated sample"
+    row["outcome"] = "diverged" if step else "scored"
+    if step:
+        row |= _WORST | {"stopped_step": step, "stopped_tensor": tensor}
+    marks = member.shape.snapshots
+    row["snapshot_step"] = [mark for mark in marks if not step or mark < step]
+    for name in SNAPSHOT_COLUMNS:
+        values = trained.snapshots[name][p][: len(row["snapshot_step"])]
+        row[f"snapshot_{name}"] = [float(v) if math.isfinite(v) else None for v in values]
+    bits = trained.theta_g_PW[p].tobytes() + trained.theta_d_PW[p].tobytes()
+    row["digest"] = hashlib.sha256(bits).hexdigest()
+    row["generator"] = trained.theta_g_PW[p].astype(np.float32)
+    return row
+
+
+#: The scores of a member that has none: the worst KS there is, and nothing that could be averaged by mistake.
+_WORST: Row = {"ks": 1.0, "ks_iid": 1.0, "ks_pvalue": 0.0} | dict.fromkeys(("w1", "cvm", "ad", "mean", "sd", "quantiles"))
+
+
+def _failed(member: Member, engine: Engine, reason: str) -> Row:
+    lists: Row = {f"snapshot_{name}": [] for name in SNAPSHOT_COLUMNS}
+    result = {"outcome": "failed", "failure": reason, "sample_state": "empty", "snapshot_step": [], "digest": ""}
+    return _definition(member, engine) | _WORST | result | lists
+
+
+def _definition(member: Member, engine: Engine) -> Row:
+    return {
+        "key": member.key(engine.identity),
+        "loss": member.loss,
+        "loss_params": dict(member.loss_params),
+        "view": member.view,
+        "target": member.target.text,
+        "study_seed": member.study_seed,
+        "seed": member.seed,
+        **member.shape.model_dump(exclude={"snapshots"}),
+        **member.settings.model_dump(),
+        "engine": engine.identity,
+    }

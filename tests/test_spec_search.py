@@ -1,0 +1,144 @@
+"""What an experiment searches and how much fits side by side: ranges, samplers, trial 0, rounds, memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from harness.errors import InputError
+from harness.networks import discriminator, generator
+from harness.spec import SAMPLERS, Experiment, Range, load
+from harness.spec.memory import check_memory, member_bytes
+
+SPACE = {"lr_g": {"low": 1e-5, "high": 1e-2, "log": True}, "d_steps": {"low": 1, "high": 5}}
+
+
+def experiment(**changes: Any) -> Experiment:
+    """An experiment of three variants under the seed's view, with some top-level keys changed."""
+    return Experiment.model_validate(
+        {"name": "search", "variants": ["minimax", "generator_label", "wasserstein"]} | changes
+    )
+
+
+def test_baseline_is_each_arms_own_setting() -> None:
+    """Trial 0 holds every searched key that the arm has, at the arm's own value and in the key's own type."""
+    space = SPACE | {"t": {"low": 0, "high": 1}, "weight_clip": {"low": 0, "high": 1}}
+    spec = experiment(train={"d_steps": 2}, search={"trials": 8, "space": space})
+    found = {arm.loss: spec.baseline(arm) for arm in spec.arms}
+    common = {"d_steps": 2, "lr_g": 2e-4}
+    assert found["minimax"] == common | {"weight_clip": 0.0}
+    assert found["generator_label"] == common | {"weight_clip": 0.0, "t": 0.5}
+    assert found["wasserstein"] == common | {"weight_clip": 0.01}
+    assert spec.search.space["d_steps"].integer
+    assert not spec.search.space["t"].integer
+    assert isinstance(found["minimax"]["d_steps"], int)
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ({"space": {"lr": {"low": 1, "high": 2}}}, r"search.space: got 'lr'; nearest: 'lr_"),
+        ({"space": {"steps": {"low": 1, "high": 2}}}, r"search.space: got 'steps'; "),
+        ({"space": {"lr_g": {"low": 1e-3, "high": 1e-2}}}, r"lr_g: \[0.001, 0.01\] leaves out 0.0002, .*'minimax / "),
+        ({"space": {"beta1": {"choices": [0.0, 0.5]}}}, r"beta1: \{0.0, 0.5\} leaves out 0.9.*trial 0"),
+        ({"space": {"t": {"low": 0, "high": 1.5}}}, r"search.space.t: generator_label.*\[0, 1\]"),
+        ({"space": {"t": {"low": 0.6, "high": 1}}}, r"search.space.t: \[0.6, 1.0\] leaves out 0.5"),
+        ({"space": {"p": {"low": 0, "high": 0.4}}}, r"search.space: got 'p'"),
+        ({"space": {"lr_g": {"low": 0, "high": 1}}}, r"search.space.lr_g: got 0; allowed: a number in \(0, 1e6\]"),
+        ({"space": {"d_steps": {"low": 1, "high": 2.5}}}, r"search.space.d_steps: got 2.5; allowed: a whole number"),
+        ({"sampler": "grid", "space": SPACE}, r"search.space.d_steps: .*'grid'.*allowed: choices = "),
+        ({"sampler": "cmaes", "space": {"beta1": {"choices": [0.9, 0.5]}}}, r"beta1: .*'cmaes'.*allowed: low and high"),
+        (
+            {"sampler": "cmaes", "trials": 8, "space": {"lr_g": SPACE["lr_g"], "t": {"low": 0, "high": 1}}},
+            r"search.sampler: 'cmaes' would search one key of 'minimax / variances'",
+        ),
+        ({"trials": 8}, r"search.trials: 8 trials of an empty \[search.space\]; allowed: 0"),
+    ],
+)
+def test_impossible_searches_are_refused(search: dict[str, Any], message: str) -> None:
+    """A search that cannot be run as written is refused, naming the key and what is allowed."""
+    with pytest.raises(InputError, match=message):
+        experiment(search=search)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_has_a_space_it_accepts(sampler: str) -> None:
+    """No sampler's rules exclude every space."""
+    choices = {"lr_g": {"choices": [2e-4, 1e-3]}, "d_steps": {"choices": [1, 2]}}
+    space = choices if sampler == "grid" else SPACE
+    spec = experiment(search={"sampler": sampler, "trials": 4, "space": space})
+    assert set(spec.search.space) == set(space)
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        {"low": 1.0},
+        {},
+        {"low": 1.0, "high": 1.0},
+        {"low": 0.0, "high": 1.0, "log": True},
+        {"choices": []},
+        {"choices": [1, 1.0]},
+        {"choices": [1.0], "log": True},
+        {"choices": [1.0], "low": 0.0},
+        {"low": True, "high": 2.0},
+        {"low": float("nan"), "high": 2.0},
+        {"low": 0, "high": 10**400},
+    ],
+)
+def test_faulty_ranges_are_refused(faulty: dict[str, Any]) -> None:
+    """A range is an ordered interval of finite numbers or distinct choices, and nothing between."""
+    with pytest.raises(ValidationError):
+        Range.model_validate(faulty)
+
+
+@given(
+    population=st.integers(1, 2000),
+    seeds=st.integers(1, 20),
+    trials=st.integers(0, 300),
+    views=st.lists(st.sampled_from(["raw", "variances", "sample"]), min_size=1, unique=True),
+)
+def test_batch_is_the_largest_that_fits(population: int, seeds: int, trials: int, views: list[str]) -> None:
+    """A round fills the population but takes at most a quarter of the trials, and always at least one."""
+    search = {"trials": trials, "seeds": seeds, "space": SPACE}
+    spec = experiment(population=population, views=views, search=search)
+
+    def allowed(batch: int) -> bool:
+        return batch * seeds * 3 * len(views) <= population and 4 * batch <= trials
+
+    assert spec.batch >= 1
+    assert spec.batch == 1 or allowed(spec.batch)
+    assert not allowed(spec.batch + 1)
+
+
+def test_batch_by_hand() -> None:
+    """3 arms with 4 seeds are 12 members a trial: 64 hold 5 of them; 12 trials have a quarter of 3."""
+    assert experiment(search={"trials": 100, "space": SPACE}).batch == 5
+    assert experiment(search={"trials": 12, "space": SPACE}).batch == 3
+    assert experiment().batch == 1
+
+
+@given(st.integers(1, 300), st.integers(1, 200), st.integers(1, 300))
+def test_member_bytes_covers_the_parameters(inputs: int, hidden: int, batch: int) -> None:
+    """The estimate is at least six copies of both networks in 4 bytes (value, gradient, moments, average, update)."""
+    size = generator(hidden).size + discriminator(inputs, hidden).size
+    assert member_bytes(inputs, 1, batch, hidden) >= 24 * size
+
+
+def test_population_must_fit_into_memory(tmp_path: Path) -> None:
+    """The limit is the available memory over the largest member's estimate; the message gives both numbers."""
+    spec = experiment(population=10, views=["raw", "variances"], search={"space": {"hidden": {"low": 50, "high": 80}}})
+    largest = member_bytes(inputs=200, decisions=1, batch=100, hidden=80)
+    check_memory(spec, available=10 * largest)
+    with pytest.raises(InputError, match=r"population: 10 members .* need about 0.0 GiB, 0.0 GiB .*at most 9 "):
+        check_memory(spec, available=10 * largest - 1)
+    path = tmp_path / "large.toml"
+    # hidden = 100,000: W is about 2e10 numbers, a million of which no machine holds.
+    path.write_text('name = "x"\nvariants = ["minimax"]\npopulation = 1000000\ntrain = {hidden = 100000}')
+    with pytest.raises(InputError, match=r"large.toml: population: 1000000 members of about .*GiB are available"):
+        load(path)
