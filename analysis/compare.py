@@ -241,9 +241,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = compare_sweep(Store(options.folder))
     except InputError as error:
-        print(visible(error), file=sys.stderr)
+        sys.stderr.write(f"{visible(error)}\n")
         return 2
-    print(json.dumps(found.as_json(), indent=1, allow_nan=False) if options.json else text(found))
+    shown = json.dumps(found.as_json(), indent=1, allow_nan=False) if options.json else text(found)
+    sys.stdout.write(f"{shown}\n")
     return 0
 
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
+from matplotlib.ticker import LogFormatterSciNotation
 
 from analysis.escaping import drawable
 
@@ -36,7 +36,7 @@ class Style:
 
 
 def styles(arms: Iterable[str]) -> dict[str, Style]:
-    """A style per arm: colour and marker change with each, so that no pair agrees before the 63rd."""
+    """A style per arm: colour and marker change with each, so that the first 63 differ in both together."""
     return {
         arm: Style(PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)], DASHES[(i // len(PALETTE) + i) % len(DASHES)])
         for i, arm in enumerate(arms)
@@ -86,11 +86,12 @@ def labels(ax: Axes, x: str = "", y: str = "") -> None:
 
 
 def log_axis(ax: Axes, which: str) -> None:
-    """Make the x or the y axis logarithmic, with labelled decades only."""
+    """Make the x or the y axis logarithmic: decades are labelled, and what lies between where there is under one."""
     (ax.set_xscale if which == "x" else ax.set_yscale)("log")
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_major_formatter(LogFormatterSciNotation())
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(0.9, 0.3)))
+    axis.set_tick_params(which="minor", labelsize=7)
 
 
 def legend(figure: Figure, entries: Mapping[str, Line2D], columns: int = 2) -> None:

@@ -155,6 +155,8 @@ def _density_line(ax: Axes, law: Any, look: drawing.Style, top: float | None) ->
         side = "right" if law[0] > ax.get_xlim()[1] else "left"
         drawing.note(ax, f"all mass off to the {side}, median {np.median(law):.3g}", 0.9)
     elif top is not None and f.max() > top:
+        if f.min() > top:
+            ax.axvline(float(np.median(law)), color=look.colour, lw=2)
         ax.annotate(f"peak {f.max():.2g}", (0.98, 0.8), xycoords="axes fraction", ha="right", fontsize=7.5, color=INK)
 
 

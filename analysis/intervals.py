@@ -6,12 +6,13 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from harness.floors import floors
 
 Float64 = NDArray[np.float64]
 Method = Literal["BCa", "percentile", "Wilson", "all values equal", "one value", "no values"]
@@ -47,7 +48,8 @@ def bootstrap_interval(
     Percentile where BCa is undefined; the point itself where all values are equal or there is only one.
     The same values give the same interval: the resampling is seeded with ``rng_seed``.
     """
-    sample = np.asarray(values, dtype=np.float64)
+    # Sorted, so that the order of the rows does not decide what the seeded resampling draws.
+    sample = np.sort(np.asarray(values, dtype=np.float64))
     if sample.size == 0:
         return Interval(None, None, None, "no values")
     function = STATISTICS[statistic]
@@ -106,15 +108,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-@cache
 def noise_floor(draws: int) -> float:
-    """Expected KS distance of a perfect generator judged by ``draws`` independent draws: 0.8687/sqrt(n) for large n.
-
-    The mean of Kolmogorov's one-sample law (scipy.stats.kstwo).
-    """
-    return float(stats.kstwo(draws).mean())
+    """Expected KS distance of a perfect generator judged by ``draws`` independent draws (``harness.floors``)."""
+    return cast(float, floors(draws)["ks_mean"])
 
 
 def stratified_floor(draws: int) -> float:
-    """KS distance of a perfect generator judged at the levels (i - 1/2)/n: 1/(2n)."""
-    return 0.5 / draws
+    """KS distance of a perfect generator judged on stratified noise: 1/(2n) (``harness.floors``)."""
+    return cast(float, floors(draws)["ks_stratified"])

@@ -15,13 +15,16 @@ from analysis.escaping import visible
 from analysis.intervals import LEVEL, RESAMPLES
 from analysis.rows import arms_of, best_trials, select, spec_of, tidy
 
+LONGEST = 400
+
 
 @dataclass(frozen=True)
 class Table:
-    """Column names and lines of text; the first cell of a line names it."""
+    """Column names and lines of text; the first cell of a line names it. ``left_out`` lines are not printed."""
 
     columns: tuple[str, ...]
     lines: tuple[tuple[str, ...], ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def compose(description: Mapping[str, Any], frame: pd.DataFrame, comparison: Com
         lost=_lost(frame),
         provenance=_provenance(description),
         reproduce="Run the specification below with the commit and the engine named above. A member's row is a "
-        "function of the member and the engine, so keys, scores and digests agree; this page is then made from the rows alone.",
+        "function of the member and the engine, so keys, scores and digests agree; this page is made "
+        "from the rows alone.",
         commands="python -m analysis.compare SWEEP_FOLDER\npython -m analysis.report SWEEP_FOLDER",
         spec=json.dumps(spec, indent=1, sort_keys=True, default=str),
     )
@@ -118,8 +122,8 @@ def _reading(comparison: Comparison) -> tuple[str, ...]:
         "Seeds: members trained afresh on seeds that no search saw. A diverged or failed member counts as KS = 1 and "
         "as no success; none is dropped. Mean and sd of the generated law are medians over the scored seeds.",
         "KS: sup |F_generated - F_target|, on stratified noise. A perfect generator reads "
-        f"{comparison.stratified_floor:.2g} there, and {comparison.noise_floor:.2g} on average from as many independent "
-        "draws: the noise floor.",
+        f"{comparison.stratified_floor:.2g} there, and {comparison.noise_floor:.2g} on average from as many "
+        "independent draws: the noise floor.",
         f"Success: KS < {comparison.success_ks:g}, share with Wilson's interval. Other intervals: bootstrap of the "
         f"seeds, BCa where it is defined, {RESAMPLES:,} resamples.",
         "Difference: median over shared seeds of KS minus the baseline's on the same seed; negative is nearer. p: "
@@ -165,15 +169,21 @@ def _budget(frame: pd.DataFrame, arms: Iterable[str]) -> tuple[Table, str, tuple
         own, fresh = search[search["arm"] == arm], confirm[confirm["arm"] == arm]
         chosen = (fresh if len(fresh) else own[own["trial"] == best.get(arm)]).head(1)
         counts[arm] = (int(own["trial"].nunique()), len(own), int(fresh["seed"].nunique()))
-        settings[arm] = {n: _cell(_one(chosen, n)) for n in ("trial", *SETTINGS)}
+        settings[arm] = {n: _cell(_one(chosen, n)) for n in ("trial", *SETTINGS)} | {"parameters": _parameters(chosen)}
     shared = [n for n in SETTINGS if len(settings) > 1 and len({s[n] for s in settings.values()}) == 1]
     shown = [n for n in SETTINGS if n not in shared]
-    lines = tuple((a, *map(str, counts[a]), *(settings[a][n] for n in ("trial", *shown))) for a in counts)
-    columns = ("arm", "trials", "search members", "confirm seeds", "chosen trial", *shown)
+    lines = tuple((a, *map(str, counts[a]), *(settings[a][n] for n in ("trial", "parameters", *shown))) for a in counts)
+    columns = ("arm", "trials", "search members", "confirm seeds", "chosen trial", "its loss parameters", *shown)
     uneven = len({c[:2] for c in counts.values()}) > 1
     remarks = ("The arms were not searched equally; see the budget table.",) if uneven else ()
     common = ", ".join(f"{n} {next(iter(settings.values()))[n]}" for n in shared)
     return Table(columns, lines), common or "none", remarks
+
+
+def _parameters(rows: pd.DataFrame) -> str:
+    """The variant's own parameters in the chosen trial: where they were searched, the arm's name has the default."""
+    told = rows["loss_params"].iloc[0] if len(rows) else None
+    return ", ".join(f"{k} {v:.4g}" for k, v in told.items()) if isinstance(told, Mapping) and told else ABSENT
 
 
 def _one(rows: pd.DataFrame, name: str) -> float | None:
@@ -189,8 +199,8 @@ def _lost(frame: pd.DataFrame) -> Table:
         where = f"step {step:.0f}" if step == step else ""
         why = row["failure"] if row["outcome"] == "failed" else row["stopped_tensor"]
         reason = ", ".join(p for p in (where, _told(why, "")) if p) or "no reason recorded"
-        lines.append((str(row["arm"]), f"{row['seed']:.0f}", str(row["outcome"]), reason))
-    return Table(("arm", "seed", "outcome", "where or why"), tuple(lines))
+        lines.append((str(row["arm"]), str(row["seed"]), str(row["outcome"]), reason))
+    return _shortened(("arm", "seed", "outcome", "where or why"), lines)
 
 
 def _provenance(description: Mapping[str, Any]) -> Table:
@@ -205,7 +215,12 @@ def _provenance(description: Mapping[str, Any]) -> Table:
 def table_of(frame: pd.DataFrame) -> Table:
     """A frame as text: numbers to four significant digits, whole ones whole, a dash where there is none."""
     lines = tuple(tuple(_cell(v) for v in line) for line in frame.itertuples(index=False, name=None))
-    return Table(tuple(str(c) for c in frame.columns), lines)
+    return _shortened([str(c) for c in frame.columns], lines)
+
+
+def _shortened(columns: Sequence[str], lines: Sequence[tuple[str, ...]]) -> Table:
+    """The first ``LONGEST`` lines: thousands of seeds would bury the page, and the committed rows hold them all."""
+    return Table(tuple(columns), tuple(lines[:LONGEST]), max(0, len(lines) - LONGEST))
 
 
 def _cell(value: Any) -> str:

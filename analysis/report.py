@@ -188,9 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analysis.report", description=main.__doc__)
     parser.add_argument("folder", type=Path)
     try:
-        print(write_report(parser.parse_args(arguments).folder))
+        sys.stdout.write(f"{write_report(parser.parse_args(arguments).folder)}\n")
     except InputError as error:
-        print(visible(error), file=sys.stderr)
+        sys.stderr.write(f"{visible(error)}\n")
         return 2
     return 0
 

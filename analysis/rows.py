@@ -31,7 +31,7 @@ _TEXTS = (
     "failure",
     "sample_state",
 )
-_NUMBERS = tuple(n for n in SCHEMA.names if n not in _LISTS and n not in (*_TEXTS, "loss_params", "digest"))
+_NUMBERS = tuple(n for n in SCHEMA.names if n not in _LISTS and n not in (*_TEXTS, "loss_params", "digest", "seed"))
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ def tidy(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     rows = frame.reindex(columns=list(SCHEMA.names)).copy()
     for name in _NUMBERS:
         rows[name] = pd.to_numeric(rows[name], errors="coerce").astype(np.float64).replace([np.inf, -np.inf], np.nan)
+    # A seed is a name of 63 bits, which a float would round.
+    rows["seed"] = pd.array([_whole(v) for v in rows["seed"]], dtype="Int64")
     for name in _TEXTS:
         rows[name] = [v if isinstance(v, str) else None for v in rows[name]]
     rows.loc[rows["outcome"].isin(LOST), "ks"] = 1.0
@@ -64,6 +66,12 @@ def tidy(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
             remarks.append(f"{int(absent.sum())} of {len(rows)} rows left out: they have no value for {what}.")
             rows = rows[~absent]
     return rows.reset_index(drop=True), tuple(remarks)
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 def best_trials(search: pd.DataFrame) -> dict[str, int]:

@@ -81,8 +81,8 @@ def confirm_members(
 
 def member(experiment: Experiment, arm: Arm, setting: Mapping[str, float], seed: int) -> Member:
     """One member of an arm: what the arm starts from, with the searched values of ``setting`` in place."""
-    settings = experiment.arm_settings(arm).model_dump() | {k: v for k, v in setting.items() if k in Settings.model_fields}
-    shape = experiment.arm_shape(arm).model_dump() | {k: v for k, v in setting.items() if k in Shape.model_fields}
+    settings = {**experiment.arm_settings(arm).model_dump(), **_only(setting, Settings)}
+    shape = {**experiment.arm_shape(arm).model_dump(), **_only(setting, Shape)}
     params = {name: setting.get(name, value) for name, value in arm.params.items()}
     return Member(
         loss=arm.loss,
@@ -94,3 +94,7 @@ def member(experiment: Experiment, arm: Arm, setting: Mapping[str, float], seed:
         shape=Shape(**shape),
         settings=Settings(**settings),
     )
+
+
+def _only(setting: Mapping[str, float], part: type[Settings | Shape]) -> dict[str, float]:
+    return {key: value for key, value in setting.items() if key in part.model_fields}

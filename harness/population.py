@@ -6,10 +6,10 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from harness.losses import LOSSES, Variant
-from harness.losses.description import discriminator_text, generator_text
+from harness.losses.description import text
 from harness.networks import Mlp, discriminator, generator
 from harness.spec import Settings, Shape
 from harness.targets import Target
@@ -18,7 +18,10 @@ from harness.views import VIEWS, View
 
 @dataclass(frozen=True)
 class Member:
-    """One GAN: everything its result depends on, besides the engine."""
+    """One GAN: everything its result depends on, besides the engine.
+
+    ``loss_params`` are sorted by name and made floats, so that equal members have one form.
+    """
 
     loss: str
     loss_params: tuple[tuple[str, float], ...]
@@ -29,19 +32,38 @@ class Member:
     shape: Shape
     settings: Settings
 
+    def __post_init__(self) -> None:
+        # + 0.0 because -0.0 equals 0.0 but prints differently.
+        params = tuple(sorted((name, float(value) + 0.0) for name, value in self.loss_params))
+        object.__setattr__(self, "loss_params", params)
+
     def key(self, engine: str) -> str:
-        """Content hash (16 hex digits) of the member's definition, its formulas, and the engine with its version."""
-        variant = LOSSES[self.loss]
+        """Content hash (16 hex digits) of the member's definition, its formulas, and the engine with its version.
+
+        Raises:
+            UnknownVariantError: no variant of that name is registered.
+        """
         content = {
-            "loss": [discriminator_text(variant), generator_text(variant), *map(list, self.loss_params)],
+            "loss": [self.loss, *_formulas(LOSSES[self.loss]), *map(list, self.loss_params)],
             "view": self.view,
-            "target": self.target.text,
+            "target": [self.target.law, *map(list, self.target.params.items())],
             "seeds": [self.study_seed, self.seed],
             "shape": self.shape.model_dump(mode="json"),
             "settings": self.settings.model_dump(mode="json"),
             "engine": engine,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _formulas(variant: Variant) -> tuple[str, ...]:
+    """What training takes of a variant: both losses, the laws of its labels, the slopes it states outright."""
+    expressions = [variant.discriminator, variant.generator]
+    if variant.labels:
+        expressions += [variant.labels.real.mean, variant.labels.fake.mean]
+    if variant.slopes:
+        expressions += [variant.slopes.real, variant.slopes.fake, variant.slopes.generator]
+    return tuple(text(expression) for expression in expressions)
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as pc
+
 from harness.engines import ENGINES
 from harness.engines.base import Engine
-from harness.errors import InputError
-from harness.plan import member
+from harness.errors import InputError, StoreError
+from harness.plan import Place, member
 from harness.population import Member
 from harness.spec import Experiment
-from harness.store import Store
-from harness.training import train
+from harness.store import SCHEMA, Store
+from harness.training import setting_of, train
 
 #: Where sweeps lie unless another folder is named.
 SWEEPS = Path("sweeps")
@@ -51,28 +54,44 @@ def find(what: str, folder: Path | None = None) -> Found:
     elif not re.fullmatch(r"[0-9a-f]{16}", what):
         raise InputError(f"{what!r}: allowed are a member's key (16 hex digits) and a run's id (32 hex digits)")
     folders = [folder] if folder else sorted(p.parent for p in SWEEPS.glob("*/sweep.json"))
+    unreadable: list[str] = []
     for place in folders:
         store = Store(place)
-        store.describe()
-        for row in store.table().to_pylist(maps_as_pydicts="strict"):
-            if row["key"] == what:
-                return Found(store, row)
-    looked = ", ".join(map(str, folders)) or f"{SWEEPS}/ (no sweep there)"
+        try:
+            store.describe()
+            table = store.table()
+        except StoreError as error:
+            if folder:
+                raise
+            unreadable.append(str(error))
+            continue
+        if found := table.filter(pc.equal(table["key"], what)).to_pylist(maps_as_pydicts="strict"):
+            return Found(store, found[0])
+    looked = "; ".join([", ".join(map(str, folders)) or f"{SWEEPS}/ (no sweep there)", *unreadable])
     raise InputError(f"{what!r}: no committed member has this key; looked in {looked}")
 
 
 def replay(found: Found) -> Outcome:
-    """Train the member alone on the engine that trained it, and compare its parameters' bits and its scores."""
+    """Train the member alone on the engine that trained it, and compare its parameters' bits and its scores.
+
+    Raises:
+        InputError: this machine has no such engine, the formula has changed, or the row is of no arm of its sweep.
+    """
     row = found.row
     engine = _engine(row["engine"])
     again = train([_member(found)], engine, lambda steps: None).rows[0]
     if again["key"] != row["key"]:
-        raise InputError(f"{row['key']}: its definition has changed since (formula or engine); it is now {again['key']}")
-    columns = [name for name in again if name in row and name != "generator"]
-    differing = [name for name in columns if again[name] != row[name]]
+        raise InputError(
+            f"{row['key']}: its definition has changed since (formula or engine); it is now {again['key']}"
+        )
+    places = {field.name for field in fields(Place)}
+    columns = [name for name in SCHEMA.names if name not in places and not (name == "generator" and row[name] is None)]
+    differing = [name for name in columns if not _equal(again.get(name), row[name])]
     name = f"{row['arm']}, trial {row['trial']}, seed {row['seed']} ({row['key']})"
     if not differing:
-        return Outcome(True, f"match: {name}: digest {row['digest'][:16]}, KS {row['ks']:.6f}, all {len(columns)} columns")
+        return Outcome(
+            True, f"match: {name}: digest {row['digest'][:16]}, KS {row['ks']:.6f}, all {len(columns)} columns"
+        )
     return Outcome(
         False, f"differ: {name}: {', '.join(differing)}; KS {row['ks']!r} was committed, {again['ks']!r} came out now"
     )
@@ -81,9 +100,17 @@ def replay(found: Found) -> Outcome:
 def _member(found: Found) -> Member:
     experiment = Experiment.from_json(found.store.describe()["spec"])
     row = found.row
-    arm = next(arm for arm in experiment.arms if arm.text == row["arm"])
-    setting = {name: row[name] if name in row else row["loss_params"][name] for name in experiment.arm_space(arm)}
+    arm = next((arm for arm in experiment.arms if arm.text == row["arm"]), None)
+    if arm is None:
+        raise StoreError(f"{found.store.folder}: {row['key']} is of arm {row['arm']!r}, which is none of the sweep's")
+    setting = setting_of(row, experiment.arm_space(arm)) if experiment.search.trials else {}
     return member(experiment, arm, setting, row["seed"])
+
+
+def _equal(again: Any, committed: Any) -> bool:
+    if isinstance(again, np.ndarray):
+        return committed is not None and np.array_equal(again, np.asarray(committed, again.dtype))
+    return bool(again == committed)
 
 
 def _engine(identity: str) -> Engine:

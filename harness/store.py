@@ -11,6 +11,9 @@ Layout of a sweep's folder::
 A file is complete or invisible: it is written under a temporary name in its own folder, synced and renamed.
 Rows hold nothing that depends on when or how fast they were made (that is in the file's metadata), so the
 rows of an interrupted and resumed sweep equal those of an uninterrupted one.
+
+A population's file is ordinary parquet. Its metadata hold the sha256 of the file itself, taken with zeros in that
+place, so that no altered byte is ever read as data.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,34 +107,49 @@ SCHEMA = pa.schema(
 #: The levels of the column ``quantiles``: (i + 1/2)/200, i = 0..199.
 QUANTILE_LEVELS = tuple((i + 0.5) / 200 for i in range(200))
 
-_POPULATION = re.compile(r"(\d{6})\.parquet")
+_POPULATION = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})\.parquet")
+
+#: Where a file's metadata hold its own checksum.
+_CHECKSUM = b"harness.sha256"
 
 
 def slug(label: str) -> str:
-    """A file name for any label: its harmless characters, and a hash where something was lost.
+    """A file name for any label: its harmless characters, and a hash after a dot where something was lost.
 
-    Never contains a path separator or a leading dot, so a path built from it stays in its folder.
+    Never empty, never with a path separator or a leading dot, so a path built from it stays in its folder. Labels
+    that differ have slugs that differ, up to 32 bits of sha256.
     """
     kept = re.sub(r"[^A-Za-z0-9_-]+", "-", label).strip("-")[:60]
-    if kept == label:
+    if kept and kept == label:
         return kept
-    return f"{kept or 'x'}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+    return f"{kept or 'x'}.{hashlib.sha256(label.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` so that a reader, even after a crash, sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write ``data`` to ``path`` so that a reader, even after a crash, sees the old file or the whole new one.
+
+    Raises:
+        StoreError: the system refuses to write: a full disk, a limit on file sizes, missing rights.
+    """
+    # Not by tempfile, whose files are for their owner alone: results are as readable as the umask says.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
+        raise StoreError(
+            f"{path}: {len(data)} bytes cannot be written ({error.strerror}); nothing that was there has changed; "
+            "make room, or allow writing, and run again"
+        ) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -188,8 +206,8 @@ class Store:
         try:
             description: dict[str, Any] = json.loads(path.read_bytes())
             form = description["format"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{path}: damaged ({error}); restore the file or start with --fresh") from None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise StoreError(f"{path}: damaged ({_reason(error)}); restore the file or start with --fresh") from None
         if form != FORMAT:
             raise StoreError(f"{path}: written in format {form}; this program reads format {FORMAT}")
         return description
@@ -202,15 +220,16 @@ class Store:
         """Make population ``index`` part of the truth; after return it survives a kill.
 
         ``metadata`` holds what is not a function of the members: seconds, time, device.
+
+        Raises:
+            StoreError: population ``index`` is committed already, or the system refuses to write it.
         """
         path = self._path(index)
         if path.exists():
             raise StoreError(f"{path}: population {index} is committed already; committed files never change")
         table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
         table = table.replace_schema_metadata({f"harness.{k}": v for k, v in metadata.items()})
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        write_whole(path, sink.getvalue().to_pybytes())
+        write_whole(path, _parquet(table))
 
     def committed(self) -> list[int]:
         """Indices of the committed populations, ascending."""
@@ -218,7 +237,7 @@ class Store:
         if not folder.is_dir():
             return []
         found = (_POPULATION.fullmatch(p.name) for p in folder.iterdir())
-        return sorted(int(m.group(1)) for m in found if m)
+        return sorted(int(m[1]) for m in found if m)
 
     def population(self, index: int) -> pa.Table:
         """The rows of one committed population.
@@ -228,10 +247,16 @@ class Store:
         """
         path = self._path(index)
         try:
-            table = pq.read_table(path, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0][:120]
-            raise StoreError(f"{path}: damaged ({reason}); delete it and resume to train that population again") from None
+            data = path.read_bytes()
+            # From the bytes, not the path, in whose folders pyarrow would look for columns.
+            found = pq.read_metadata(pa.BufferReader(data)).metadata or {}
+            if _checksum(data, found.get(_CHECKSUM, b"")) != found.get(_CHECKSUM):
+                raise pa.ArrowInvalid("its checksum is another")
+            table = pq.read_table(pa.BufferReader(data))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise StoreError(
+                f"{path}: damaged ({_reason(error)}); delete it and resume to train that population again"
+            ) from None
         if not table.schema.remove_metadata().equals(SCHEMA):
             raise StoreError(f"{path}: has other columns than this program writes (format {FORMAT})")
         return table
@@ -243,8 +268,31 @@ class Store:
 
     def frame(self) -> pd.DataFrame:
         """All committed rows as a pandas frame; list columns hold arrays, ``loss_params`` dictionaries."""
-        frame = self.table().to_pandas(maps_as_pydicts="strict")
+        frame: pd.DataFrame = self.table().to_pandas(maps_as_pydicts="strict")
         return frame
 
     def _path(self, index: int) -> Path:
         return self.folder / "populations" / f"{index:06d}.parquet"
+
+
+def _parquet(table: pa.Table) -> bytes:
+    """The table as a parquet file whose metadata hold its own checksum."""
+    # A place as long as the checksum, and found in no other file.
+    place = secrets.token_hex(32).encode()
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({_CHECKSUM: place})
+    data: bytes = sink.getvalue().to_pybytes()
+    return data.replace(place, _checksum(data, place))
+
+
+def _checksum(data: bytes, place: bytes) -> bytes:
+    """sha256 (64 hex digits) of a file's bytes with zeros where ``place`` stands."""
+    return hashlib.sha256(data.replace(place, bytes(len(place)))).hexdigest().encode()
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error's text, which may quote what a damaged file holds, without control characters."""
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return "".join(c if c.isprintable() else "?" for c in line[:120])

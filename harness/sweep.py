@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,8 +24,8 @@ from harness.population import Member
 from harness.provenance import device_name, provenance
 from harness.search import Search
 from harness.spec import Arm, Experiment, diff_specs
-from harness.store import Store
-from harness.training import Population, Row, train
+from harness.store import Store, locked
+from harness.training import Population, Row, setting_of, train
 from harness.winners import export_winners
 
 Setting = Mapping[str, float]
@@ -49,76 +50,98 @@ class Sweep:
 
     def __init__(self, experiment: Experiment, store: Store, engine: Engine) -> None:
         self.experiment, self.store, self.engine = experiment, store, engine
-        batch, trials = experiment.batch, experiment.search.trials
-        self._searches = {
-            arm: Search(
-                experiment.arm_space(arm),
-                experiment.baseline(arm),
-                experiment.search.sampler,
-                experiment.seed,
-                trials,
-                batch,
-            )
-            for arm in experiment.arms
-            if trials
-        }
+        self._begin()
 
     def open(self) -> bool:
         """Start the sweep in its folder, or take up what is there; whether anything was there.
 
         Raises:
-            InputError: the folder holds another experiment (the message lists the differences) or engine.
+            InputError: the folder holds another experiment (the message lists the differences) or engine, cannot be
+                written, or another process starts a sweep in it.
+            StoreError: the description of the sweep there is damaged.
         """
         if not self.store.exists:
-            self.store.start(self._description())
-            return False
+            with _writing(self.store.folder), self.store.lock():
+                if not self.store.exists:  # by another process since
+                    self.store.start(self._description())
+                    return False
         found = self.store.describe()
-        if changes := diff_specs(found["spec"], self.experiment.to_json()):
+        try:
+            spec, engine = dict(found["spec"]), found["provenance"]["engine"]
+            changes = diff_specs(spec, self.experiment.to_json())
+        except (KeyError, TypeError, ValueError, AttributeError):
+            place = self.store.folder / "sweep.json"
+            raise StoreError(f"{place}: damaged (no spec or engine); restore it or start with --fresh") from None
+        if changes:
             raise InputError(
                 f"{self.store.folder}: holds another experiment ({'; '.join(changes)}); "
                 "--fresh sets it aside and starts anew, --out names another folder"
             )
-        if found["provenance"]["engine"] != self.engine.identity:
+        if engine != self.engine.identity:
             raise InputError(
-                f"{self.store.folder}: was trained by engine {found['provenance']['engine']}, not "
-                f"{self.engine.identity}; use --engine to name it, or --fresh to start anew"
+                f"{self.store.folder}: was trained by engine {engine}, not {self.engine.identity}; "
+                "use --engine to name it, or --fresh to start anew"
             )
-        self.experiment = Experiment.from_json(found["spec"])
+        self.experiment = Experiment.from_json(spec)
         return True
 
     def run(self, listener: Listener) -> None:
         """Do what is not committed yet. Holds the writer's lock of the folder.
 
         Raises:
-            InputError: another process writes this sweep.
+            InputError: another process writes this sweep, or the folder cannot be written.
             StoreError: a committed file is damaged, or is not what this sweep would have committed.
         """
-        with self.store.lock():
+        self._begin()
+        with ExitStack() as held:
+            with _writing(self.store.folder):
+                held.enter_context(self.store.lock())
             committed = set(self.store.committed())
             for this in planned(self.experiment):
                 if this.stage == "search":
                     self._search_round(this, committed, listener)
                 else:
-                    self._populations(this, confirm_members(self.experiment, this, self._winners()), committed, listener)
-            export_winners(self.store)
+                    placed = confirm_members(self.experiment, this, self._winners())
+                    self._populations(this, placed, committed, listener)
+            with _writing(self.store.folder):
+                export_winners(self.store)
+
+    def _begin(self) -> None:
+        """Searches that were told nothing yet: what they must know is in the committed files."""
+        spec = self.experiment
+        self._searches = {
+            arm: Search(
+                spec.arm_space(arm), spec.baseline(arm), spec.search.sampler, spec.seed, spec.search.trials, spec.batch
+            )
+            for arm in (spec.arms if spec.search.trials else ())
+        }
+        #: Of each arm, the settings of the finished rounds with their scores, by trial.
+        self._tried: dict[Arm, list[tuple[Setting, float]]] = {arm: [] for arm in spec.arms}
 
     def _search_round(self, this: Round, committed: set[int], listener: Listener) -> None:
-        indices = [index for index, _ in this.populations]
         arms = self.experiment.arms
-        if committed.issuperset(indices):
-            rows = [row for index in indices for row in self.store.population(index).to_pylist(maps_as_pydicts="strict")]
-            listener.advanced(len(rows) * self.experiment.train.steps)
-            for arm in arms:
-                trials = _by_trial(rows, arm)
-                space = self.experiment.arm_space(arm)
-                settings = [_setting(trials[t][0], space) for t in sorted(trials)]
-                self._searches[arm].replay(settings, [_mean_ks(trials[t]) for t in sorted(trials)])
-            return
-        asked = {arm: self._searches[arm].ask(this.trials) for arm in arms}
+        done = committed.issuperset(index for index, _ in this.populations)
+        asked = self._committed_settings(this) if done else {arm: self._searches[arm].ask(this.trials) for arm in arms}
         rows = self._populations(this, search_members(self.experiment, this, asked), committed, listener)
         for arm in arms:
             trials = _by_trial(rows, arm)
-            self._searches[arm].tell([_mean_ks(trials[t]) for t in sorted(trials)])
+            scores = [_mean_ks(trials[t]) for t in sorted(trials)]
+            if done:
+                self._searches[arm].replay(asked[arm], scores)
+            else:
+                self._searches[arm].tell(scores)
+            self._tried[arm] += zip(asked[arm], scores, strict=True)
+
+    def _committed_settings(self, this: Round) -> dict[Arm, list[dict[str, float]]]:
+        """What a committed round tried, by its rows."""
+        rows = [row for index, _ in this.populations for row in self._rows(index)]
+        asked: dict[Arm, list[dict[str, float]]] = {}
+        for arm in self.experiment.arms:
+            trials, space = _by_trial(rows, arm), self.experiment.arm_space(arm)
+            if sorted(trials) != list(range(this.first_trial, this.first_trial + this.trials)):
+                raise self._foreign(this.populations[0][0])
+            asked[arm] = [setting_of(trials[t][0], space) for t in sorted(trials)]
+        return asked
 
     def _populations(
         self, this: Round, placed: Sequence[tuple[Place, Member]], committed: set[int], listener: Listener
@@ -138,17 +161,24 @@ class Sweep:
         return rows
 
     def _committed(self, index: int, portion: Sequence[tuple[Place, Member]]) -> list[Row]:
-        rows: list[Row] = self.store.population(index).to_pylist(maps_as_pydicts="strict")
-        if [row["key"] for row in rows] != [member.key(self.engine.identity) for _, member in portion]:
-            raise StoreError(
-                f"{self.store.folder}: population {index} holds other members than this sweep asks for (a changed loss "
-                "formula, or another optuna version); resume with the versions in sweep.json, or start with --fresh"
-            )
+        """The rows of a committed population, which must be those of the members that belong there."""
+        rows = self._rows(index)
+        wanted = [asdict(place) | {"key": member.key(self.engine.identity)} for place, member in portion]
+        if [{name: row[name] for name in wanted[0]} for row in rows] != wanted:
+            raise self._foreign(index)
         return rows
 
-    def _train(
-        self, this: Round, index: int, portion: Sequence[tuple[Place, Member]], listener: Listener
-    ) -> list[Row]:
+    def _foreign(self, index: int) -> StoreError:
+        return StoreError(
+            f"{self.store.folder}: population {index} holds other members than this sweep asks for (a changed loss "
+            "formula, or another optuna version); resume with the versions in sweep.json, or start with --fresh"
+        )
+
+    def _rows(self, index: int) -> list[Row]:
+        rows: list[Row] = self.store.population(index).to_pylist(maps_as_pydicts="strict")
+        return rows
+
+    def _train(self, this: Round, index: int, portion: Sequence[tuple[Place, Member]], listener: Listener) -> list[Row]:
         population: Population = train([member for _, member in portion], self.engine, listener.advanced)
         rows = [asdict(place) | row for (place, _), row in zip(portion, population.rows, strict=True)]
         if this.stage == "search":
@@ -159,21 +189,17 @@ class Sweep:
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "device": device_name(self.engine),
         }
-        self.store.commit(index, rows, metadata)
+        with _writing(self.store.folder):
+            self.store.commit(index, rows, metadata)
         listener.committed(this, index, rows, population.seconds)
         return rows
 
     def _winners(self) -> dict[Arm, tuple[int, Setting]]:
         """Each arm's trial with the lowest mean KS over its seeds (the earlier of equals); the baseline if none."""
-        rows = [] if not self._searches else self.store.table().to_pylist(maps_as_pydicts="strict")
         found: dict[Arm, tuple[int, Setting]] = {}
-        for arm in self.experiment.arms:
-            trials = _by_trial([row for row in rows if row["stage"] == "search"], arm)
-            if not trials:
-                found[arm] = (0, self.experiment.baseline(arm))
-                continue
-            best = min(sorted(trials), key=lambda t: _mean_ks(trials[t]))  # noqa: B023 - used at once
-            found[arm] = (best, _setting(trials[best][0], self.experiment.arm_space(arm)))
+        for arm, tried in self._tried.items():
+            best = min(range(len(tried)), key=lambda t: tried[t][1], default=0)
+            found[arm] = (best, tried[best][0] if tried else self.experiment.baseline(arm))
         return found
 
     def _description(self) -> dict[str, Any]:
@@ -204,15 +230,34 @@ def describe_arm(arm: Arm) -> dict[str, Any]:
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Move a sweep's folder to a free name beside it, so that a fresh one can start; the new place, if it existed."""
-    if not folder.exists():
+    """Move a sweep's folder to a free name beside it, so that a fresh one can start; the new place, if it existed.
+
+    A folder that holds no sweep is left as it is.
+
+    Raises:
+        InputError: a process writes or mirrors the sweep, the folder is or holds the working directory, or it cannot
+            be moved.
+    """
+    if not any((folder / name).exists() for name in ("sweep.json", "populations")):
         return None
-    with Store(folder).lock():
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise InputError(f"{folder}: --fresh cannot move the working directory; run it from outside that folder")
+    # The mirror's lock too: a mirror that is still at the old sweep would take the new one's rows for its own.
+    with _writing(folder), Store(folder).lock(), locked(folder / "mirror.lock"):
         number = 1
         while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
             number += 1
         folder.rename(aside)
     return aside
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Tell in one line why the folder cannot be written: no permission, a full disk, a file in its place."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from error
 
 
 def _by_trial(rows: Sequence[Row], arm: Arm) -> dict[int, list[Row]]:
@@ -225,7 +270,3 @@ def _by_trial(rows: Sequence[Row], arm: Arm) -> dict[int, list[Row]]:
 
 def _mean_ks(rows: Sequence[Row]) -> float:
     return float(sum(row["ks"] for row in rows) / len(rows))
-
-
-def _setting(row: Row, space: Mapping[str, object]) -> dict[str, float]:
-    return {name: row[name] if name in row else row["loss_params"][name] for name in space}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,6 +54,25 @@ class Target:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """The target that ``text`` names, inverse to ``text``: ``norm(loc=4, scale=1.25)``; left out: loc 0, scale 1.
+
+        Raises:
+            InputError: the text is not of this form, or the law is none (see the class).
+        """
+        match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
+        params = {"loc": 0.0, "scale": 1.0}
+        if match is None:
+            raise InputError(f"target {text!r}: allowed: a law and its parameters, such as norm(loc=4, scale=1.25)")
+        for item in filter(None, map(str.strip, (match[2] or "").split(","))):
+            name, _, value = (part.strip() for part in item.partition("="))
+            try:
+                params[name] = float(value)
+            except ValueError:
+                raise InputError(f"target {text!r}: {item!r} is not name=number") from None
+        return cls(match[1], params)
 
     @property
     def text(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.floors import stratified_noise
 from harness.networks import generate
 from harness.population import Group, Member, groups
 from harness.scoring import Scores, ks_distance, score
+from harness.spec import Train
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS
 from harness.streams import Stream, uniforms
 
@@ -39,7 +40,7 @@ class Population:
 def train(members: Sequence[Member], engine: Engine, progress: Progress) -> Population:
     """Train and score members; a row for each, with the columns of ``store.SCHEMA`` that describe a member.
 
-    A member whose engine runs out of memory has the outcome "failed"; it counts as KS 1, as a diverged one does.
+    Members for whose group memory does not suffice have the outcome "failed"; they count as KS 1, as diverged ones do.
 
     Raises:
         InputError: the engine refuses a group; nothing was trained.
@@ -53,13 +54,26 @@ def train(members: Sequence[Member], engine: Engine, progress: Progress) -> Popu
     for group in made:
         try:
             trained = engine.train(group, _snapshot_measure(group), progress)
-        except (MemoryError, torch.OutOfMemoryError) as error:
+            measured = _rows(group, trained, engine)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             rows |= {member: _failed(member, engine, reason) for member in group.members}
             continue
         seconds += trained.seconds
-        rows |= dict(zip(group.members, _rows(group, trained, engine), strict=True))
+        rows |= dict(zip(group.members, measured, strict=True))
     return Population([rows[member] for member in members], seconds)
+
+
+def setting_of(row: Mapping[str, Any], space: Iterable[str]) -> dict[str, float]:
+    """The values of the searched keys in a committed row; a key of [train] is a column, another a loss parameter."""
+    return {name: row[name] if name in Train.model_fields else row["loss_params"][name] for name in space}
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # On a CPU torch raises a bare RuntimeError, told from others by its allocator's words alone.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def samples(group: Group, theta_PW: NDArray[np.floating], noise_PS: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,7 +125,9 @@ def _row(member: Member, p: int, trained: Trained, scores: Scores, engine: Engin
 
 
 #: The scores of a member that has none: the worst KS there is, and nothing that could be averaged by mistake.
-_WORST: Row = {"ks": 1.0, "ks_iid": 1.0, "ks_pvalue": 0.0} | dict.fromkeys(("w1", "cvm", "ad", "mean", "sd", "quantiles"))
+_WORST: Row = {"ks": 1.0, "ks_iid": 1.0, "ks_pvalue": 0.0} | dict.fromkeys(
+    ("w1", "cvm", "ad", "mean", "sd", "quantiles")
+)
 
 
 def _failed(member: Member, engine: Engine, reason: str) -> Row:

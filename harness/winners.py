@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save
 
+from harness.engines.threads import single_threaded
 from harness.networks import generate, generator
 from harness.store import Store, slug, write_whole
 from harness.streams import Stream, uniforms
@@ -19,13 +21,16 @@ def export_winners(store: Store) -> None:
     """Write winners/<arm>/generator.safetensors and sample.csv for each arm's best confirm seed.
 
     The tensors are named as in ``torch.nn.Sequential(Linear, ELU, Linear, Sigmoid, Linear)`` and shaped as Linear's
-    (outputs, inputs); the sample is the 10,000 independent draws behind the row's ``ks_iid``.
+    (outputs, inputs); the one entry of metadata, ``harness``, is JSON that says whose they are. The sample is what the
+    generator, in float32, makes of the 10,000 independent draws of noise behind the row's ``ks_iid``. An arm none of
+    whose members has a generator (out of memory) has no files.
     """
     rows = [r for r in store.table().to_pylist(maps_as_pydicts="strict") if r["stage"] == "confirm"]
     for arm in dict.fromkeys(row["arm"] for row in rows):
-        best = min((row for row in rows if row["arm"] == arm), key=lambda row: row["ks"])
-        if best["generator"] is None:
+        trained = [row for row in rows if row["arm"] == arm and row["generator"] is not None]
+        if not trained:
             continue
+        best = min(trained, key=lambda row: row["ks"])
         folder = store.folder / "winners" / slug(arm)
         write_whole(folder / "generator.safetensors", _tensors(best))
         text = io.StringIO()
@@ -45,9 +50,12 @@ def _tensors(row: dict[str, Any]) -> bytes:
         tensors[f"{2 * i}.weight"] = parts[2 * i][0].T.contiguous()
         tensors[f"{2 * i}.bias"] = parts[2 * i + 1][0, 0].contiguous()
     about = {name: str(row[name]) for name in ("arm", "key", "seed", "trial", "ks", "target", "engine")}
-    return save(tensors, {**about, "layers": "Linear ELU Linear Sigmoid Linear, on noise U(0, 1)"})
+    about["layers"] = "Linear ELU Linear Sigmoid Linear, on noise U(0, 1)"
+    # One entry: safetensors writes several in an order of chance, and the same winner is to be the same file.
+    return save(tensors, {"harness": json.dumps(about, sort_keys=True)})
 
 
 def _sample(row: dict[str, Any]) -> np.ndarray:
     noise = uniforms(row["study_seed"], torch.tensor([row["seed"]]), Stream.SCORE, range(1), SCORE_DRAWS)[0, 0]
-    return generate(generator(row["hidden"]), _theta(row), noise)[0].numpy()
+    with single_threaded():
+        return generate(generator(row["hidden"]), _theta(row), noise)[0].numpy()

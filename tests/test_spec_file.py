@@ -96,6 +96,7 @@ BAD_LINES = [
         "search.space.lr_g = {lo = 1, high = 2}",
         r"unknown key 'search.space.lr_g.lo'; nearest: 'search.space.lr_g.low'; allowed: low, h",
     ),
+    ('search.space = {"\\u001b" = 3}', r"'search.space.\\x1b': got 3; allowed: tables"),
     ("confirm.seeds = 0", r"confirm.seeds: got 0; allowed: a whole number from 1"),
     ("seed = -1\npopulation = 0", r"seed: got -1; .* \(and 1 more fault\)$"),
 ]
@@ -160,7 +161,7 @@ BAD_CONTENT = {
     "an int of 5000 digits": (b"seed = " + b"9" * 5000, "is not TOML: "),
     "an unclosed text": (b'a = """' + b'\\"""' * 200_000, "is not TOML: "),
     "33 arrays": (b"a = " + b"[" * 33 + b"]" * 33, "nested over 32 levels"),
-    "33 arrays after a text that ends in quotes": (b'b = """"x"""""\na = ' + b"[" * 33, "nested over 32 levels"),
+    "33 arrays after a text that ends in quotes": (b'b = """"x""""\na = ' + b"[" * 33, "nested over 32 levels"),
     "500,000 arrays": (b"a = " + b"[" * 500_000, "nested over 32 levels"),
     "100,000 inline tables": (b"a = " + b"{a = " * 100_000, "nested over 32 levels"),
     "a key of 500,000 parts": (b"a." * 500_000 + b"a = 1", "nested over 32 levels"),

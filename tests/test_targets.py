@@ -61,7 +61,7 @@ def test_functions_are_those_of_scipy() -> None:
 
 def test_float32_probabilities_give_float64_quantiles() -> None:
     """The quantiles of float32 draws are those of the same numbers in float64."""
-    u = np.random.default_rng(1).random(100, dtype=np.float32)
+    u: Any = np.random.default_rng(1).random(100, dtype=np.float32)
     for target in EXAMPLES:
         x = target.quantile(u)
         assert x.dtype == np.float64

@@ -21,7 +21,7 @@ import torch
 from harness.engines.base import Measure, Progress, Trained
 from harness.engines.feed import BLOCK, DeviceFeed, HostFeed
 from harness.engines.stack import Stack
-from harness.engines.threads import single_threaded
+from harness.engines.threads import flushing_denormals, single_threaded
 from harness.population import Group, Member
 from harness.spec import Shape
 from harness.store import SNAPSHOT_COLUMNS
@@ -29,6 +29,10 @@ from harness.store import SNAPSHOT_COLUMNS
 #: Widths a stack may have, ascending. On CPUs 16 is fastest (experiments/benchmarks/engines.py) and 8 spares a
 #: lonely member half the work; their bits are the same (tests/test_engines.py).
 WIDTHS = {"cpu": (8, 16), "cuda": (1024,)}
+
+#: torch computes an activation's elements in vectors, but the last ones of the whole array, up to this many, one by one
+#: by another exponential: no member may lie there in one stack and elsewhere in another.
+TAIL = 32
 
 
 class BatchedEngine:
@@ -47,7 +51,7 @@ class BatchedEngine:
         return None
 
     def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
-        portions = _cut(group.members, WIDTHS[self.device])
+        portions = _cut(group.members, WIDTHS[self.device], group.shape.hidden)
         said, cancelled = threading.Lock(), threading.Event()
 
         def tell(steps: int) -> None:
@@ -67,6 +71,7 @@ class BatchedEngine:
                 raise
         return _joined(parts, time.perf_counter() - start)
 
+    @flushing_denormals()
     def _train_stack(
         self, group: Group, members: Sequence[Member], width: int, measure: Measure, progress: Progress
     ) -> Trained:
@@ -118,11 +123,14 @@ def captured(stack: Stack) -> Callable[[], None]:
     return graph.replay
 
 
-def _cut(members: Sequence[Member], widths: tuple[int, ...]) -> list[tuple[Sequence[Member], int]]:
-    """Consecutive members in portions of the largest width, each with the smallest width that holds it."""
-    largest = widths[-1]
-    portions = [members[i : i + largest] for i in range(0, len(members), largest)]
-    return [(portion, next(w for w in widths if w >= len(portion))) for portion in portions]
+def _cut(members: Sequence[Member], widths: tuple[int, ...], hidden: int) -> list[tuple[Sequence[Member], int]]:
+    """Consecutive members in portions that the largest width holds, each with the smallest width that holds it."""
+    # Activations are arrays of width * (something) * hidden elements: without a remainder there is no tail, else the
+    # last member of a stack is a spare one.
+    holds = {width: width - (width * hidden % TAIL != 0) for width in widths}
+    most = holds[widths[-1]]
+    portions = [members[i : i + most] for i in range(0, len(members), most)]
+    return [(portion, next(w for w in widths if holds[w] >= len(portion))) for portion in portions]
 
 
 def _blocks(shape: Shape) -> Iterator[range]:

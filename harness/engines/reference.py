@@ -176,9 +176,10 @@ class ReferenceEngine:
     ) -> tuple[int, str]:
         for step in range(1, game.shape.steps + 1):
             offending = game.step(step - 1)
-            progress(1)
             if offending:
+                progress(game.shape.steps - step + 1)
                 return step, offending
+            progress(1)
             if step in marks:
                 values = game.record | {k: float(v[0]) for k, v in measure(game.average_1W.numpy()).items()}
                 for name, value in values.items():

@@ -56,7 +56,7 @@ class Stack:
         self.seeds_P = torch.tensor([m.seed for m in members], device=device)
         self.runs = [_Run(rows, some, device) for rows, some in _variant_runs(members)]
         self.draws_labels = any(run.variant.draws_labels for run in self.runs)
-        self.reads_real = any(run.variant.generator_reads_real for run in self.runs)
+        self.judges_pairs = any(run.variant.generator_reads_real for run in self.runs)
 
         column = {n: np.array([getattr(m.settings, n) for m in members]) for n in type(members[0].settings).model_fields}
         betas_P2 = np.stack([column["beta1"], column["beta2"]], axis=1)
@@ -147,17 +147,19 @@ class Stack:
         features = self.group.view.features
         with torch.enable_grad():
             fake_PB = self.g.forward(self.feed.take("z_g", self.shape.g_steps, j).unsqueeze(2))
-            logits_PK = self.d.forward(features(fake_PB))
-        self.logits_g_PK = logits_PK.detach()
-        self.logits_real_PK = self.logits_g_PK
-        if self.reads_real:
-            self.logits_real_PK = self.d.forward(features(self.real_PB))
-        slopes_PK = torch.empty_like(self.logits_g_PK)
+            read = [features(self.real_PB), features(fake_PB)] if self.judges_pairs else [features(fake_PB)]
+            logits_PK = self.d.forward(torch.cat(read, dim=1))
+        known_PK = logits_PK.detach()
+        slopes_PK = torch.zeros_like(known_PK)
+        self.logits_real_PK, self.logits_g_PK = known_PK.chunk(2, dim=1) if self.judges_pairs else (None, known_PK)
+        slope_fake_PK = slopes_PK.chunk(2, dim=1)[1] if self.judges_pairs else slopes_PK
         for run in self.runs:
-            slopes_PK[run.rows] = run.variant.generator_slope(
-                self.logits_real_PK[run.rows], self.logits_g_PK[run.rows], **run.params
-            )
-        self.g.differentiate(logits_PK, slopes_PK.div_(slopes_PK.shape[1]))
+            rows = run.rows
+            slope_fake_PK[rows] = run.variant.generator_slope(self._real_logits(rows), self.logits_g_PK[rows], **run.params)
+        self.g.differentiate(logits_PK, slopes_PK.div_(slope_fake_PK.shape[1]))
+
+    def _real_logits(self, rows: slice) -> Tensor | None:
+        return None if self.logits_real_PK is None else self.logits_real_PK[rows]
 
     def _update(self, player: Player, letter: str, per_step: int, j: int) -> None:
         step_P1 = self.feed.take(f"step_{letter}", per_step, j)
@@ -193,28 +195,29 @@ class Stack:
 
     def record(self) -> dict[str, np.ndarray]:
         """Losses, minibatch statistics and gradient norms of the last step, one value a member."""
+        real_PB, fake_PB = _rows(self.real_PB), _rows(self.fake_PB)
         values = {
-            "real_mean": self.real_PB.mean(dim=1),
-            "real_sd": self.real_PB.std(dim=1, correction=0),
-            "fake_mean": self.fake_PB.mean(dim=1),
-            "fake_sd": self.fake_PB.std(dim=1, correction=0),
-            "grad_norm_d": self.d.norm_P,
-            "grad_norm_g": self.g.norm_P,
+            "real_mean": real_PB.mean(axis=1),
+            "real_sd": real_PB.std(axis=1),
+            "fake_mean": fake_PB.mean(axis=1),
+            "fake_sd": fake_PB.std(axis=1),
+            "grad_norm_d": np.sqrt(np.square(_rows(self.d.gradient_PW)).sum(axis=1)),
+            "grad_norm_g": np.sqrt(np.square(_rows(self.g.gradient_PW)).sum(axis=1)),
         }
-        losses = {n: torch.full_like(self.d.norm_P, math.nan) for n in ("loss_d", "loss_d_real", "loss_d_fake", "loss_g")}
+        losses = {name: np.full(len(real_PB), math.nan) for name in ("loss_d", "loss_d_real", "loss_d_fake", "loss_g")}
         real_PK, fake_PK = self.logits_d_PK.chunk(2, dim=1)
         for run in self.runs:
             rows, variant, labels = run.rows, run.variant, run.labels(self.label_draws_PK)
-            real, fake = real_PK[rows], fake_PK[rows]
-            losses["loss_d"][rows] = variant.discriminator_loss(real, fake, labels=labels, **run.params).mean(dim=1)
-            parts = variant.discriminator_parts(real, fake, labels=labels, **run.params)
-            for name, part in zip(("loss_d_real", "loss_d_fake"), parts, strict=True):
-                if part is not None:
-                    losses[name][rows] = part.mean(dim=1)
-            losses["loss_g"][rows] = variant.generator_loss(
-                self.logits_real_PK[rows], self.logits_g_PK[rows], **run.params
-            ).mean(dim=1)
-        return {name: value.double().cpu().numpy() for name, value in (values | losses).items()}
+            judged = (real_PK[rows], fake_PK[rows])
+            found = {
+                "loss_d": variant.discriminator_loss(*judged, labels=labels, **run.params),
+                "loss_g": variant.generator_loss(self._real_logits(rows), self.logits_g_PK[rows], **run.params),
+            }
+            parts = variant.discriminator_parts(*judged, labels=labels, **run.params)
+            found |= {n: p for n, p in zip(("loss_d_real", "loss_d_fake"), parts, strict=True) if p is not None}
+            for name, loss_PK in found.items():
+                losses[name][rows] = _rows(loss_PK).mean(axis=1)
+        return values | losses
 
     def stopped_tensors(self) -> list[str]:
         """The tensor that stopped each member, or an empty name."""
@@ -242,6 +245,11 @@ class _Run:
             return None
         u_real, u_fake = u_PK[self.rows].chunk(2, dim=1)
         return self.variant.draw_labels(u_real, u_fake, **self.params)
+
+
+def _rows(values_PX: Tensor) -> np.ndarray:
+    """Rows as numpy reduces them: each by itself, in float64, with bits that no other row can change."""
+    return np.ascontiguousarray(values_PX.double().cpu().numpy())
 
 
 def _variant_runs(members: Sequence[Member]) -> list[tuple[slice, list[Member]]]:

@@ -93,9 +93,9 @@ def shaped(value: Any, like: Tensor) -> Tensor:
     """
     import torch
 
-    if isinstance(value, torch.Tensor) and value.shape == like.shape:
-        return value + 0.0
-    return torch.zeros_like(like) + value
+    full = isinstance(value, torch.Tensor) and value.shape == like.shape
+    result: Tensor = value + 0.0 if full else torch.zeros_like(like) + value
+    return result
 
 
 def rounded(value: Any, precision: str) -> Any:

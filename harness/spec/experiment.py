@@ -127,7 +127,9 @@ class Experiment(Part):
                 raise InputError(f"{key}: {repeated[0]!r} stands there twice; allowed: each once, with its parameters")
         if self.needs is None:
             object.__setattr__(self, "needs", _needs([name for name, _ in variants], self.train))
-        space = settle_space(self.search.space, self.search.sampler, self.search.trials, self.arms, self._starting_values)
+        space = settle_space(
+            self.search.space, self.search.sampler, self.search.trials, self.arms, self._starting_values
+        )
         object.__setattr__(self, "search", self.search.model_copy(update={"space": space}))
         return self
 

@@ -22,8 +22,9 @@ POLL_SECONDS = 0.5
 
 WINNER_FILES = ("generator.safetensors", "sample.csv", "qq.png", "density.png")
 
-#: waiting: for another mirror of the folder, or for the store's sign of life. loading: importing mlflow and, for a
-#: SQLite file, creating its tables, which no store can hold up. writing: calls to the store. done, failed: the end.
+#: waiting: for another mirror of the folder, or for the store's sign of life. loading: importing mlflow, creating the
+#: tables of a SQLite file, reading the folder; no store holds that up. writing: calls to the store. done, failed:
+#: the end.
 Phase = Literal["waiting", "loading", "writing", "done", "failed"]
 
 
@@ -67,8 +68,11 @@ class Follower:
             while not over:
                 # Asked before the folder is read: what is committed before the end is announced is in the last pass.
                 over = ended(POLL_SECONDS)
-                trials.refresh()
-                self._write_new(writer, description, trials, last=over)
+                self._tell(phase="loading")
+                news = trials.refresh()
+                if news or over:
+                    self._write_new(writer, description, trials, last=over)
+                self._tell(phase="writing")
             self._tell(phase="done", reason=writer.no_artifacts)
 
     def fail(self, reason: str) -> None:
@@ -99,9 +103,10 @@ class Follower:
         searched = {t for t in wanted if t.stage == "search"}
         self._tell(written=writer.written, mirrored=len(searched.difference(todo)))
         sweep = sweep_run(description, trials, str(self._folder))
+        arms = {a["arm"]: arm_run(description, trials, a) for a in description["arms"]} if todo else {}
+        self._tell(phase="writing")
         if todo or not writer.finished(sweep.key):
             writer.start(sweep)
-        arms = {a["arm"]: arm_run(description, trials, a) for a in description["arms"]} if todo else {}
         for trial in todo:
             writer.start(arms[trial.arm], sweep)
             content = trial_run(description, trial, trials.rows(trial), str(self._folder))

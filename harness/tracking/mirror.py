@@ -92,6 +92,11 @@ class Mirror:
         """Process id of the mirror; None before ``start``."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def progress(self) -> Progress:
+        """What the mirror told last."""
+        return self._progress
+
     def finish(self, patience_seconds: float = PATIENCE_SECONDS) -> Status:
         """Ask for the last pass, wait while the store goes on answering, and say how it ended.
 

@@ -51,19 +51,19 @@ class Trials:
         self._members: dict[Trial, list[dict[str, Any]]] = {}
         self._last: tuple[int, pa.Table] | None = None
 
-    def refresh(self) -> None:
-        """Read the populations committed since the last call.
+    def refresh(self) -> bool:
+        """Read the populations committed since the last call; whether there were any.
 
         Raises:
             StoreError: a committed file is damaged.
         """
-        for index in self._store.committed():
-            if index in self._read:
-                continue
+        fresh = [index for index in self._store.committed() if index not in self._read]
+        for index in fresh:
             for row in self._population(index).select(_SCALARS).to_pylist():
                 trial = Trial(row["arm"], row["stage"], row["trial"])
                 self._members.setdefault(trial, []).append({**row, "population": index})
             self._read.add(index)
+        return bool(fresh)
 
     def members(self, *, arm: str | None = None, stage: str | None = None) -> list[Row]:
         """Scalar columns of the committed members, of one arm and stage or of all."""
@@ -95,9 +95,10 @@ class Trials:
             trials = sorted(self.complete(arm=arm, stage="search"), key=lambda t: (self.score(t), t.number))
             if len(trials) < self._planned or not trials:
                 return []
-            unscored = [t for t in trials if all(m["outcome"] != "scored" for m in self._members[t])]
-            picks = [trials[0], trials[(len(trials) - 1) // 2], *unscored[:UNSCORED_PER_ARM]]
-            chosen += [t for t in dict.fromkeys(picks) if t.number >= self.quota]
+            outside = [t for t in trials if t.number >= self.quota]
+            unscored = [t for t in outside if all(m["outcome"] != "scored" for m in self._members[t])]
+            picks = {trials[0], trials[(len(trials) - 1) // 2], *unscored[:UNSCORED_PER_ARM]}
+            chosen += [t for t in outside if t in picks]
         return chosen
 
     def score(self, trial: Trial) -> float:

@@ -1,0 +1,37 @@
+"""What every test file shares: hypothesis without deadlines, and members made in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import settings
+
+from harness.population import Member
+from harness.spec import Settings, Shape
+from harness.targets import Target
+
+# A busy machine is no failure: speed lives in the benchmarks.
+settings.register_profile("harness", deadline=None, print_blob=True)
+settings.load_profile("harness")
+
+# Small arrays: a second thread only waits for the first, and on a busy machine much longer than it computes.
+torch.set_num_threads(1)
+
+
+def member(loss: str = "non_saturating", seed: int = 0, view: str = "variances", **changes: Any) -> Member:
+    """A member at the seed's setting, with fields of Shape and Settings, ``params``, ``target`` changed by name."""
+    shape = Shape(**{"steps": 20} | {k: v for k, v in changes.items() if k in Shape.model_fields})
+    setting = Settings(**{k: v for k, v in changes.items() if k in Settings.model_fields})
+    params = tuple(sorted(changes.get("params", {}).items()))
+    return Member(loss, params, view, changes.get("target", Target()), changes.get("study_seed", 0), seed, shape, setting)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs CUDA, with the reason, where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="torch sees no CUDA device"))

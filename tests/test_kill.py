@@ -1,0 +1,330 @@
+"""The command line ended in every way, with real processes, real signals, real sockets and a real SQLite store.
+
+One sweep of 15 populations of about half a second each. It was made once without interruption, in this process and
+without a mirror; whatever else happens to it, its rows must be those.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from harness.engines.batched import BatchedEngine
+from harness.plan import Round, planned
+from harness.spec import Experiment, load
+from harness.store import SCHEMA, Store, locked
+from harness.sweep import Sweep
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: 2 arms x 6 trials x 2 seeds in populations of 3, 2 to a round; then 2 arms x 4 confirm seeds in 3 populations.
+EXPERIMENT = """
+name = "killed"
+variants = ["minimax", "least_squares"]
+population = 3
+[train]
+steps = 300
+batch = 20
+hidden = 8
+snapshots = [150, 300]
+[search]
+sampler = "tpe"
+trials = 6
+seeds = 2
+[search.space]
+lr_d = {low = 1e-5, high = 1e-2, log = true}
+lr_g = {low = 1e-5, high = 1e-2, log = true}
+[confirm]
+seeds = 4
+"""
+POPULATIONS, SEARCH_TRIALS = 15, 12
+
+#: Where a mirror fails at once: the address of nobody.
+NOWHERE = "http://127.0.0.1:9"
+
+#: The promise is 2 s; the rest is for a machine that does other things too.
+BOUND_SECONDS = 2.5
+
+
+@dataclass
+class Run:
+    """One run of the command, and what it says, line by line with the time it was heard."""
+
+    process: subprocess.Popen[str]
+    heard: list[tuple[float, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.heard.append((time.time(), line.rstrip()))
+
+    @property
+    def lines(self) -> list[str]:
+        """What was said so far."""
+        return [line for _, line in self.heard]
+
+    def wait_for(self, *starts: str, seconds: float = 120) -> tuple[float, str]:
+        """The first line that begins so, and when it was heard; fails if the process ends before."""
+        end = time.monotonic() + seconds
+        while True:
+            ended = self.process.poll() is not None
+            if found := [(when, line) for when, line in self.heard if line.startswith(starts)]:
+                return found[0]
+            assert not ended, self.lines
+            assert time.monotonic() < end, self.lines
+            time.sleep(0.01)
+
+    def ended(self, seconds: float = 240) -> int:
+        """The exit status, once all was said."""
+        status = self.process.wait(seconds)
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return status
+
+
+def start(folder: Path, uri: str, *more: str) -> Run:
+    """Start ``harness sweep`` on the experiment file beside ``folder``."""
+    path = folder.parent / "killed.toml"
+    path.write_text(EXPERIMENT)
+    arguments = ["sweep", str(path), "--out", str(folder), "--engine", "batched-cpu", *more]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from harness.cli import main; main()", *arguments],
+        cwd=folder.parent,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return Run(process)
+
+
+class Deaf:
+    """A listener that does nothing."""
+
+    def advanced(self, gan_steps: int) -> None:
+        """Nothing."""
+
+    def committed(self, this: Round, index: int, rows: Any, seconds: float) -> None:
+        """Nothing."""
+
+
+def finished_here(spec: Experiment, folder: Path) -> Store:
+    """The sweep run, or run to its end, in this process."""
+    sweep = Sweep(spec, Store(folder), BatchedEngine("cpu"))
+    sweep.open()
+    sweep.run(Deaf())
+    return sweep.store
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """The experiment, read from its file as the command reads it."""
+    path = tmp_path_factory.mktemp("spec") / "killed.toml"
+    path.write_text(EXPERIMENT)
+    return load(path, ())
+
+
+@pytest.fixture(scope="module")
+def whole(spec: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The sweep without any interruption."""
+    store = finished_here(spec, tmp_path_factory.mktemp("whole") / "killed")
+    assert store.committed() == list(range(POPULATIONS)) == [i for r in planned(spec) for i, _ in r.populations]
+    return store
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a SQLite store that the first mirror creates; sweeps in it are told apart by their uid."""
+    return tmp_path_factory.mktemp("database") / "mlflow.db"
+
+
+def assert_same_rows(one: Store, other: Store) -> None:
+    """Column by column, bit for bit (repr tells any two floats apart), in the same files."""
+    assert one.committed() == other.committed()
+    a, b = one.table(), other.table()
+    assert [name for name in SCHEMA.names if repr(a[name].to_pylist()) != repr(b[name].to_pylist())] == []
+
+
+def assert_mirrored_once(store: Store, database: Path) -> None:
+    """One finished run for the sweep, each arm, each trial of the search and each confirmed one; no other."""
+    uid, arms = store.describe()["uid"], [arm["arm"] for arm in store.describe()["arms"]]
+    confirmed = store.frame().query("stage == 'confirm'").groupby("arm")["trial"].first()
+    wanted = [uid, *(f"{uid}:{arm}" for arm in arms), *(f"{uid}:{arm}:confirm:{confirmed[arm]}" for arm in arms)]
+    wanted += [f"{uid}:{arm}:search:{trial}" for arm in arms for trial in range(6)]
+    query = "select value, status from tags join runs using (run_uuid) where key = 'harness.key' and value like ?"
+    with closing(sqlite3.connect(database)) as connection:
+        found = connection.execute(query, (f"{uid}%",)).fetchall()
+    assert Counter(found) == Counter((key, "FINISHED") for key in wanted)
+
+
+def until_mirrored(folder: Path, uri: str, tries: int = 4) -> Run:
+    """Run to the end, and again while the mirror has not caught up: one of a killed run may still be at it."""
+    for _ in range(tries):
+        run = start(folder, uri)
+        assert run.ended() == 0, run.lines
+        if not any("wait for the next" in line for line in run.lines):
+            return run
+        with locked(folder / "mirror.lock", wait=True):
+            pass
+    raise AssertionError(run.lines)
+
+
+# --- SIGKILL --------------------------------------------------------------------------------------------------------
+
+
+def test_killed_again_and_again_a_sweep_loses_and_doubles_nothing(whole: Store, database: Path, tmp_path: Path) -> None:
+    """SIGKILL at random moments, then one undisturbed run: the uninterrupted sweep's rows, every trial mirrored once.
+
+    Of nine kills, drawn with a fixed seed, two come while the program loads, two while it gets to work, five after the
+    first commit; every third takes the mirror with it, as a machine that goes down would.
+    """
+    folder, uri = tmp_path / "killed", f"sqlite:///{database}"
+    rng, seen = np.random.default_rng(20_240_607), [0]
+    launched, working, committed = (), ("starting", "going on"), ("population",)
+    moments = [launched, committed, working, committed, launched, committed, working, committed, committed]
+    for n, line in enumerate(moments):
+        run = start(folder, uri)
+        if line:
+            run.wait_for(*line)
+        time.sleep(rng.uniform(0.0, 0.5 if line is committed else 2.5))
+        mirrors = psutil.Process(run.process.pid).children() if run.process.poll() is None else []
+        run.process.kill()
+        for mirror in mirrors if n % 3 == 2 else ():
+            with suppress(psutil.NoSuchProcess):
+                mirror.kill()
+        assert run.ended() == -signal.SIGKILL, run.lines
+        assert not any("Traceback" in line for line in run.lines)
+        seen.append(len(Store(folder).committed()))
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] < POPULATIONS
+    run = until_mirrored(folder, uri)
+    assert_same_rows(Store(folder), whole)
+    assert_mirrored_once(Store(folder), database)
+    assert (folder / "report/report.html").is_file()
+
+
+def test_killed_a_folder_holds_whole_populations_only(whole: Store, tmp_path: Path) -> None:
+    """Killed in the very moment in which a population appears, a process leaves it whole and no part of another."""
+    folder = tmp_path / "killed"
+    run = start(folder, NOWHERE)
+    while len(Store(folder).committed()) < 2:
+        assert run.process.poll() is None, run.lines
+    run.process.kill()
+    assert run.ended() == -signal.SIGKILL
+    store = Store(folder)
+    for index in store.committed():
+        assert repr(store.population(index).to_pylist()) == repr(whole.population(index).to_pylist())
+    assert len(store.committed()) in (2, 3)
+
+
+# --- signals that ask -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_sweep_soon_and_leaves_it_resumable(
+    spec: Experiment, whole: Store, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    """Within 5 s, with the usual status and no traceback; what was committed is kept and the rest can follow."""
+    folder = tmp_path / "killed"
+    run = start(folder, NOWHERE)
+    run.wait_for("population 2/")
+    sent = time.monotonic()
+    run.process.send_signal(number)
+    assert run.ended(seconds=5) == status, run.lines
+    assert time.monotonic() - sent < 5
+    assert not any("Traceback" in line or "Error" in line for line in run.lines)
+    assert 2 <= len(Store(folder).committed()) < POPULATIONS
+    assert [path.name for path in (folder / "populations").iterdir() if path.name.startswith(".")] == []
+    assert_same_rows(finished_here(spec, folder), whole)
+
+
+def test_a_folder_in_use_is_refused_in_one_line(tmp_path: Path) -> None:
+    """While this process writes the sweep, the command says so and ends with status 2, having written no row."""
+    folder = tmp_path / "killed"
+    with Store(folder).lock():
+        run = start(folder, NOWHERE)
+        assert run.ended() == 2
+    (line,) = run.lines
+    assert line.startswith("error: ")
+    assert "another process is writing this sweep" in line
+    assert Store(folder).committed() == []
+
+
+# --- a store that does not answer -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a socket that accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        kept: list[socket.socket] = []
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    kept.append(server.accept()[0])
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in kept:
+            connection.close()
+
+
+@pytest.fixture
+def closed() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("port", ["closed", "silent"])
+def test_a_dead_server_costs_two_seconds_and_no_run(
+    port: str, request: pytest.FixtureRequest, whole: Store, database: Path, tmp_path: Path
+) -> None:
+    """The sweep ends as without a mirror, says how many trials wait, and ``--resume`` brings them to a live store.
+
+    The time is that from the last file of the report, which is written just before the mirror is waited for, to the
+    line that tells how the mirror ended.
+    """
+    folder = tmp_path / "killed"
+    run = start(folder, f"http://127.0.0.1:{request.getfixturevalue(port)}")
+    told, line = run.wait_for("MLflow (")
+    waited = told - (folder / "report/report.html").stat().st_mtime
+    assert run.ended() == 0, run.lines
+    assert waited < BOUND_SECONDS
+    assert "store unreachable" in line
+    assert f"{SEARCH_TRIALS + 2} trials wait" in line or f"{SEARCH_TRIALS} trials wait" in line
+    assert_same_rows(Store(folder), whole)
+
+    resumed = start(folder, f"sqlite:///{database}", "--resume")
+    assert resumed.ended() == 0, resumed.lines
+    _, line = resumed.wait_for("MLflow (")
+    assert line.endswith("17 runs written")  # 1 sweep, 2 arms, 12 trials of the search, 2 confirmed
+    assert_mirrored_once(Store(folder), database)
+    assert not any(line.startswith("population") for line in resumed.lines)

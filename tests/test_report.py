@@ -1,0 +1,241 @@
+"""The report: complete, self-contained, honest about what is missing, and nothing that a user wrote becomes markup."""
+
+import base64
+import csv
+import json
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fabricate import ARMS, fabricate_sweep
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from analysis.compare import compare_described
+from analysis.escaping import visible
+from analysis.page import LONGEST, compose, table_of
+from analysis.report import html_page, main, markdown_page, write_report
+from harness.store import SCHEMA, Store
+
+QUESTION = "Which label should the generator be trained towards?"
+STORABLE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+MARKUP = st.sampled_from(
+    ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)", "{{ 7*7 }}{% raw %}",
+     "</td><td onclick='x'>", "| a | `b` |\n# c", "&lt;b&gt;", "<!--", "]]><![CDATA[", "' style='x", "a [b] c"]
+)  # fmt: skip
+HOSTILE = st.one_of(MARKUP, STORABLE, st.tuples(MARKUP, STORABLE).map("".join)).filter(str.strip)
+ANY = st.one_of(HOSTILE, st.text(min_size=1)).filter(str.strip)
+
+
+class Outline(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
+        self.text: list[str] = []
+        self.other: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, tuple(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        self.other.append(data)
+
+    def unknown_decl(self, data: str) -> None:
+        self.other.append(data)
+
+    def handle_pi(self, data: str) -> None:
+        self.other.append(data)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A written report of four arms, one failed member among them."""
+    made = tmp_path_factory.mktemp("sweep")
+    fabricate_sweep(made, trials=3, seeds=2, confirm=6, failure="out of memory")
+    write_report(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def outline(small: Store) -> Outline:
+    """The page of the small sweep as it is."""
+    return Outline(page_of(small.describe(), small.frame()))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two arms, few members."""
+    return fabricate_sweep(tmp_path_factory.mktemp("small"), arms=ARMS[:2], trials=2, confirm=4, failure="gone")
+
+
+def page_of(description: dict[str, Any], frame: pd.DataFrame) -> str:
+    """The page without its figures."""
+    return html_page(compose(description, frame, compare_described(description, frame)))
+
+
+def test_the_page_has_every_part(folder: Path) -> None:
+    """Question, prediction, every arm with its formulas, lost members, provenance and six figures are on the page."""
+    outline = Outline((folder / "report" / "report.html").read_text(encoding="utf-8"))
+    text = " ".join(outline.text)
+    parts = (QUESTION, "label 0 runs away", "softplus(-real) + softplus(fake)", "Its slope vanishes early.")
+    told = ("out of memory", "t 0.5", "gradient of D.weight1", "fabricated", "0" * 40, *(a.label for a in ARMS))
+    for part in (*parts, *told):
+        assert part in text
+    images = [dict(a) for tag, a in outline.elements if tag == "img"]
+    assert len(images) == 6
+    for image in images:
+        assert image["alt"]
+        assert base64.b64decode((image["src"] or "").removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
+    assert sum(tag == "details" for tag, _ in outline.elements) == 7  # a table per figure, and the specification
+
+
+def test_the_page_asks_nobody(folder: Path) -> None:
+    """No script, no link, no frame; every source is inside the page, and its policy forbids any other."""
+    outline = Outline((folder / "report" / "report.html").read_text(encoding="utf-8"))
+    assert not {t for t, _ in outline.elements} & {"script", "link", "iframe", "object", "embed", "a", "base", "form"}
+    for _, attributes in outline.elements:
+        for name, value in attributes:
+            assert not name.startswith("on")
+            assert name not in ("src", "href") or (value or "").startswith("data:image/png;base64,")
+    policy = next(dict(a)["content"] for t, a in outline.elements if t == "meta" and "http-equiv" in dict(a))
+    assert (policy or "").startswith("default-src 'none'")
+
+
+def test_tables_have_headers(folder: Path) -> None:
+    """Every table has a caption and column headers with a scope."""
+    outline = Outline((folder / "report" / "report.html").read_text(encoding="utf-8"))
+    tags = [t for t, _ in outline.elements]
+    assert tags.count("table") == tags.count("caption") == tags.count("thead") > 6
+    assert all(dict(a).get("scope") in ("col", "row") for t, a in outline.elements if t == "th")
+
+
+def test_files_beside_the_page(folder: Path) -> None:
+    """report.md has a line per arm, summary.json reads back without NaN, arms.csv has a row per arm, six PNGs."""
+    report = folder / "report"
+    lines = (report / "report.md").read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("| ") for line in lines) == 1 + len(ARMS)
+    told = json.loads((report / "summary.json").read_text(), parse_constant=pytest.fail)
+    assert told["sweep"]["name"] == "labels"
+    assert {a["arm"] for a in told["arms"]} == {a.label for a in ARMS}
+    with (report / "arms.csv").open(encoding="utf-8") as file:
+        assert [r["arm"] for r in csv.DictReader(file)] == [a["arm"] for a in told["arms"]]
+    assert len(list(report.glob("*.png"))) == 6
+
+
+def test_the_report_is_a_function_of_the_rows(folder: Path, tmp_path: Path) -> None:
+    """Written again from a copied folder, every file has the same bytes."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("report"))
+    write_report(copy)
+    for path in (folder / "report").iterdir():
+        assert path.read_bytes() == (copy / "report" / path.name).read_bytes()
+
+
+@example(arm="a [b] c", failure="a [b] c", question="a [b] c", other="a [b] c")
+@example(arm="<b>|`", failure="</td><td>", question="<script>alert(1)</script>", other='"><img src=x onerror=alert(1)>')
+@settings(max_examples=20, deadline=None)
+@given(arm=HOSTILE, failure=HOSTILE, question=ANY, other=HOSTILE)
+def test_user_text_adds_no_element(
+    small: Store, outline: Outline, arm: str, failure: str, question: str, other: str
+) -> None:
+    """With hostile names, question, failure, formula and provenance the elements and attributes are the same.
+
+    The texts appear on the page literally (control characters as escapes).
+    """
+    description, frame, old = small.describe(), small.frame(), ARMS[0].label
+    frame["arm"] = [arm if a == old else a for a in frame["arm"]]
+    frame["failure"] = [failure if f == "gone" else f for f in frame["failure"]]
+    description["spec"] |= {"name": other, "question": question, "prediction": other}
+    description["arms"][0] |= {"arm": arm, "generator": other, "citation": failure, "prediction": question}
+    description["provenance"] |= {"device": other}
+    found = Outline(page_of(description, frame))
+    assert found.elements == outline.elements
+    assert found.other == outline.other
+    text = "".join(found.text)
+    for told in (arm, failure, question, other):
+        assert visible(told) in text
+
+
+@settings(max_examples=15, deadline=None)
+@given(arm=HOSTILE, question=HOSTILE)
+def test_markdown_keeps_its_shape(small: Store, arm: str, question: str) -> None:
+    """A hostile name or question adds no line, heading or cell to report.md."""
+    description, frame, old = small.describe(), small.frame(), ARMS[0].label
+    plain = markdown_page(compose(description, frame, compare_described(description, frame))).splitlines()
+    frame["arm"] = [arm if a == old else a for a in frame["arm"]]
+    description["spec"] |= {"question": question}
+    description["arms"][0] |= {"arm": arm}
+    found = markdown_page(compose(description, frame, compare_described(description, frame))).splitlines()
+    assert len(found) == len(plain)
+    for one, two in zip(found, plain, strict=True):
+        cells = [line.replace("\\\\", "").replace("\\|", "").count("|") for line in (one, two)]
+        assert cells[0] == cells[1]
+        assert one.startswith("#") == two.startswith("#")
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_missing_data_are_said(small: Store, data: st.DataObject) -> None:
+    """Rows and columns of the table and keys of sweep.json removed at random: a page that names every arm it knows."""
+    description, frame = small.describe(), small.frame()
+    keep = data.draw(st.lists(st.integers(0, len(frame) - 1), unique=True, max_size=len(frame)))
+    partial = frame.iloc[keep].copy()
+    for name in data.draw(st.lists(st.sampled_from(SCHEMA.names), unique=True, max_size=8)):
+        partial[name] = None
+    for name in data.draw(st.lists(st.sampled_from(sorted(description)), unique=True)):
+        description[name] = data.draw(st.sampled_from([None, [], {}, "text", 3]))
+    text = "".join(Outline(page_of(description, partial)).text)
+    named = [a["arm"] for a in description["arms"]] if isinstance(description["arms"], list) else []
+    for arm in named:
+        assert arm in text
+    if partial.empty:
+        assert "No rows that can be compared are committed." in text
+
+
+def test_a_search_only_sweep_is_no_answer(tmp_path: Path) -> None:
+    """Before the confirm stage the page says that its numbers are no comparison."""
+    fabricate_sweep(tmp_path, arms=ARMS[:2], trials=2, confirm=0)
+    text = "".join(Outline(write_report(tmp_path).read_text(encoding="utf-8")).text)
+    assert "search only, not a comparison" in text
+    assert "No answer yet" in text
+
+
+def test_an_empty_sweep_has_a_page(tmp_path: Path) -> None:
+    """A sweep without any committed row gives a complete page that says so."""
+    fabricate_sweep(tmp_path, arms=ARMS[:2], trials=0, confirm=0)
+    text = "".join(Outline(write_report(tmp_path).read_text(encoding="utf-8")).text)
+    assert "No rows that can be compared are committed." in text
+    assert ARMS[0].label in text
+
+
+def test_all_members_diverged(tmp_path: Path) -> None:
+    """Where every member diverged, all score 1, none succeeds, and the page lists them."""
+    arms = [replace(a, diverging=1.0) for a in ARMS[:2]]
+    fabricate_sweep(tmp_path, arms=arms, trials=1, confirm=3)
+    text = " ".join(Outline(write_report(tmp_path).read_text(encoding="utf-8")).text)
+    assert text.count("gradient of D.weight1") >= 6
+    assert "1 (all values equal)" in text
+
+
+def test_long_tables_are_cut_and_say_so() -> None:
+    """A table of one line too many leaves out one and counts it."""
+    table = table_of(pd.DataFrame({"seed": range(LONGEST + 1)}))
+    assert (len(table.lines), table.left_out) == (LONGEST, 1)
+
+
+def test_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command refuses a folder without a sweep in one line with status 2, and writes nothing there."""
+    assert main([str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,79 @@
+"""The small tables that the figures draw."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fabricate import ARMS, LOC, SCALE, fabricate_sweep
+from scipy import stats
+
+from analysis.series import LEVELS, law_density, law_table, member_of, over_steps, seed_table, trial_scores
+
+
+def path(steps: list[int], ks: list[float | None], outcome: str = "scored") -> dict[str, Any]:
+    """A row that holds only a KS path."""
+    return {"snapshot_step": np.array(steps), "snapshot_ks": ks, "outcome": outcome}
+
+
+def test_median_and_quartiles_over_members() -> None:
+    """Three members .1, .2, .6 at step 10: median .2, quartiles .15 and .4 by linear interpolation."""
+    rows = pd.DataFrame([path([10, 20], [v, v / 2]) for v in (0.1, 0.2, 0.6)])
+    found = over_steps(rows, "ks").set_index("step")
+    assert found.loc[10, ["median", "q25", "q75", "n"]].tolist() == pytest.approx([0.2, 0.15, 0.4, 3])
+
+
+def test_a_diverged_member_stays_at_one() -> None:
+    """A path that stops at step 10 counts as 1 at the later steps of the others, and null elements are skipped."""
+    rows = pd.DataFrame([path([10, 20], [0.1, 0.2]), path([10], [0.5], "diverged"), path([10, 20], [None, 0.4])])
+    found = over_steps(rows, "ks").set_index("step")
+    assert found.loc[20, "median"] == pytest.approx(0.4)
+    assert found["n"].tolist() == [2, 3]
+
+
+def test_unusable_paths_give_an_empty_table() -> None:
+    """Missing lists and lists of other length than the steps are no data, not an error."""
+    rows = pd.DataFrame([path([10], [0.1, 0.2]), {"snapshot_step": None, "snapshot_ks": None, "outcome": None}])
+    assert over_steps(rows, "ks").empty
+
+
+def test_density_of_a_normal_law() -> None:
+    """From the 200 quantiles of N(4, 1.25^2) the density is within 2 % of its exact value between +-1.5 sd.
+
+    The error of the difference quotient over 8 levels is the curvature of the quantile function: below 1 % there.
+    """
+    x, f = law_density(np.asarray(stats.norm.ppf(LEVELS, LOC, SCALE)))
+    inner = np.abs(x - LOC) < 1.5 * SCALE
+    assert inner.sum() > 150
+    np.testing.assert_allclose(f[inner], stats.norm.pdf(x[inner], LOC, SCALE), rtol=0.02)
+
+
+def test_an_atom_has_no_density() -> None:
+    """A constant law gives no points rather than infinite ones."""
+    assert law_density(np.full(200, 4.0))[0].size == 0
+
+
+def test_median_and_best_member(tmp_path: Path) -> None:
+    """Of four scored members the lower median and the least KS are chosen; rows without a law are passed over."""
+    law = np.linspace(0, 1, 200)
+    rows = pd.DataFrame([{"ks": k, "seed": i, "quantiles": law} for i, k in enumerate((0.4, 0.1, 0.3, 0.2))])
+    rows.loc[len(rows)] = {"ks": 0.01, "seed": 9, "quantiles": None}
+    median, best = member_of(rows, "median"), member_of(rows, "best")
+    assert median is not None
+    assert best is not None
+    assert (median["ks"], best["ks"]) == (0.2, 0.1)
+    assert member_of(rows.iloc[4:], "best") is None
+
+
+def test_tables_of_a_sweep(tmp_path: Path) -> None:
+    """Trial scores are means over seeds; the member table has every compared member, the law table every arm."""
+    frame = fabricate_sweep(tmp_path, trials=3, seeds=2, confirm=4).frame()
+    arms = [a.label for a in ARMS]
+    scores = trial_scores(frame)
+    one = frame[(frame["stage"] == "search") & (frame["arm"] == arms[0]) & (frame["trial"] == 1)]
+    told = scores[(scores["arm"] == arms[0]) & (scores["trial"] == 1)]
+    assert told["score"].item() == pytest.approx(float(one["ks"].mean()))
+    assert len(scores) == len(arms) * 3
+    assert len(seed_table(frame, arms)) == len(arms) * 4
+    assert law_table(frame, None, arms)["arm"].tolist() == arms

@@ -1,0 +1,120 @@
+"""The mirror and a real ``mlflow server`` that lives, freezes and is killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fabricate import ARMS
+from mirroring import (
+    BOUND_SECONDS,
+    assert_all_there,
+    free_port,
+    make_database,
+    make_sweep,
+    publish,
+    runs_by_key,
+    timed_finish,
+    wait_until,
+)
+
+from harness.store import Store, slug, write_whole
+from harness.tracking import Mirror, Status
+
+# MLflow's own tables use a loader that SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sweep of ``make_sweep``, committed in full."""
+    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with tables and no runs, to copy."""
+    return make_database(tmp_path_factory.mktemp("database") / "mlflow.db")
+
+
+@pytest.fixture(scope="module")
+def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
+    """``mlflow server`` with one worker on loopback, in a process group of its own: its address, database and group."""
+    base, port = tmp_path_factory.mktemp("server"), free_port()
+    shutil.copy(empty_database, base / "mlflow.db")
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{base}/mlflow.db", "--artifacts-destination", str(base / "files")]
+    quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (base / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=base, env=quiet, stdout=log, stderr=log, start_new_session=True)
+
+    def answers() -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
+            return True
+        return False
+
+    wait_until(answers, 120)
+    yield {"uri": f"http://127.0.0.1:{port}", "database": f"sqlite:///{base}/mlflow.db", "group": process.pid}
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_server_that_freezes_and_dies_loses_nothing(
+    server: Mapping[str, Any], made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs go through a live server; when it freezes or is killed, finish keeps its bound and a later mirror completes.
+
+    One test, for the steps build on each other: population 0 on the live server, 1 while it is frozen and again
+    after, 2 while it is killed, the rest into its database directly. A machine that runs other tests may make even
+    a live server slow, so that calls to it get more than the usual 2 s.
+    """
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    folder = publish(made, tmp_path / "sweep", 0)
+    write_whole(folder / "winners" / slug(ARMS[0].label) / "sample.csv", b"x\n1\n")
+    live = Mirror(folder, server["uri"])
+    live.start()
+    assert str(live.finish(patience_seconds=30)) == "9 runs written"
+    uid = Store(folder).describe()["uid"]
+    arm = runs_by_key(server["uri"])[f"{uid}:{ARMS[0].label}"]
+    assert arm.info.artifact_uri.startswith("mlflow-artifacts:")
+
+    status, seconds = _disturbed(made, folder, server, 1, signal.SIGSTOP)
+    assert seconds < BOUND_SECONDS
+    assert not status.complete
+    assert status.waiting in range(4)  # of the population's 4 trials one at least was written before
+    os.killpg(server["group"], signal.SIGCONT)
+    caught_up = Mirror(folder, server["uri"])
+    caught_up.start()
+    assert caught_up.finish(patience_seconds=30).complete
+
+    status, seconds = _disturbed(made, folder, server, 2, signal.SIGKILL)
+    assert seconds < BOUND_SECONDS
+    assert "store unreachable" in str(status)
+    publish(made, folder, 3)
+    direct = Mirror(folder, server["database"])
+    direct.start()
+    assert "through its MLflow server only" in str(direct.finish())
+    assert_all_there(server["database"])
+
+
+def _disturbed(made: Path, folder: Path, server: Mapping[str, Any], population: int, sign: int) -> tuple[Status, float]:
+    """Commit a population and send ``sign`` to the server as soon as the mirror has begun to write its runs."""
+    mirror = Mirror(folder, server["uri"])
+    mirror.start()
+    time.sleep(0.2)
+    wait_until(lambda: mirror.progress.phase == "writing" and mirror.progress.mirrored == 4 * population)
+    publish(made, folder, population)
+    wait_until(lambda: mirror.progress.mirrored > 4 * population)
+    os.killpg(server["group"], sign)
+    return timed_finish(mirror)
