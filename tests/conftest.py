@@ -25,7 +25,9 @@ def member(loss: str = "non_saturating", seed: int = 0, view: str = "variances",
     shape = Shape(**{"steps": 20} | {k: v for k, v in changes.items() if k in Shape.model_fields})
     setting = Settings(**{k: v for k, v in changes.items() if k in Settings.model_fields})
     params = tuple(sorted(changes.get("params", {}).items()))
-    return Member(loss, params, view, changes.get("target", Target()), changes.get("study_seed", 0), seed, shape, setting)
+    return Member(
+        loss, params, view, changes.get("target", Target()), changes.get("study_seed", 0), seed, shape, setting
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -101,7 +101,11 @@ def test_threads_do_not_show(engine: BatchedEngine) -> None:
 
 @pytest.mark.parametrize(
     ("engine", "view"),
-    [pytest.param(*p.values, view, id=f"{p.id}-{view}", marks=p.marks) for p in ENGINE_PARAMS for view in ("variances", "sample")],
+    [
+        pytest.param(*p.values, view, id=f"{p.id}-{view}", marks=p.marks)
+        for p in ENGINE_PARAMS
+        for view in ("variances", "sample")
+    ],
 )
 def test_label_one_is_non_saturating_and_label_zero_is_flipped_labels(engine: Engine, view: str) -> None:
     """The dial's ends are the named variants, bit for bit over whole trajectories."""

@@ -34,11 +34,13 @@ def test_forward_equals_torch_nn() -> None:
         torch.testing.assert_close(g.forward(g.split(theta_g), z)[p], module_g(z[p])[:, 0])
         logits = d.forward(d.split(theta_d), x)[p]
         torch.testing.assert_close(torch.sigmoid(logits), module_d(x[p])[:, 0])
-    torch.testing.assert_close(generate(g, theta_g, z[0, :, 0])[2], g.forward(g.split(theta_g), z[:1].expand(3, -1, -1))[2])
+    torch.testing.assert_close(
+        generate(g, theta_g, z[0, :, 0])[2], g.forward(g.split(theta_g), z[:1].expand(3, -1, -1))[2]
+    )
 
 
 def test_initial_weights_follow_torchs_law() -> None:
-    """Each layer's initial values are U(-1/sqrt(inputs), 1/sqrt(inputs)), as nn.Linear draws its own (KS, p > 0.001)."""
+    """Initial values are U(-1/sqrt(inputs), 1/sqrt(inputs)), as nn.Linear draws its own (KS, p > 0.001)."""
     network = discriminator(200, 50)
     u = uniforms(0, torch.arange(200), Stream.INITIAL_D, range(1), network.size)[0]
     theta = network.initial(u)

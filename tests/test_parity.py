@@ -64,7 +64,7 @@ def test_fifty_steps_equal_the_literal_seed_loop(
         assert relative_error(result.theta_g_PW[seed], flat_weights(loop.g)) < tolerance
         assert relative_error(result.theta_d_PW[seed], flat_weights(loop.d)) < tolerance
         for column, name in enumerate(("loss_d_real", "loss_d_fake", "loss_g")):
-            printed = np.array([loop.losses[mark - 1][column] for mark in marks])
+            printed = np.array([float(loop.losses[mark - 1][column]) for mark in marks])
             assert relative_error(result.snapshots[name][seed], printed) < tolerance
 
 
@@ -85,8 +85,8 @@ def test_parity_would_fail_on_a_live_mean() -> None:
 def test_engines_agree_for_every_view_and_kind_of_loss(loss: str, view: str) -> None:
     """batched (float32) stays within 1e-4 of reference (float64) for 20 steps, with every option on.
 
-    Where the slopes on real and generated decisions cancel (hinge inside its margins, wasserstein), the gradients of
-    D's biases behind linear units are 0 in exact arithmetic and rounding noise in any other, which Adam blows up to full
+    Where the slopes on real and generated decisions cancel (hinge inside its margins, wasserstein), the gradients of D's
+    biases behind linear units are 0 in exact arithmetic and rounding noise in any other, which Adam blows up to full
     steps: D's biases are left out there.
     """
     options = {"lr_d": 1e-3, "beta1": 0.5, "lr_decay": 0.5, "ema": 0.9, "weight_clip": 0.1, "d_steps": 2, "g_steps": 2}

@@ -100,8 +100,9 @@ def test_key_changes_with_every_field() -> None:
 
 
 def test_every_variant_has_its_own_key() -> None:
-    """No two registered variants share a key, not even those that train alike."""
-    assert len({member(loss=name).key(ENGINE) for name in LOSSES}) == len(LOSSES)
+    """No two registered variants share a key, not even those of equal formulas, which two arms may compare."""
+    with registered(heated()), registered(heated(name="another")):
+        assert len({member(loss=name).key(ENGINE) for name in LOSSES}) == len(LOSSES)
 
 
 def test_key_changes_with_the_formula() -> None:

@@ -251,3 +251,18 @@ def test_from_json_refuses_what_to_json_did_not_write() -> None:
         Experiment.from_json(plain | {"batch": 0})
     with pytest.raises(InputError, match=r"^unknown key 'extra'"):
         Experiment.from_json(plain | {"extra": 1})
+
+
+def test_a_loss_parameter_may_not_share_a_name_with_a_setting() -> None:
+    """A variant whose parameter is called like a key of [train] is refused: a search could not tell them apart."""
+    from harness.losses import Parameter, Variant, fake, real, registered, softplus
+
+    clashing = Variant(
+        name="clashing",
+        family="test",
+        discriminator=softplus(-real) + softplus(fake),
+        generator=softplus(-fake),
+        parameters=(Parameter("hidden", 1.0, 0.0, 2.0, meaning="nothing"),),
+    )
+    with registered(clashing), pytest.raises(InputError, match="'hidden', which is a key of \\[train\\]"):
+        Experiment.model_validate({"name": "x", "variants": ["clashing"]})

@@ -36,7 +36,15 @@ def command(as_json: AsJson = False) -> None:
     for row in rows:
         parameters = "\n".join(f"{p['name']} = {p['default']:g} in {p['interval']}" for p in row["parameters"])
         slopes = (row["slope_at_minus_infinity"], row["slope_at_zero"], row["slope_at_plus_infinity"])
-        cells = (row["name"], row["family"], row["generator"], row["generator_slope"], *slopes, row["citation"], parameters)
+        cells = (
+            row["name"],
+            row["family"],
+            row["generator"],
+            row["generator_slope"],
+            *slopes,
+            row["citation"],
+            parameters,
+        )
         table.add_row(*(Text("-" if cell is None else str(cell)) for cell in cells))
     console = Console()
     console.print(table, crop=False, soft_wrap=False)

@@ -9,7 +9,9 @@ import typer
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="RUN_ID_OR_MEMBER", help="A member's key, or the id of a trial's run.")],
+    what: Annotated[
+        str, typer.Argument(metavar="RUN_ID_OR_MEMBER", help="A member's key, or the id of a trial's run.")
+    ],
     sweep: Annotated[Path | None, typer.Option(help="The sweep's folder (default: search in sweeps/).")] = None,
 ) -> None:
     """Train one committed member again, alone, and say whether its bits match.

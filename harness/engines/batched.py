@@ -1,6 +1,6 @@
 """Populations in torch: stacked parameters and autograd, on CPU or CUDA, for any variant and view.
 
-A group is cut into stacks of fixed widths, because the bits of a matrix product may depend on how many are computed
+A group is cut into stacks of one fixed width, because the bits of a matrix product may depend on how many are computed
 together: missing members are made up by repeating the last one, and their results thrown away. On a CPU each thread
 trains one stack at a time with single-threaded arithmetic, which keeps a stack's state in its core's cache; on CUDA
 one step is captured as a graph and replayed.
@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 
 import numpy as np
@@ -26,9 +26,9 @@ from harness.population import Group, Member
 from harness.spec import Shape
 from harness.store import SNAPSHOT_COLUMNS
 
-#: Widths a stack may have, ascending. On CPUs 16 is fastest (experiments/benchmarks/engines.py) and 8 spares a
-#: lonely member half the work; their bits are the same (tests/test_engines.py).
-WIDTHS = {"cpu": (8, 16), "cuda": (1024,)}
+#: Members of a stack. On CPUs wider ones gain little more (docs/performance.md), and a lonely member pays for all. One for
+#: all, because the order of a sum may also depend on the shape of the whole array.
+WIDTHS = {"cpu": 16, "cuda": 1024}
 
 #: torch computes an activation's elements in vectors, but the last ones of the whole array, up to this many, one by one
 #: by another exponential: no member may lie there in one stack and elsewhere in another.
@@ -55,28 +55,28 @@ class BatchedEngine:
         said, cancelled = threading.Lock(), threading.Event()
 
         def tell(steps: int) -> None:
+            if cancelled.is_set():
+                raise CancelledError
             with said:
                 progress(steps)
-            if cancelled.is_set():
-                raise KeyboardInterrupt
 
         start = time.perf_counter()
-        with (single_threaded() if self.device == "cpu" else nullcontext()), ThreadPoolExecutor(self.threads) as pool:
-            jobs = [pool.submit(self._train_stack, group, rows, width, measure, tell) for rows, width in portions]
+        with single_threaded() if self.device == "cpu" else nullcontext(), ThreadPoolExecutor(self.threads) as pool:
+            jobs = [pool.submit(self._train_stack, group, rows, measure, tell) for rows in portions]
             try:
-                parts = [job.result() for job in jobs]
-            except BaseException:
-                cancelled.set()
+                wait(jobs, return_when=FIRST_EXCEPTION)
+            finally:
+                cancelled.set()  # of no consequence where all have ended; others end at their next block
                 pool.shutdown(cancel_futures=True)
-                raise
-        return _joined(parts, time.perf_counter() - start)
+        for error in (job.exception() for job in jobs if not job.cancelled()):
+            if error and not isinstance(error, CancelledError):
+                raise error
+        return _joined([job.result() for job in jobs], time.perf_counter() - start)
 
     @flushing_denormals()
-    def _train_stack(
-        self, group: Group, members: Sequence[Member], width: int, measure: Measure, progress: Progress
-    ) -> Trained:
+    def _train_stack(self, group: Group, members: Sequence[Member], measure: Measure, progress: Progress) -> Trained:
         rows, marks = slice(0, len(members)), group.shape.snapshots
-        padded = [*members, *[members[-1]] * (width - len(members))]
+        padded = [*members, *[members[-1]] * (WIDTHS[self.device] - len(members))]
         stack = Stack(group, padded, DeviceFeed(self.device) if self.device == "cuda" else HostFeed(self.device))
         snapshots = {name: np.full((len(members), len(marks)), np.nan) for name in SNAPSHOT_COLUMNS}
         step: Callable[[], None] | None = None
@@ -123,14 +123,12 @@ def captured(stack: Stack) -> Callable[[], None]:
     return graph.replay
 
 
-def _cut(members: Sequence[Member], widths: tuple[int, ...], hidden: int) -> list[tuple[Sequence[Member], int]]:
-    """Consecutive members in portions that the largest width holds, each with the smallest width that holds it."""
+def _cut(members: Sequence[Member], width: int, hidden: int) -> list[Sequence[Member]]:
+    """Consecutive members in portions for stacks of one width."""
     # Activations are arrays of width * (something) * hidden elements: without a remainder there is no tail, else the
     # last member of a stack is a spare one.
-    holds = {width: width - (width * hidden % TAIL != 0) for width in widths}
-    most = holds[widths[-1]]
-    portions = [members[i : i + most] for i in range(0, len(members), most)]
-    return [(portion, next(w for w in widths if holds[w] >= len(portion))) for portion in portions]
+    holds = width - (width * hidden % TAIL != 0)
+    return [members[i : i + holds] for i in range(0, len(members), holds)]
 
 
 def _blocks(shape: Shape) -> Iterator[range]:

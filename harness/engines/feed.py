@@ -36,13 +36,13 @@ class Feed(Protocol):
 
 
 class HostFeed:
-    """For eager steps: slices of the block."""
+    """For eager steps: slices of the block, cut once."""
 
     def __init__(self, device: str) -> None:
         self.device = device
 
     def load(self, block: Mapping[str, Tensor], steps: int) -> None:
-        self._block = block
+        self._block = {name: values.unbind(0) for name, values in block.items()}
         self.rewind()
 
     def rewind(self) -> None:

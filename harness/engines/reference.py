@@ -72,9 +72,7 @@ class Game:
         self.record: dict[str, float] = {}
 
     def draw(self, stream: Stream, step: int, count: int) -> Tensor:
-        u_T1C = uniforms(
-            self.member.study_seed, torch.tensor([self.member.seed]), stream, range(step, step + 1), count
-        )
+        u_T1C = uniforms(self.member.study_seed, torch.tensor([self.member.seed]), stream, range(step, step + 1), count)
         return u_T1C[0].double()
 
     def generate(self, stream: Stream, step: int) -> Tensor:

@@ -58,7 +58,9 @@ class Stack:
         self.draws_labels = any(run.variant.draws_labels for run in self.runs)
         self.judges_pairs = any(run.variant.generator_reads_real for run in self.runs)
 
-        column = {n: np.array([getattr(m.settings, n) for m in members]) for n in type(members[0].settings).model_fields}
+        column = {
+            n: np.array([getattr(m.settings, n) for m in members]) for n in type(members[0].settings).model_fields
+        }
         betas_P2 = np.stack([column["beta1"], column["beta2"]], axis=1)
         self.decay_P = column["lr_decay"]
         g, d = group.generator, group.discriminator
@@ -89,10 +91,12 @@ class Stack:
         d_updates, g_updates = (range(steps.start * k, steps.stop * k) for k in (shape.d_steps, shape.g_steps))
         u_real = uniforms(self.study_seed, self.seeds_P, Stream.REAL, d_updates, shape.batch)
         real = torch.from_numpy(self.group.target.quantile(u_real.double().cpu().numpy()))
+        real_UPB = real.to(self.device, torch.float32)
         block = {
-            "real": real.to(self.device, torch.float32),
-            "z_d": uniforms(self.study_seed, self.seeds_P, Stream.LATENT_D, d_updates, shape.batch),
-            "z_g": uniforms(self.study_seed, self.seeds_P, Stream.LATENT_G, g_updates, shape.batch),
+            "real": real_UPB,
+            "real_features": self.group.view.features(real_UPB.flatten(0, 1)).unflatten(0, real_UPB.shape[:2]),
+            "z_d": uniforms(self.study_seed, self.seeds_P, Stream.LATENT_D, d_updates, shape.batch).unsqueeze(3),
+            "z_g": uniforms(self.study_seed, self.seeds_P, Stream.LATENT_G, g_updates, shape.batch).unsqueeze(3),
         }
         if self.draws_labels:
             count = 2 * self.group.view.decisions(shape.batch)
@@ -126,11 +130,13 @@ class Stack:
         self.feed.advance()
 
     def _discriminator_gradient(self, j: int) -> None:
-        per_step, features = self.shape.d_steps, self.group.view.features
+        per_step = self.shape.d_steps
         self.real_PB = self.feed.take("real", per_step, j)
-        self.fake_PB = self.g.forward(self.feed.take("z_d", per_step, j).unsqueeze(2))
+        self.real_PKN = self.feed.take("real_features", per_step, j)
+        self.fake_PB = self.g.forward(self.feed.take("z_d", per_step, j))
+        both_PKN = torch.cat([self.real_PKN, self.group.view.features(self.fake_PB)], dim=1)
         with torch.enable_grad():
-            logits_PK = self.d.forward(torch.cat([features(self.real_PB), features(self.fake_PB)], dim=1))
+            logits_PK = self.d.forward(both_PKN)
         self.logits_d_PK = logits_PK.detach()
         real_PK, fake_PK = self.logits_d_PK.chunk(2, dim=1)
         self.label_draws_PK = self.feed.take("labels", per_step, j) if self.draws_labels else None
@@ -144,18 +150,18 @@ class Stack:
         self.d.differentiate(logits_PK, slopes_PK.div_(real_PK.shape[1]))
 
     def _generator_gradient(self, j: int) -> None:
-        features = self.group.view.features
         with torch.enable_grad():
-            fake_PB = self.g.forward(self.feed.take("z_g", self.shape.g_steps, j).unsqueeze(2))
-            read = [features(self.real_PB), features(fake_PB)] if self.judges_pairs else [features(fake_PB)]
-            logits_PK = self.d.forward(torch.cat(read, dim=1))
+            read_PKN = self.group.view.features(self.g.forward(self.feed.take("z_g", self.shape.g_steps, j)))
+            logits_PK = self.d.forward(torch.cat([self.real_PKN, read_PKN], dim=1) if self.judges_pairs else read_PKN)
         known_PK = logits_PK.detach()
         slopes_PK = torch.zeros_like(known_PK)
         self.logits_real_PK, self.logits_g_PK = known_PK.chunk(2, dim=1) if self.judges_pairs else (None, known_PK)
         slope_fake_PK = slopes_PK.chunk(2, dim=1)[1] if self.judges_pairs else slopes_PK
         for run in self.runs:
             rows = run.rows
-            slope_fake_PK[rows] = run.variant.generator_slope(self._real_logits(rows), self.logits_g_PK[rows], **run.params)
+            slope_fake_PK[rows] = run.variant.generator_slope(
+                self._real_logits(rows), self.logits_g_PK[rows], **run.params
+            )
         self.g.differentiate(logits_PK, slopes_PK.div_(slope_fake_PK.shape[1]))
 
     def _real_logits(self, rows: slice) -> Tensor | None:
@@ -164,9 +170,9 @@ class Stack:
     def _update(self, player: Player, letter: str, per_step: int, j: int) -> None:
         step_P1 = self.feed.take(f"step_{letter}", per_step, j)
         epsilon_P1 = self.feed.take(f"epsilon_{letter}", per_step, j)
-        healthy_P = torch.isfinite(player.norm_P)
-        if not self.watch or not self.all_alive or not bool(healthy_P.all()):
-            step_P1 = self._stop(player, healthy_P.unsqueeze(1), step_P1)
+        # The sum is finite only if every norm is.
+        if not self.watch or not self.all_alive or not math.isfinite(player.norm_P.sum().item()):
+            step_P1 = self._stop(player, torch.isfinite(player.norm_P).unsqueeze(1), step_P1)
         player.adam.update(player.gradient_PW, step_P1, epsilon_P1)
 
     def _stop(self, player: Player, healthy_P1: Tensor, step_P1: Tensor) -> Tensor:
@@ -193,6 +199,7 @@ class Stack:
 
     # -- what a snapshot keeps ----------------------------------------------------------------------------------
 
+    @np.errstate(over="ignore", invalid="ignore")  # stopped members may have anything in their gradients
     def record(self) -> dict[str, np.ndarray]:
         """Losses, minibatch statistics and gradient norms of the last step, one value a member."""
         real_PB, fake_PB = _rows(self.real_PB), _rows(self.fake_PB)

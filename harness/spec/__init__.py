@@ -7,7 +7,7 @@ are imported only when an experiment is checked.
 
 from harness.spec.diff import diff_specs
 from harness.spec.experiment import Confirm, Experiment, Search
-from harness.spec.file import load
+from harness.spec.file import from_table, load
 from harness.spec.values import SAMPLERS, Arm, Range, Settings, Shape, Train
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "Shape",
     "Train",
     "diff_specs",
+    "from_table",
     "load",
 ]

@@ -218,6 +218,11 @@ def _variant(text: str) -> tuple[str, dict[str, float]]:
         variant, params = parse_variant(text)
     except InputError as error:
         raise InputError(f"variants: {error}") from None
+    clash = sorted({p.name for p in variant.parameters} & set(Train.model_fields))
+    if clash:
+        raise InputError(
+            f"variants: {variant.name} has a parameter {clash[0]!r}, which is a key of [train] too; allowed: another name"
+        )
     return variant.name, {**{p.name: p.default for p in variant.parameters}, **params}
 
 

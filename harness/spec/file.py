@@ -45,6 +45,18 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
     shown = str(path) if str(path).isprintable() else quoted(str(path))
     try:
         data = parse(_read(path))
+    except InputError as error:
+        raise InputError(f"{shown}: {error}") from None
+    return from_table(data, overrides, shown)
+
+
+def from_table(data: dict[str, Any], overrides: Sequence[str], shown: str) -> Experiment:
+    """The experiment that a file's content describes; ``shown`` stands for the file in messages.
+
+    Raises:
+        InputError: as ``load``.
+    """
+    try:
         for override in overrides:
             _apply(data, override)
         for key in _DERIVED:

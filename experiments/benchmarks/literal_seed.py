@@ -88,7 +88,7 @@ class SeedLoop:
         self.criterion = nn.BCELoss()
         self.d_optimizer = torch.optim.Adam(self.d.parameters(), lr=2e-4, betas=(0.9, 0.999))
         self.g_optimizer = torch.optim.Adam(self.g.parameters(), lr=2e-4, betas=(0.9, 0.999))
-        self.losses: list[tuple[float, float, float]] = []
+        self.losses: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def uniform(self, stream: Stream, step: int) -> Tensor:
         if self.own:
@@ -117,4 +117,4 @@ class SeedLoop:
         g_error = self.criterion(self.d(self.preprocess(generated.t())), true)
         g_error.backward()
         self.g_optimizer.step()
-        self.losses.append((real_error.item(), fake_error.item(), g_error.item()))
+        self.losses.append((real_error.detach(), fake_error.detach(), g_error.detach()))
