@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_ACTIVATIONS = {"elu": F.elu, "sigmoid": torch.sigmoid}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"elu": F.elu, "sigmoid": torch.sigmoid}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Mlp:
         """Views of theta, in the order of ``tensor_names``: weights (P, inputs, outputs), biases (P, 1, outputs)."""
         parts: list[Tensor] = []
         for layer in self.layers:
-            parts.append(theta_PW[:, layer.start : layer.bias].unflatten(1, (layer.inputs, layer.outputs)))
+            parts.append(theta_PW[:, layer.start : layer.bias].view(-1, layer.inputs, layer.outputs))
             parts.append(theta_PW[:, layer.bias : layer.stop].unsqueeze(1))
         return parts
 

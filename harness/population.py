@@ -44,7 +44,7 @@ class Member:
             UnknownVariantError: no variant of that name is registered.
         """
         content = {
-            "loss": [*_formulas(LOSSES[self.loss]), *map(list, self.loss_params)],
+            "loss": [self.loss, *_formulas(LOSSES[self.loss]), *map(list, self.loss_params)],
             "view": self.view,
             "target": [self.target.law, *map(list, self.target.params.items())],
             "seeds": [self.study_seed, self.seed],

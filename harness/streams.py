@@ -68,7 +68,7 @@ def uniforms(study_seed: int, seeds_P: Tensor, stream: Stream, steps: range, cou
     blocks = torch.arange((count + 3) // 4, device=device).view(1, 1, -1)
     step_T11 = torch.arange(steps.start, steps.stop, steps.step, device=device).view(-1, 1, 1)
     seed_1P1 = seeds_P.to(torch.int64).view(1, -1, 1)
-    shape = torch.broadcast_shapes(blocks.shape, step_T11.shape, seed_1P1.shape)
+    shape = (len(steps), len(seeds_P), blocks.shape[2])
     high = torch.full((1, 1, 1), study_seed >> 32, device=device)
     low = torch.full((1, 1, 1), study_seed & _WORD, device=device)
     kind = torch.full((1, 1, 1), int(stream), device=device)

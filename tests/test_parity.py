@@ -85,9 +85,9 @@ def test_parity_would_fail_on_a_live_mean() -> None:
 def test_engines_agree_for_every_view_and_kind_of_loss(loss: str, view: str) -> None:
     """batched (float32) stays within 1e-4 of reference (float64) for 20 steps, with every option on.
 
-    Where the slopes on real and generated decisions cancel (hinge inside its margins, wasserstein), the gradients of D's
-    biases behind linear units are 0 in exact arithmetic and rounding noise in any other, which Adam blows up to full
-    steps: D's biases are left out there.
+    Where the slopes on real and generated decisions cancel (hinge inside its margins, wasserstein), the gradients of
+    D's biases behind linear units are 0 in exact arithmetic and rounding noise in any other, which Adam blows up to
+    full steps: D's biases are left out there.
     """
     options = {"lr_d": 1e-3, "beta1": 0.5, "lr_decay": 0.5, "ema": 0.9, "weight_clip": 0.1, "d_steps": 2, "g_steps": 2}
     (group,) = groups([member(loss, seed, view, batch=20, hidden=8, **options) for seed in range(2)])

@@ -132,7 +132,8 @@ def main() -> None:
     print(f"best of batched: {best['name']}, {best['ratio']:.1f} times the literal seed loop's speed per GAN-step")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps({"machine": machine, "date": time.strftime("%F"), "contenders": rows}, indent=1))
+        report = {"machine": machine, "date": time.strftime("%F"), "contenders": rows}
+        arguments.json.write_text(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

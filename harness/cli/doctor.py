@@ -22,13 +22,14 @@ def command() -> None:
     from harness.tracking import default_uri, redact
 
     choice = choose()
+    memory = psutil.virtual_memory()
     cuda = "none that torch sees"
     if torch.cuda.is_available():
         cuda = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
     facts = {
         "machine": f"{platform.system()} {platform.machine()}, {processor()}",
         "cores": f"{psutil.cpu_count()} ({torch.get_num_threads()} torch threads)",
-        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB, {psutil.virtual_memory().available / 2**30:.1f} free",
+        "memory": f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} available",
         "CUDA": cuda,
         "python": f"{platform.python_version()} ({sys.executable})",
         **versions(),

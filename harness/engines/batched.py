@@ -26,8 +26,8 @@ from harness.population import Group, Member
 from harness.spec import Shape
 from harness.store import SNAPSHOT_COLUMNS
 
-#: Members of a stack. On CPUs wider ones gain little more (docs/performance.md), and a lonely member pays for all. One for
-#: all, because the order of a sum may also depend on the shape of the whole array.
+#: Members of a stack. On CPUs wider ones are a little faster, but a lonely member pays for all of them
+#: (docs/performance.md). One width for all, because the order of a sum may depend on the shape of the whole array.
 WIDTHS = {"cpu": 16, "cuda": 1024}
 
 #: torch computes an activation's elements in vectors, but the last ones of the whole array, up to this many, one by one
@@ -108,7 +108,7 @@ class BatchedEngine:
 def captured(stack: Stack) -> Callable[[], None]:
     """One step of a CUDA stack as a graph: calling the result replays it. A block must have been prepared."""
     before = [tensor.clone() for tensor in stack.state()]
-    side = torch.cuda.Stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):  # lets cuBLAS and autograd allocate what a capture may not

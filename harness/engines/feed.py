@@ -12,7 +12,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-
 #: Steps of a block: enough to amortise the calls that make it, few enough to stay in cache.
 BLOCK = 32
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ class Game:
     def __init__(self, group: Group, member: Member) -> None:
         self.member, self.view, self.target, self.shape = member, group.view, member.target, member.shape
         self.variant = LOSSES[member.loss]
-        self.params = dict(member.loss_params)
+        self.params: dict[str, Any] = dict(member.loss_params)
         g, d = group.generator, group.discriminator
         self.g = Player(g, self.draw(Stream.INITIAL_G, 0, g.size), member.settings.lr_g, member)
         self.d = Player(d, self.draw(Stream.INITIAL_D, 0, d.size), member.settings.lr_d, member)

@@ -55,6 +55,7 @@ class Stack:
         self.study_seed = members[0].study_seed
         self.seeds_P = torch.tensor([m.seed for m in members], device=device)
         self.runs = [_Run(rows, some, device) for rows, some in _variant_runs(members)]
+        self.logits_real_PK: Tensor | None = None
         self.draws_labels = any(run.variant.draws_labels for run in self.runs)
         self.judges_pairs = any(run.variant.generator_reads_real for run in self.runs)
 
@@ -94,7 +95,7 @@ class Stack:
         real_UPB = real.to(self.device, torch.float32)
         block = {
             "real": real_UPB,
-            "real_features": self.group.view.features(real_UPB.flatten(0, 1)).unflatten(0, real_UPB.shape[:2]),
+            "real_features": torch.stack([self.group.view.features(real_PB) for real_PB in real_UPB]),
             "z_d": uniforms(self.study_seed, self.seeds_P, Stream.LATENT_D, d_updates, shape.batch).unsqueeze(3),
             "z_g": uniforms(self.study_seed, self.seeds_P, Stream.LATENT_G, g_updates, shape.batch).unsqueeze(3),
         }

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """torch computes on the calling thread alone inside the block: faster for small arrays, and the same bits always."""
+    """torch computes on the calling thread alone: faster for small arrays, and always the same bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -199,7 +199,14 @@ def describe(variant: Variant) -> dict[str, Any]:
         "citation": variant.citation.short(),
         "identifier": variant.citation.identifier,
         "parameters": [
-            {"name": p.name, "default": p.default, "low": p.low, "high": p.high, "interval": p.interval, "meaning": p.meaning}
+            {
+                "name": p.name,
+                "default": p.default,
+                "low": p.low,
+                "high": p.high,
+                "interval": p.interval,
+                "meaning": p.meaning,
+            }
             for p in variant.parameters
         ],
         "prediction": {

@@ -221,7 +221,7 @@ def _variant(text: str) -> tuple[str, dict[str, float]]:
     clash = sorted({p.name for p in variant.parameters} & set(Train.model_fields))
     if clash:
         raise InputError(
-            f"variants: {variant.name} has a parameter {clash[0]!r}, which is a key of [train] too; allowed: another name"
+            f"variants: {variant.name} has a parameter {clash[0]!r}, which is a key of [train]; allowed: another name"
         )
     return variant.name, {**{p.name: p.default for p in variant.parameters}, **params}
 
