@@ -57,18 +57,18 @@ def others(count: int, **changes: object) -> list[Member]:
 @pytest.mark.parametrize("view", ["variances", "raw", "sample"])
 @pytest.mark.parametrize("engine", BATCHED_PARAMS)
 def test_a_member_is_bitwise_the_same_in_any_population_and_slot(engine: Engine, view: str) -> None:
-    """Alone, first, in the middle and last in populations of 2, 7, 16, 17 and 64, and again after a repeat."""
+    """Alone, first, in the middle and last in populations of 2, 7, 16, 17, 64 and 70, and again after a repeat."""
     own = member(view=view, ema=0.5, weight_clip=0.5, steps=12)
     expected = bits(trained(engine, [own]), 0)
     assert bits(trained(engine, [own]), 0) == expected
-    for size in (2, 7, 16, 17, 64):
+    for size in (2, 7, 16, 17, 64, 70):
         crowd = others(size - 1, view=view, steps=12)
         for slot in {0, size // 2, size - 1}:
             assert bits(trained(engine, [*crowd[:slot], own, *crowd[slot:]]), slot) == expected, (size, slot)
 
 
 @pytest.mark.parametrize("engine", BATCHED_PARAMS)
-@given(hidden=st.integers(1, 40), batch=st.integers(1, 30), size=st.integers(2, 20), data=st.data())
+@given(hidden=st.integers(1, 40), batch=st.integers(1, 30), size=st.integers(2, 40), data=st.data())
 @settings(max_examples=int(os.environ.get("EXAMPLES", "25")))
 def test_independence_holds_for_odd_shapes(
     engine: Engine, hidden: int, batch: int, size: int, data: st.DataObject

@@ -100,7 +100,7 @@ def test_engines_agree_for_every_view_and_kind_of_loss(loss: str, view: str) -> 
             compared[layer.bias : layer.stop] = False
     assert relative_error(found.theta_d_PW[:, compared], expected.theta_d_PW[:, compared]) < 1e-4
     for name, values in expected.snapshots.items():
-        if name != "ks":
+        if name != "ks" and (compared.all() or not name.startswith("loss_")):
             assert relative_error(found.snapshots[name], values) < 1e-3, name
 
 

@@ -1,6 +1,6 @@
 """Populations in torch: stacked parameters and autograd, on CPU or CUDA, for any variant and view.
 
-A group is cut into stacks of one fixed width, because the bits of a matrix product may depend on how many are computed
+A group is cut into stacks of fixed widths, because the bits of a matrix product may depend on how many are computed
 together: missing members are made up by repeating the last one, and their results thrown away. On a CPU each thread
 trains one stack at a time with single-threaded arithmetic, which keeps a stack's state in its core's cache; on CUDA
 one step is captured as a graph and replayed.
@@ -26,9 +26,13 @@ from harness.population import Group, Member
 from harness.spec import Shape
 from harness.store import SNAPSHOT_COLUMNS
 
-#: Members of a stack. On CPUs wider ones are a little faster, but a lonely member pays for all of them
-#: (docs/performance.md). One width for all, because the order of a sum may depend on the shape of the whole array.
-WIDTHS = {"cpu": 16, "cuda": 1024}
+#: Members of a stack. On CPUs 32 is faster where there are enough members for every thread, and 16 spares a lonely
+#: one half the work (docs/performance.md); their bits are the same (tests/test_engines.py) ...
+WIDTHS = {"cpu": (16, 32), "cuda": (1024,)}
+
+#: ... but for networks with fewer hidden units, where torch orders a sum by the shape of the whole array: there the
+#: least width serves all.
+REGULAR_HIDDEN = 16
 
 #: torch computes an activation's elements in vectors, but the last ones of the whole array, up to this many, one by one
 #: by another exponential: no member may lie there in one stack and elsewhere in another.
@@ -51,7 +55,7 @@ class BatchedEngine:
         return None
 
     def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
-        portions = _cut(group.members, WIDTHS[self.device], group.shape.hidden)
+        portions = _cut(group.members, WIDTHS[self.device], group.shape.hidden, self.threads)
         said, cancelled = threading.Lock(), threading.Event()
 
         def tell(steps: int) -> None:
@@ -62,7 +66,7 @@ class BatchedEngine:
 
         start = time.perf_counter()
         with single_threaded() if self.device == "cpu" else nullcontext(), ThreadPoolExecutor(self.threads) as pool:
-            jobs = [pool.submit(self._train_stack, group, rows, measure, tell) for rows in portions]
+            jobs = [pool.submit(self._train_stack, group, *portion, measure, tell) for portion in portions]
             try:
                 wait(jobs, return_when=FIRST_EXCEPTION)
             finally:
@@ -74,9 +78,11 @@ class BatchedEngine:
         return _joined([job.result() for job in jobs], time.perf_counter() - start)
 
     @flushing_denormals()
-    def _train_stack(self, group: Group, members: Sequence[Member], measure: Measure, progress: Progress) -> Trained:
+    def _train_stack(
+        self, group: Group, members: Sequence[Member], width: int, measure: Measure, progress: Progress
+    ) -> Trained:
         rows, marks = slice(0, len(members)), group.shape.snapshots
-        padded = [*members, *[members[-1]] * (WIDTHS[self.device] - len(members))]
+        padded = [*members, *[members[-1]] * (width - len(members))]
         stack = Stack(group, padded, DeviceFeed(self.device) if self.device == "cuda" else HostFeed(self.device))
         snapshots = {name: np.full((len(members), len(marks)), np.nan) for name in SNAPSHOT_COLUMNS}
         step: Callable[[], None] | None = None
@@ -123,12 +129,18 @@ def captured(stack: Stack) -> Callable[[], None]:
     return graph.replay
 
 
-def _cut(members: Sequence[Member], width: int, hidden: int) -> list[Sequence[Member]]:
-    """Consecutive members in portions for stacks of one width."""
+def _cut(
+    members: Sequence[Member], widths: Sequence[int], hidden: int, threads: int
+) -> list[tuple[Sequence[Member], int]]:
+    """Consecutive members in portions, each with the width of its stack."""
+    if hidden < REGULAR_HIDDEN or len(members) <= threads * widths[0]:
+        widths = widths[:1]
     # Activations are arrays of width * (something) * hidden elements: without a remainder there is no tail, else the
     # last member of a stack is a spare one.
-    holds = width - (width * hidden % TAIL != 0)
-    return [members[i : i + holds] for i in range(0, len(members), holds)]
+    holds = {width: width - (width * hidden % TAIL != 0) for width in widths}
+    most = holds[widths[-1]]
+    portions = [members[i : i + most] for i in range(0, len(members), most)]
+    return [(portion, next(width for width in widths if holds[width] >= len(portion))) for portion in portions]
 
 
 def _blocks(shape: Shape) -> Iterator[range]:
