@@ -171,4 +171,4 @@ def read(store: Store) -> tuple[dict[str, Any], pd.DataFrame, tuple[str, ...]]:
         except StoreError as error:
             remarks.append(f"Population {index} is left out. {error}")
     table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
-    return description, table.to_pandas(maps_as_pydicts="strict"), tuple(remarks)
+    return description, table.to_pandas(maps_as_pydicts="strict", use_threads=False), tuple(remarks)

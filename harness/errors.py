@@ -10,4 +10,4 @@ class InputError(Exception):
 
 
 class StoreError(InputError):
-    """A committed file cannot be read as this program wrote it: the message names the file."""
+    """A file of a sweep cannot be written, or read as this program wrote it: the message names the file."""

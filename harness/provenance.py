@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -10,19 +11,23 @@ from typing import Any
 
 import psutil
 
+from harness import __version__
 from harness.engines.base import Engine
 
-_PACKAGES = ("harness", "torch", "numpy", "scipy", "optuna", "mlflow", "pandas", "pyarrow", "sympy")
+_PACKAGES = ("torch", "numpy", "scipy", "optuna", "mlflow", "pandas", "pyarrow", "sympy")
 
 
 def provenance(engine: Engine) -> dict[str, Any]:
     """Engine and device, git commit and whether the tree was dirty, versions, system, processor, cores, memory."""
-    commit = _git("rev-parse", "HEAD")
+    # Installed into an environment inside somebody's repository the package is no part of that repository.
+    tracked = _git("ls-files", "--error-unmatch", "provenance.py")
+    commit = _git("rev-parse", "HEAD") if tracked else None
+    changes = _git("status", "--porcelain") if commit else None
     return {
         "engine": engine.identity,
         "device": device_name(engine),
         "git_commit": commit,
-        "git_dirty": bool(_git("status", "--porcelain")) if commit else None,
+        "git_dirty": None if changes is None else changes != "",
         "python": platform.python_version(),
         **versions(),
         "machine": f"{platform.system()} {platform.machine()}, {processor()}, {psutil.cpu_count()} cores, "
@@ -32,7 +37,7 @@ def provenance(engine: Engine) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Installed version of each package that a result may depend on."""
-    return {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"harness": __version__, **{name: importlib.metadata.version(name) for name in _PACKAGES}}
 
 
 def device_name(engine: Engine) -> str:
@@ -55,10 +60,13 @@ def processor() -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says of the tree that this package is installed from, or None where it is no checkout."""
+    """What git says of the tree that this package lies in, or None where it says nothing. Changes nothing there."""
     folder = Path(__file__).resolve().parent
+    # A hook of another repository leads git there by its environment.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)  # noqa: S603, S607
-    except (OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, env=environment)  # noqa: S603
+    except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

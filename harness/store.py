@@ -252,7 +252,8 @@ class Store:
             found = pq.read_metadata(pa.BufferReader(data)).metadata or {}
             if _checksum(data, found.get(_CHECKSUM, b"")) != found.get(_CHECKSUM):
                 raise pa.ArrowInvalid("its checksum is another")
-            table = pq.read_table(pa.BufferReader(data))
+            # On this thread alone: a sweep reads small files often, and pools of idle threads outlive their use.
+            table = pq.read_table(pa.BufferReader(data), use_threads=False, pre_buffer=False)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise StoreError(
                 f"{path}: damaged ({_reason(error)}); delete it and resume to train that population again"
@@ -268,7 +269,7 @@ class Store:
 
     def frame(self) -> pd.DataFrame:
         """All committed rows as a pandas frame; list columns hold arrays, ``loss_params`` dictionaries."""
-        frame: pd.DataFrame = self.table().to_pandas(maps_as_pydicts="strict")
+        frame: pd.DataFrame = self.table().to_pandas(maps_as_pydicts="strict", use_threads=False)
         return frame
 
     def _path(self, index: int) -> Path:

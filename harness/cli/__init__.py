@@ -12,6 +12,7 @@ from types import FrameType
 
 import typer
 
+from analysis.escaping import visible
 from harness.cli import doctor, losses, replay, report, score, sweep, train
 from harness.errors import InputError
 
@@ -31,18 +32,21 @@ for module in (sweep, train, losses, score, replay, report, doctor):
 
 def main() -> None:
     """Run the command line; the console script ``harness``."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
+            signal.signal(number, _ended)
     try:
         app(standalone_mode=True)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {visible(error)}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; what was committed is kept", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code in (130, 143):
+            print("interrupted; what was committed is kept", file=sys.stderr)  # noqa: T201
+        raise
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
+def _ended(number: int, frame: FrameType | None) -> None:
     # A second signal ends the process at once, as without a handler.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(number, signal.SIG_DFL)
     sys.exit(128 + number)

@@ -16,11 +16,17 @@ def command() -> None:
     import psutil
     import torch
 
+    from analysis.escaping import visible
     from harness.engines import ENGINES, choose
+    from harness.errors import InputError
     from harness.losses import LOSSES
     from harness.provenance import processor, versions
     from harness.tracking import default_uri, redact
 
+    try:
+        store = redact(default_uri())
+    except InputError as error:
+        store = visible(error)
     choice = choose()
     memory = psutil.virtual_memory()
     cuda = "none that torch sees"
@@ -36,7 +42,7 @@ def command() -> None:
         "losses": f"{len(LOSSES)} variants",
         "engines": ", ".join(ENGINES),
         "auto": f"{choice.engine.identity}: {choice.reason}",
-        "MLflow store": redact(default_uri()),
+        "MLflow store": store,
     }
     width = max(map(len, facts))
     print("\n".join(f"{name:<{width}}  {fact}" for name, fact in facts.items()))  # noqa: T201

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,14 @@ LOG_EVERY_SECONDS = 15.0
 
 
 class Reporter:
-    """Hears GAN-steps and commits (``sweep.Listener``) and shows them on standard error. A context manager."""
+    """Hears GAN-steps and commits (``sweep.Listener``) and shows them on standard error. A context manager.
 
-    def __init__(self, gan_steps: int, populations: int = 0) -> None:
-        self._total, self._populations = gan_steps, populations
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+    ``on_commit`` is called at every commit, in the thread that commits.
+    """
+
+    def __init__(self, gan_steps: int, populations: int = 0, on_commit: Callable[[], None] = lambda: None) -> None:
+        self._total, self._populations, self._on_commit = gan_steps, populations, on_commit
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -48,6 +51,7 @@ class Reporter:
         self._bar.stop()
 
     def advanced(self, gan_steps: int) -> None:
+        """Count GAN-steps, from any thread."""
         with self._lock:
             self._done += gan_steps
             now = time.monotonic()
@@ -59,6 +63,8 @@ class Reporter:
                 self._console.print(f"{self._done / self._total:4.0%}  {rate:,.0f} GAN-steps/s, {left:.0f} s left")
 
     def committed(self, this: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        """Say how a population came out."""
+        self._on_commit()
         stage = "confirm stage" if this.stage == "confirm" else f"search round {this.number}"
         lost = sum(row["outcome"] != "scored" for row in rows)
         best = min(rows, key=lambda row: row["ks"])

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from analysis.escaping import visible
 from harness.cli.options import AsJson
 
 
@@ -36,8 +37,11 @@ def command(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"{file.name}: {result['n']} values against {result['target']} ({result['state']})")
+    table = Table(
+        title=Text(f"{visible(file.name)}: {result['n']} values against {result['target']} ({result['state']})")
+    )
     table.add_column("measure")
     table.add_column("value", justify="right")
     for name in ("ks", "ks_over_floor", "ks_pvalue", "w1", "cvm", "ad", "mean", "sd"):

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from analysis.escaping import visible
 from harness.cli.options import EngineName, Overrides
 
 if TYPE_CHECKING:
     from harness.engines import Choice
-    from harness.spec import Experiment
+    from harness.spec import Arm, Experiment
+    from harness.sweep import Sweep
+    from harness.tracking import Mirror
 
 SWEEPS = Path("sweeps")
 
@@ -43,14 +46,18 @@ def command(
     from harness.spec import load
     from harness.store import Store, slug
     from harness.sweep import Sweep, set_aside
+    from harness.tracking import Mirror
 
+    if resume and fresh:
+        raise InputError("--resume and --fresh exclude each other; give one of them")
     spec = load(experiment, overrides or ())
     choice = choose(engine)
     folder = out or SWEEPS / slug(spec.name)
-    if resume and fresh:
-        raise InputError("--resume and --fresh exclude each other; give one of them")
     if resume and not Store(folder).exists:
         raise InputError(f"{folder}: no sweep to resume; leave --resume out to start one")
+    # All that can be refused is made before the folder is touched.
+    uri = _tracking_uri()
+    mirror = Mirror(folder, uri)
     job = Sweep(spec, Store(folder), choice.engine)
     if dry_run:
         _dry_run(spec, choice, folder)
@@ -59,22 +66,35 @@ def command(
         _say(f"set aside: {aside}")
     resumed = job.open()
     _say(f"{'going on with' if resumed else 'starting'} {folder}; engine {choice.engine.name}: {choice.reason}")
-    _run(job)
+    _run(job, mirror, uri)
 
 
-def _run(job: Sweep) -> None:  # type: ignore[name-defined] # noqa: F821 - imported lazily
+def _tracking_uri() -> str:
+    from harness.errors import InputError
+    from harness.tracking import default_uri
+
+    try:
+        return default_uri()
+    except InputError as error:
+        raise InputError(f"MLFLOW_TRACKING_URI: {error}") from None
+
+
+def _run(job: Sweep, mirror: Mirror, uri: str) -> None:
     from analysis.report import write_report
     from analysis.winners import draw_winners
     from harness.cli.progress import Reporter
     from harness.plan import gan_steps, planned
-    from harness.tracking import Mirror, default_uri, redact
+    from harness.tracking import redact
 
-    uri = default_uri()
-    mirror = Mirror(job.store.folder, uri)
-    mirror.start()
+    def begin() -> None:
+        if mirror.pid is None:
+            mirror.start()
+
     populations = sum(len(this.populations) for this in planned(job.experiment))
-    with Reporter(gan_steps(job.experiment), populations) as reporter:
+    # At the first commit the folder is known to be this process's alone and all that is committed to be sound.
+    with Reporter(gan_steps(job.experiment), populations, on_commit=begin) as reporter:
         job.run(reporter)
+    begin()  # nothing was left to commit, but runs of a mirror that was cut off may be missing
     draw_winners(job.store)
     page = write_report(job.store.folder)
     _say(f"MLflow ({redact(uri)}): {mirror.finish()}")
@@ -88,6 +108,7 @@ def _dry_run(spec: Experiment, choice: Choice, folder: Path) -> None:
     rounds = planned(spec)
     members = sum(size for this in rounds for _, size in this.populations)
     search, confirm = spec.search, spec.confirm
+    seconds = max(estimated_seconds(spec, choice.engine), 1)
     lines = [
         f"{spec.name}: {len(spec.arms)} arms, target {spec.target.text}, {spec.train.steps} steps a member",
         *(f"  {arm.text}" + _searched(spec, arm) for arm in spec.arms),
@@ -95,18 +116,16 @@ def _dry_run(spec: Experiment, choice: Choice, folder: Path) -> None:
         f"confirm: {confirm.seeds} fresh seeds an arm",
         f"{members} members, {gan_steps(spec):,} GAN-steps, {sum(len(r.populations) for r in rounds)} populations",
         f"engine {choice.engine.name}: {choice.reason}",
-        f"about {estimated_seconds(spec, choice.engine):.0f} s by a short probe; nothing was started, "
+        f"about {seconds:.0f} s by a short probe; nothing was started, "
         f"{folder} would hold the results",
     ]
     print("\n".join(lines))  # noqa: T201
 
 
-def _searched(spec: Experiment, arm: object) -> str:
-    space = spec.arm_space(arm)  # type: ignore[arg-type]
-    if not spec.search.trials:
-        return ""
-    return ": " + ", ".join(f"{key} in {span.text}" for key, span in space.items())
+def _searched(spec: Experiment, arm: Arm) -> str:
+    space = spec.arm_space(arm) if spec.search.trials else {}
+    return ": " * bool(space) + ", ".join(f"{key} in {span.text}" for key, span in space.items())
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
+    print(visible(line), file=sys.stderr, flush=True)  # noqa: T201

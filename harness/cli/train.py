@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.options import AsJson, EngineName, Overrides
+
+if TYPE_CHECKING:
+    from harness.spec import Experiment
+
+#: The options that stand for keys of an experiment file.
+_OPTIONS = {
+    "variants": "--loss",
+    "views": "--view",
+    "confirm.seeds": "--seeds",
+    "population": "--seeds",
+    "train.steps": "--steps",
+    "train.snapshots": "--snapshots",
+}
+
+#: What --set may replace here.
+_SETTABLE = ("seed", "target", "train")
 
 
 def command(
@@ -31,20 +48,15 @@ def command(
     """
     from harness.cli.progress import Reporter
     from harness.engines import choose
-    from harness.errors import InputError
     from harness.plan import member
-    from harness.spec import from_table
     from harness.training import train
 
     table: dict[str, Any] = {"name": "train", "variants": [loss], "views": [view], "confirm": {"seeds": seeds}}
     table["population"] = max(seeds, 1)
     table["train"] = {"steps": steps}
     if snapshots:
-        try:
-            table["train"]["snapshots"] = [int(part) for part in snapshots.split(",")]
-        except ValueError:
-            raise InputError(f"--snapshots: {snapshots!r}; allowed: whole numbers such as 1000,3000") from None
-    spec = from_table(table, overrides or (), "train")
+        table["train"]["snapshots"] = _steps_of(snapshots)
+    spec = _experiment(table, overrides or ())
     (arm,) = spec.arms
     chosen = choose(engine).engine
     members = [member(spec, arm, {}, seed) for seed in range(seeds)]
@@ -62,6 +74,32 @@ def command(
         print(json.dumps(result, allow_nan=False))  # noqa: T201
     else:
         _print(result, population.rows)
+
+
+def _steps_of(text: str) -> list[int]:
+    from harness.errors import InputError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--snapshots: got {text[:60]!r}; allowed: whole numbers such as 1000,3000") from None
+
+
+def _experiment(table: dict[str, Any], overrides: Sequence[str]) -> Experiment:
+    """The experiment of one arm; what is wrong with it is told by the option that says it."""
+    from harness.errors import InputError
+    from harness.spec import from_table
+
+    try:
+        spec = from_table(table, overrides, "train")
+    except InputError as error:
+        key, _, rest = str(error).removeprefix("train: ").partition(": ")
+        raise InputError(f"{_OPTIONS.get(key, key)}: {rest}") from None
+    for key in (override.partition("=")[0].strip() for override in overrides):
+        if key.partition(".")[0] not in _SETTABLE:
+            option = f"{_OPTIONS[key]} says this" if key in _OPTIONS else "it means nothing for one population"
+            raise InputError(f"--set {key}: {option}; allowed: seed, and the keys of target and train")
+    return spec
 
 
 def _member(row: Mapping[str, Any], marks: Sequence[int]) -> dict[str, Any]:
@@ -90,5 +128,4 @@ def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None
         table.add_row(str(row["seed"]), row["outcome"] + stopped, *cells)
     console = Console()
     console.print(table)
-    best = sorted(row["ks"] for row in rows)
-    console.print(f"median KS {best[len(best) // 2]:.4f}; {result['seconds']:.1f} s of training")
+    console.print(f"median KS {statistics.median(row['ks'] for row in rows):.4f}; {result['seconds']:.1f} s of training")
