@@ -21,23 +21,23 @@ PROBE_SECONDS = 1.0
 def estimated_seconds(experiment: Experiment, engine: Engine) -> float:
     """Seconds the whole sweep would take with the engine, extrapolated from short trainings of all arms.
 
-    Members trained together share the machine's cores, so the probe grows up to a whole population, as long as it is
-    short. What the probes cannot know: a search over shapes (batch, hidden), and what else the machine has to do.
+    Members trained together share the machine's cores, so the probe grows up to the largest population, as long as it
+    is short. What the probes cannot know: a search over shapes (batch, hidden), and what else the machine has to do.
     """
     _timed(_probe(experiment, 1), engine, PROBE_STEPS[0])  # first use pays for loading
+    sizes = [size for this in planned(experiment) for _, size in this.populations]
     share = 1
     while True:
         probe = _probe(experiment, share)
         short, long = (_timed(probe, engine, steps) for steps in PROBE_STEPS)
-        if short + long > PROBE_SECONDS or len(probe) + len(experiment.arms) > experiment.population:
+        if short + long > PROBE_SECONDS or len(probe) + len(experiment.arms) > max(sizes):
             break
-        share = min(4 * share, experiment.population // len(experiment.arms))
+        share = min(4 * share, max(sizes) // len(experiment.arms))
     per_step = max(long - short, 0.0) / (PROBE_STEPS[1] - PROBE_STEPS[0]) / len(probe)
     fixed = max(short / len(probe) - PROBE_STEPS[0] * per_step, 0.0)
-    members = sum(size for this in planned(experiment) for _, size in this.populations)
     # A snapshot scores one sample of a member; the final score takes two and more statistics: about three of them.
     snapshots = len(experiment.train.snapshots)
-    return gan_steps(experiment) * per_step + members * fixed * (3 + snapshots) / 4
+    return gan_steps(experiment) * per_step + sum(sizes) * fixed * (3 + snapshots) / 4
 
 
 def _probe(experiment: Experiment, share: int) -> list[Member]:

@@ -146,7 +146,7 @@ def test_catalogue_is_plain_data_with_fixed_keys() -> None:
         assert "\n" not in row["confused_with"]
         assert None not in (row["slope_at_minus_infinity"], row["slope_at_plus_infinity"], row["slope_at_zero"])
         for parameter in row["parameters"]:
-            assert set(parameter) == {"name", "default", "low", "high", "meaning"}
+            assert set(parameter) == {"name", "default", "low", "high", "interval", "meaning"}
 
 
 def test_formulas_read_as_papers_write_them() -> None:

@@ -16,9 +16,20 @@ from analysis.escaping import visible
 from harness.cli import doctor, losses, replay, report, score, sweep, train
 from harness.errors import InputError
 
+_HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
+
+Examples:
+
+    harness sweep experiments/labels.toml
+
+    harness train --loss non_saturating --seeds 32
+
+    harness losses
+"""
+
 app = typer.Typer(
     name="harness",
-    help="Which GAN loss works, how robustly, and why, where the truth is known exactly.",
+    help=_HELP,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,7 +58,7 @@ def command(
         raise InputError(f"{folder}: no sweep to resume; leave --resume out to start one")
     # All that can be refused is made before the folder is touched.
     uri = _tracking_uri()
-    mirror = Mirror(folder, uri)
+    mirror = Mirror(folder.absolute(), uri)  # as its runs name the folder: `harness replay` may be called elsewhere
     job = Sweep(spec, Store(folder), choice.engine)
     if dry_run:
         _dry_run(spec, choice, folder)
@@ -65,6 +66,10 @@ def command(
     if fresh and (aside := set_aside(folder)):
         _say(f"set aside: {aside}")
     resumed = job.open()
+    if resumed:
+        # Told before anything else is told; where the folder cannot be written at all, run() says why.
+        with suppress(OSError), job.store.lock():
+            job.store.table()
     _say(f"{'going on with' if resumed else 'starting'} {folder}; engine {choice.engine.name}: {choice.reason}")
     _run(job, mirror, uri)
 
@@ -116,8 +121,7 @@ def _dry_run(spec: Experiment, choice: Choice, folder: Path) -> None:
         f"confirm: {confirm.seeds} fresh seeds an arm",
         f"{members} members, {gan_steps(spec):,} GAN-steps, {sum(len(r.populations) for r in rounds)} populations",
         f"engine {choice.engine.name}: {choice.reason}",
-        f"about {seconds:.0f} s by a short probe; nothing was started, "
-        f"{folder} would hold the results",
+        f"about {seconds:.0f} s by a short probe; nothing was started, {folder} would hold the results",
     ]
     print("\n".join(lines))  # noqa: T201
 

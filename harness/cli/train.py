@@ -128,4 +128,6 @@ def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None
         table.add_row(str(row["seed"]), row["outcome"] + stopped, *cells)
     console = Console()
     console.print(table)
-    console.print(f"median KS {statistics.median(row['ks'] for row in rows):.4f}; {result['seconds']:.1f} s of training")
+    console.print(
+        f"median KS {statistics.median(row['ks'] for row in rows):.4f}; {result['seconds']:.1f} s of training"
+    )

@@ -1,0 +1,177 @@
+"""Who knows whom: the imports of harness/ and analysis/, read from their source, and what may not grow.
+
+``KNOWS`` is the one table of it; docs/architecture.md shows the same table to people.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: For each module or package of harness/, and for analysis/ as a whole: which others it may import. Each line names
+#: only what stands above it, so nothing can import in a circle.
+KNOWS: dict[str, tuple[str, ...]] = {
+    "harness": (),
+    "errors": (),
+    "losses": ("errors",),
+    "penalties": (),
+    "targets": ("errors",),
+    "views": (),
+    "networks": (),
+    "streams": (),
+    "floors": ("targets",),
+    "scoring": ("errors", "floors", "targets"),
+    "store": ("errors",),
+    "spec": ("errors", "losses", "targets", "views"),
+    "population": ("losses", "networks", "spec", "targets", "views"),
+    "engines": ("errors", "losses", "networks", "penalties", "population", "spec", "store", "streams"),
+    "training": ("engines", "errors", "floors", "networks", "population", "scoring", "spec", "store", "streams"),
+    "search": ("errors", "spec"),
+    "plan": ("population", "search", "spec"),
+    "estimate": ("engines", "plan", "population", "spec", "training"),
+    "provenance": ("engines", "harness"),
+    "winners": ("engines", "networks", "store", "streams", "training"),
+    "sweep": (
+        *("engines", "errors", "losses", "plan", "population", "provenance", "search", "spec", "store"),
+        *("training", "winners"),
+    ),
+    "tracking": ("errors", "store"),
+    "replaying": ("engines", "errors", "plan", "population", "spec", "store", "tracking", "training"),
+    "analysis": ("errors", "floors", "store", "targets"),
+    "cli": (
+        *("analysis", "engines", "errors", "estimate", "losses", "plan", "provenance", "replaying", "scoring"),
+        *("spec", "store", "sweep", "targets", "tracking", "training"),
+    ),
+}
+
+#: The libraries that one part alone may import, and those that none may.
+OWNERS = {"optuna": {"search"}, "mlflow": {"tracking"}, "typer": {"cli"}, "ray": set[str]()}
+
+#: What the engines take from the store: names of columns, so that an engine can be written without knowing files.
+ENGINES_TAKE = {"harness.store.SNAPSHOT_COLUMNS"}
+
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 60
+
+SOURCES = sorted(path.relative_to(ROOT) for name in ("harness", "analysis") for path in (ROOT / name).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").glob("*.py"))
+
+
+def tree(path: Path) -> ast.Module:
+    """The syntax tree of a source file."""
+    return ast.parse((ROOT / path).read_text())
+
+
+def part_of(path: Path) -> str:
+    """The key of ``KNOWS`` that a source file belongs to."""
+    package, *rest = path.with_suffix("").parts
+    return "analysis" if package == "analysis" else package if rest == ["__init__"] else rest[0]
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of all that a file imports, at its top and inside functions: ``harness.store.Store``."""
+    found: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide what they name"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def parts_in(name: str) -> str | None:
+    """The key of ``KNOWS`` that a dotted name leads to; None for a library."""
+    package, *rest = name.split(".")
+    if package == "analysis":
+        return "analysis"
+    if package != "harness":
+        return None
+    folder = ROOT / "harness"
+    inside = bool(rest) and ((folder / f"{rest[0]}.py").exists() or (folder / rest[0] / "__init__.py").exists())
+    return rest[0] if inside else "harness"
+
+
+def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function and method of a file."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_the_table_has_no_circles() -> None:
+    """Each line of ``KNOWS`` names lines above it alone."""
+    names = list(KNOWS)
+    for i, name in enumerate(names):
+        assert set(KNOWS[name]) <= set(names[:i]), name
+
+
+def test_every_part_stands_in_the_table() -> None:
+    """A new module or package of harness/ needs a line that says whom it may know; a removed one leaves none."""
+    assert {part_of(path) for path in SOURCES} == set(KNOWS)
+
+
+@pytest.mark.parametrize("part", KNOWS)
+def test_a_part_imports_what_the_table_allows(part: str) -> None:
+    """Imports inside functions and for type checking count like those at the top of a file."""
+    for path in (path for path in SOURCES if part_of(path) == part):
+        met = {parts_in(name) for name in imported(path)} - {None, part}
+        assert met <= set(KNOWS[part]), f"{path} imports {sorted(map(str, met - set(KNOWS[part])))}"
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_library_has_one_owner(library: str) -> None:
+    """optuna, mlflow and typer can be exchanged in one place each; no source imports by a name made up at run time."""
+    users = {part_of(path) for path in SOURCES if library in {name.split(".")[0] for name in imported(path)}}
+    assert users == OWNERS[library]
+    dynamic = {"importlib.import_module", "__import__"}
+    called = {ast.unparse(n.func) for path in SOURCES for n in ast.walk(tree(path)) if isinstance(n, ast.Call)}
+    assert not called & {*dynamic, "import_module"}
+
+
+def test_engines_take_names_of_columns_from_the_store() -> None:
+    """Of the store an engine knows ``SNAPSHOT_COLUMNS``, and nothing that reads or writes."""
+    paths = [path for path in SOURCES if part_of(path) == "engines"]
+    taken = {name for path in paths for name in imported(path) if parts_in(name) == "store"}
+    assert taken == ENGINES_TAKE
+
+
+def test_the_documentation_shows_this_table() -> None:
+    """docs/architecture.md lists the same parts in the same order, each with what it may import and with a subject."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)/?` \| (.*) \| (.*) \|$", text, re.MULTILINE)
+    shown = {name: tuple(re.findall(r"`(\w+)`", known)) for name, known, _ in rows}
+    assert list(shown.items()) == list(KNOWS.items())
+    assert all(subject.strip() for _, _, subject in rows)
+
+
+def test_importing_the_package_loads_no_heavy_library() -> None:
+    """``import harness`` loads none of torch, mlflow, optuna, numba, ray, sympy, scipy and pandas."""
+    heavy = ("torch", "mlflow", "optuna", "numba", "ray", "sympy", "scipy", "pandas")
+    code = f"import sys, harness; print(*(name for name in {heavy} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_files_and_functions_stay_short(path: Path) -> None:
+    """A file has at most 400 lines and a function at most 60, so that one subject fits one look."""
+    assert len((ROOT / path).read_text().splitlines()) <= MAX_FILE_LINES
+    lengths = {f.name: (f.end_lineno or 0) - f.lineno + 1 for f in functions(tree(path))}
+    assert {name: length for name, length in lengths.items() if length > MAX_FUNCTION_LINES} == {}
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_every_test_says_what_it_promises(path: Path) -> None:
+    """A test module and each of its tests have a docstring."""
+    module = tree(path)
+    assert ast.get_docstring(module), path
+    silent = [f.name for f in functions(module) if f.name.startswith("test") and not ast.get_docstring(f)]
+    assert silent == []
