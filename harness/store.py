@@ -252,8 +252,9 @@ class Store:
             found = pq.read_metadata(pa.BufferReader(data)).metadata or {}
             if _checksum(data, found.get(_CHECKSUM, b"")) != found.get(_CHECKSUM):
                 raise pa.ArrowInvalid("its checksum is another")
-            # On this thread alone: a sweep reads small files often, and pools of idle threads outlive their use.
-            table = pq.read_table(pa.BufferReader(data), use_threads=False, pre_buffer=False)
+            # Not read_table: its pool of threads may still hold the bytes when the interpreter ends, and then aborts the
+            # process ("terminate called without an active exception").
+            table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise StoreError(
                 f"{path}: damaged ({_reason(error)}); delete it and resume to train that population again"

@@ -75,7 +75,7 @@ REFUSED = {
     "train: snapshots": ("train --loss minimax --snapshots 10,x", "--snapshots: got '10,x'; allowed: whole numbers"),
     "train: order": ("train --loss minimax --snapshots 20,10", "train: snapshots must be ascending steps within 1.."),
     "train: memory": ("train --loss hinge --seeds 100000 --set train.batch=1000000", "--seeds: ", "allowed: at most"),
-    "train: key": ("train --loss hinge --set search.trials=3", "--set search.trials: ", "allowed: seed, "),
+    "train: key": ("train --loss hinge --set success_ks=0.2", "--set success_ks: it means nothing", "allowed: seed, "),
     "train: two": ('train --loss hinge --set views=["raw","sample"]', "--set views: --view says this; allowed: seed, "),
     "score: missing": ("score none.csv", "none.csv: no such file; samples are read from .npy and .csv files"),
     "score: suffix": ("score small.toml", "small.toml: unknown suffix '.toml'; samples are read from .npy and .csv"),
