@@ -5,8 +5,8 @@
 # ///
 """Every command of the project: `nox --list`, `nox -s NAME -- ARGUMENTS`.
 
-Sessions that need the program share one environment, .nox/program: it holds torch and mlflow, a gigabyte and a minute to
-make. nox gives every session its own, so these sessions have none of nox's and use that one.
+Sessions that need the program share one environment, .nox/program: it holds torch and mlflow, a gigabyte and a minute
+to make. nox gives every session its own, so these sessions have none of nox's and use that one.
 """
 
 from __future__ import annotations

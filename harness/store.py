@@ -252,7 +252,7 @@ class Store:
             found = pq.read_metadata(pa.BufferReader(data)).metadata or {}
             if _checksum(data, found.get(_CHECKSUM, b"")) != found.get(_CHECKSUM):
                 raise pa.ArrowInvalid("its checksum is another")
-            # Not read_table: its pool of threads may still hold the bytes when the interpreter ends, and then aborts the
+            # Not read_table: its pool of threads may hold the bytes when the interpreter ends, and then aborts the
             # process ("terminate called without an active exception").
             table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
         except (pa.ArrowException, OSError, ValueError) as error:
