@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.population import Member
-from harness.search import rounds
 from harness.spec import Arm, Experiment, Settings, Shape
 
 #: First seed of the confirm stage: no search can reach it (search.seeds is at most 10,000).
@@ -47,6 +46,14 @@ def planned(experiment: Experiment) -> list[Round]:
         found.append(Round(stage, number, count, trial, tuple(enumerate(sizes, start=index))))
         trial, index = trial + count, index + len(sizes)
     return found
+
+
+def rounds(trials: int, batch: int) -> list[int]:
+    """How many trials of each arm every round has: the baseline alone, then batches; none where nothing is tried."""
+    if trials == 0:
+        return []
+    full, rest = divmod(trials - 1, batch)
+    return [1, *[batch] * full, *([rest] if rest else [])]
 
 
 def gan_steps(experiment: Experiment) -> int:

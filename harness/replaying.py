@@ -17,11 +17,8 @@ from harness.errors import InputError, StoreError
 from harness.plan import Place, member
 from harness.population import Member
 from harness.spec import Experiment
-from harness.store import SCHEMA, Store
+from harness.store import SCHEMA, SWEEPS, Store
 from harness.training import setting_of, train
-
-#: Where sweeps lie unless another folder is named.
-SWEEPS = Path("sweeps")
 
 
 @dataclass(frozen=True)

@@ -152,14 +152,6 @@ def derived_seed(*parts: object) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
-def rounds(trials: int, batch: int) -> list[int]:
-    """How many trials of each arm every round has: the baseline alone, then batches; none where nothing is tried."""
-    if trials == 0:
-        return []
-    full, rest = divmod(trials - 1, batch)
-    return [1, *[batch] * full, *([rest] if rest else [])]
-
-
 def _distribution(span: Range) -> BaseDistribution:
     if span.low is None or span.high is None:
         return CategoricalDistribution(span.choices or ())

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+#: Where sweeps lie unless another folder is named.
+SWEEPS = Path("sweeps")
+
 _F64, _F32S, _F64S = pa.float64(), pa.list_(pa.float32()), pa.list_(pa.float64())
 
 #: What a snapshot keeps of one member: the value at each step of ``snapshot_step``.

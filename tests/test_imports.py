@@ -35,7 +35,7 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "engines": ("errors", "losses", "networks", "penalties", "population", "spec", "store", "streams"),
     "training": ("engines", "errors", "floors", "networks", "population", "scoring", "spec", "store", "streams"),
     "search": ("errors", "spec"),
-    "plan": ("population", "search", "spec"),
+    "plan": ("population", "spec"),
     "estimate": ("engines", "plan", "population", "spec", "training"),
     "provenance": ("engines", "harness"),
     "winners": ("engines", "networks", "store", "streams", "training"),

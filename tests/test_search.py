@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.search import Search, derived_seed, rounds
+from harness.plan import rounds
+from harness.search import Search, derived_seed
 from harness.spec import SAMPLERS, Range
 
 Setting = Mapping[str, float]

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.sweep import SWEEPS
-
 
 def command(
     folder: Annotated[Path | None, typer.Argument(help="A sweep's folder (default: the newest in sweeps/).")] = None,
@@ -23,6 +21,7 @@ def command(
     """
     from analysis.report import write_report
     from harness.errors import InputError
+    from harness.store import SWEEPS
 
     if folder is None:
         described = sorted(SWEEPS.glob("*/sweep.json"), key=lambda path: path.stat().st_mtime)

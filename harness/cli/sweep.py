@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from harness.sweep import Sweep
     from harness.tracking import Mirror
 
-SWEEPS = Path("sweeps")
-
 
 def command(
     experiment: Annotated[Path, typer.Argument(help="An experiment file (TOML); see experiments/.")],
@@ -45,9 +43,9 @@ def command(
     from harness.engines import choose
     from harness.errors import InputError
     from harness.spec import load
-    from harness.store import Store, slug
+    from harness.store import SWEEPS, Store, slug
     from harness.sweep import Sweep, set_aside
-    from harness.tracking import Mirror
+    from harness.tracking import Mirror, default_uri
 
     if resume and fresh:
         raise InputError("--resume and --fresh exclude each other; give one of them")
@@ -57,7 +55,7 @@ def command(
     if resume and not Store(folder).exists:
         raise InputError(f"{folder}: no sweep to resume; leave --resume out to start one")
     # All that can be refused is made before the folder is touched.
-    uri = _tracking_uri()
+    uri = default_uri()
     mirror = Mirror(folder.absolute(), uri)  # as its runs name the folder: `harness replay` may be called elsewhere
     job = Sweep(spec, Store(folder), choice.engine)
     if dry_run:
@@ -72,16 +70,6 @@ def command(
             job.store.table()
     _say(f"{'going on with' if resumed else 'starting'} {folder}; engine {choice.engine.name}: {choice.reason}")
     _run(job, mirror, uri)
-
-
-def _tracking_uri() -> str:
-    from harness.errors import InputError
-    from harness.tracking import default_uri
-
-    try:
-        return default_uri()
-    except InputError as error:
-        raise InputError(f"MLFLOW_TRACKING_URI: {error}") from None
 
 
 def _run(job: Sweep, mirror: Mirror, uri: str) -> None:

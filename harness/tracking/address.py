@@ -42,7 +42,11 @@ def default_uri() -> str:
     Raises:
         InputError: the environment variable names no store that MLflow 3 can write to.
     """
-    return absolute_uri(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    try:
+        return absolute_uri(named or "sqlite:///mlflow.db")
+    except InputError as error:
+        raise InputError(f"MLFLOW_TRACKING_URI: {error}") from None
 
 
 def absolute_uri(uri: str) -> str:
