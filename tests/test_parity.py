@@ -50,8 +50,7 @@ def test_fifty_steps_equal_the_literal_seed_loop(
     """After 50 steps both players' weights and all printed losses equal the literal float64 loop's: 1e-9 or 1e-4.
 
     Adam divides a gradient by its own size, so where a gradient passes through 0 a weight may move otherwise by
-    rounding alone; the bound is on the largest error relative to the largest weight, as stated in the issue of
-    float32 against float64 after 50 such divisions.
+    rounding alone; errors are therefore taken relative to the largest weight.
     """
     seeds = range(3)
     marks = (1, 2, 10, STEPS)
