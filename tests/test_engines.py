@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import member
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.engines import ENGINES, choose
@@ -68,13 +68,13 @@ def test_a_member_is_bitwise_the_same_in_any_population_and_slot(engine: Engine,
 
 
 @pytest.mark.parametrize("engine", BATCHED_PARAMS)
-@given(hidden=st.integers(1, 40), batch=st.integers(1, 30), size=st.integers(2, 40), data=st.data())
+@given(hidden=st.integers(1, 40), batch=st.integers(1, 30), size=st.integers(2, 40), place=st.floats(0, 1))
+# Found by 400 examples when a spare member was narrower than the tail of an array.
+@example(hidden=3, batch=1, size=12, place=1.0)
 @settings(max_examples=int(os.environ.get("EXAMPLES", "25")))
-def test_independence_holds_for_odd_shapes(
-    engine: Engine, hidden: int, batch: int, size: int, data: st.DataObject
-) -> None:
+def test_independence_holds_for_odd_shapes(engine: Engine, hidden: int, batch: int, size: int, place: float) -> None:
     """Whatever the widths, where vectors end in the middle of a member, slots do not show."""
-    slot = data.draw(st.integers(0, size - 1))
+    slot = round(place * (size - 1))
     own = member(hidden=hidden, batch=batch, steps=4)
     crowd = others(size - 1, hidden=hidden, batch=batch, steps=4)
     assert bits(trained(engine, [*crowd[:slot], own, *crowd[slot:]]), slot) == bits(trained(engine, [own]), 0)

@@ -31,7 +31,7 @@ from harness.store import SNAPSHOT_COLUMNS
 WIDTHS = {"cpu": (16, 32), "cuda": (1024,)}
 
 #: ... but for networks with fewer hidden units, where torch orders a sum by the shape of the whole array: there the
-#: least width serves all.
+#: largest width serves all, which leaves no tail.
 REGULAR_HIDDEN = 16
 
 #: torch computes an activation's elements in vectors, but the last ones of the whole array, up to this many, one by one
@@ -133,10 +133,12 @@ def _cut(
     members: Sequence[Member], widths: Sequence[int], hidden: int, threads: int
 ) -> list[tuple[Sequence[Member], int]]:
     """Consecutive members in portions, each with the width of its stack."""
-    if hidden < REGULAR_HIDDEN or len(members) <= threads * widths[0]:
+    if hidden < REGULAR_HIDDEN:
+        widths = widths[-1:]
+    elif len(members) <= threads * widths[0]:
         widths = widths[:1]
-    # Activations are arrays of width * (something) * hidden elements: without a remainder there is no tail, else the
-    # last member of a stack is a spare one.
+    # Activations are arrays of width * (something) * hidden elements: without a remainder there is no tail, else it is
+    # of 16 elements, which lie in the last member, and that is a spare one.
     holds = {width: width - (width * hidden % TAIL != 0) for width in widths}
     most = holds[widths[-1]]
     portions = [members[i : i + most] for i in range(0, len(members), most)]
