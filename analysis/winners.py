@@ -11,10 +11,8 @@ from harness.store import Store, slug, write_whole
 def draw_winners(store: Store) -> None:
     """Draw the best confirm seed of each arm of a committed sweep (the one whose files ``harness.winners`` wrote)."""
     target = target_of(store.describe())
-    rows = [row for row in store.table().to_pylist(maps_as_pydicts="strict") if row["stage"] == "confirm"]
-    for arm in dict.fromkeys(row["arm"] for row in rows):
-        best = min((row for row in rows if row["arm"] == arm), key=lambda row: row["ks"])
-        if target is None:
-            continue
+    if target is None:
+        return
+    for best in store.winners():
         for name, figure in zip(("qq", "density"), winner_figures(best, target), strict=True):
-            write_whole(store.folder / "winners" / slug(arm) / f"{name}.png", drawing.png(figure))
+            write_whole(store.folder / "winners" / slug(best["arm"]) / f"{name}.png", drawing.png(figure))

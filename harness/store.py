@@ -271,6 +271,15 @@ class Store:
         tables = [self.population(i).replace_schema_metadata(None) for i in self.committed()]
         return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
+    def winners(self) -> list[dict[str, Any]]:
+        """The row of each arm's best confirm seed: the least KS among members that have a generator."""
+        best: dict[str, dict[str, Any]] = {}
+        for row in self.table().to_pylist(maps_as_pydicts="strict"):
+            if row["stage"] == "confirm" and row["generator"] is not None:
+                held = best.setdefault(row["arm"], row)
+                best[row["arm"]] = row if row["ks"] < held["ks"] else held
+        return list(best.values())
+
     def frame(self) -> pd.DataFrame:
         """All committed rows as a pandas frame; list columns hold arrays, ``loss_params`` dictionaries."""
         frame: pd.DataFrame = self.table().to_pandas(maps_as_pydicts="strict", use_threads=False)

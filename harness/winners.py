@@ -25,13 +25,8 @@ def export_winners(store: Store) -> None:
     generator, in float32, makes of the 10,000 independent draws of noise behind the row's ``ks_iid``. An arm none of
     whose members has a generator (out of memory) has no files.
     """
-    rows = [r for r in store.table().to_pylist(maps_as_pydicts="strict") if r["stage"] == "confirm"]
-    for arm in dict.fromkeys(row["arm"] for row in rows):
-        trained = [row for row in rows if row["arm"] == arm and row["generator"] is not None]
-        if not trained:
-            continue
-        best = min(trained, key=lambda row: row["ks"])
-        folder = store.folder / "winners" / slug(arm)
+    for best in store.winners():
+        folder = store.folder / "winners" / slug(best["arm"])
         write_whole(folder / "generator.safetensors", _tensors(best))
         text = io.StringIO()
         np.savetxt(text, _sample(best), fmt="%.9g", header="x", comments="")

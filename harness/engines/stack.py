@@ -24,7 +24,7 @@ from harness.streams import Stream, uniforms
 
 
 class Player:
-    """P stacked networks of one player, with optimiser, gradient and the rates of the block at hand."""
+    """P stacked networks of one player, with its optimiser and gradient."""
 
     def __init__(self, network: Mlp, letter: str, u_PW: Tensor, rate_P: np.ndarray, betas_P2: np.ndarray) -> None:
         self.network, self.rate_P, self.betas_P2 = network, rate_P, betas_P2
@@ -39,7 +39,7 @@ class Player:
         return self.network.forward(self.parts, x_PKN)
 
     def differentiate(self, logits_PK: Tensor, slopes_PK: Tensor) -> None:
-        """Fill ``gradient_PW`` and its squared norms from the slopes of the loss at the logits."""
+        """Fill ``gradient_PW`` and its norms from the slopes of the loss at the logits."""
         grads = torch.autograd.grad(logits_PK, self.parts, slopes_PK)
         torch.cat([g.flatten(1) for g in grads], dim=1, out=self.gradient_PW)
         torch.linalg.vector_norm(self.gradient_PW, dim=1, out=self.norm_P)
