@@ -1,7 +1,9 @@
-"""What every test file shares: hypothesis without deadlines, and members made in one line."""
+"""What test files share: hypothesis without deadlines, members made in one line, a finished sweep."""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import settings
 
 from harness.population import Member
 from harness.spec import Settings, Shape
+from harness.store import Store
 from harness.targets import Target
 
 # A busy machine is no failure: speed lives in the benchmarks.
@@ -28,6 +31,21 @@ def member(loss: str = "non_saturating", seed: int = 0, view: str = "variances",
     return Member(
         loss, params, view, changes.get("target", Target()), changes.get("study_seed", 0), seed, shape, setting
     )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A finished sweep of the sampler "random", to read only."""
+    from sweeping import carry_on, experiment
+
+    return carry_on(experiment(), tmp_path_factory.mktemp("done") / "small")
+
+
+@pytest.fixture
+def copied(done: Store, tmp_path: Path) -> Store:
+    """A copy of ``done`` to damage."""
+    shutil.copytree(done.folder, tmp_path / "small")
+    return Store(tmp_path / "small")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,24 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeping import altered, carry_on, experiment
+from sweeping import altered
 
 from harness.errors import InputError
 from harness.replaying import find, replay
 from harness.store import Store
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A finished sweep of the sampler "random", to read only."""
-    return carry_on(experiment(), tmp_path_factory.mktemp("done") / "small")
-
-
-@pytest.fixture
-def copied(done: Store, tmp_path: Path) -> Store:
-    """A copy of ``done`` to damage."""
-    shutil.copytree(done.folder, tmp_path / "small")
-    return Store(tmp_path / "small")
 
 
 def test_replay_finds_every_kind_of_row_to_match(done: Store) -> None:

@@ -20,20 +20,6 @@ from harness.population import Group
 from harness.store import Store, locked
 from harness.sweep import Sweep, set_aside
 
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A finished sweep of the sampler "random", to read only."""
-    return carry_on(experiment(), tmp_path_factory.mktemp("done") / "small")
-
-
-@pytest.fixture
-def copied(done: Store, tmp_path: Path) -> Store:
-    """A copy of ``done`` to damage."""
-    shutil.copytree(done.folder, tmp_path / "small")
-    return Store(tmp_path / "small")
-
-
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
