@@ -14,6 +14,7 @@ from analysis.compare import ArmResult, Comparison
 from analysis.escaping import visible
 from analysis.intervals import LEVEL, RESAMPLES
 from analysis.rows import arms_of, best_trials, select, spec_of, tidy
+from harness.store import HYPERPARAMETERS
 
 LONGEST = 400
 
@@ -156,10 +157,6 @@ def _found(result: ArmResult) -> str:
     return "; ".join([text, *(f"{count} {what}" for count, what in lost if count)]) + "."
 
 
-SETTINGS = ("steps", "batch", "hidden", "d_steps", "g_steps", "lr_d", "lr_g", "beta1", "beta2", "lr_decay", "ema",
-            "weight_clip")  # fmt: skip
-
-
 def _budget(frame: pd.DataFrame, arms: Iterable[str]) -> tuple[Table, str, tuple[str, ...]]:
     """What each arm was given, the settings that all share, and a remark where arms were not searched equally."""
     rows, _ = tidy(frame)
@@ -169,9 +166,10 @@ def _budget(frame: pd.DataFrame, arms: Iterable[str]) -> tuple[Table, str, tuple
         own, fresh = search[search["arm"] == arm], confirm[confirm["arm"] == arm]
         chosen = (fresh if len(fresh) else own[own["trial"] == best.get(arm)]).head(1)
         counts[arm] = (int(own["trial"].nunique()), len(own), int(fresh["seed"].nunique()))
-        settings[arm] = {n: _cell(_one(chosen, n)) for n in ("trial", *SETTINGS)} | {"parameters": _parameters(chosen)}
-    shared = [n for n in SETTINGS if len(settings) > 1 and len({s[n] for s in settings.values()}) == 1]
-    shown = [n for n in SETTINGS if n not in shared]
+        found = {n: _cell(_one(chosen, n)) for n in ("trial", *HYPERPARAMETERS)}
+        settings[arm] = found | {"parameters": _parameters(chosen)}
+    shared = [n for n in HYPERPARAMETERS if len(settings) > 1 and len({s[n] for s in settings.values()}) == 1]
+    shown = [n for n in HYPERPARAMETERS if n not in shared]
     lines = tuple((a, *map(str, counts[a]), *(settings[a][n] for n in ("trial", "parameters", *shown))) for a in counts)
     columns = ("arm", "trials", "search members", "confirm seeds", "chosen trial", "its loss parameters", *shown)
     uneven = len({c[:2] for c in counts.values()}) > 1

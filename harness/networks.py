@@ -16,7 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"elu": F.elu, "sigmoid": torch.sigmoid}
+#: leaky_relu has torch's slope 0.01 below 0.
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "elu": F.elu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": F.leaky_relu,
+    "softplus": F.softplus,
+}
 
 
 @dataclass(frozen=True)
@@ -88,18 +96,16 @@ class Mlp:
         return (2 * u_PW.to(torch.float64) - 1) * bound_W
 
 
-def generator(hidden: int) -> Mlp:
-    """The seed's G: 1 - hidden (ELU) - hidden (sigmoid) - 1."""
-    return Mlp((1, hidden, hidden, 1), ("elu", "sigmoid"))
+def perceptron(inputs: int, hidden: int, activations: Sequence[str]) -> Mlp:
+    """inputs - hidden - ... - hidden - 1, one hidden layer for each activation; an affine map where there is none.
+
+    The seed's G is ``perceptron(1, 50, ("elu", "sigmoid"))``, its D, up to the logit, ``("elu", "elu")``.
+    """
+    return Mlp((inputs, *[hidden] * len(activations), 1), tuple(activations))
 
 
-def discriminator(inputs: int, hidden: int) -> Mlp:
-    """The seed's D up to its logit: inputs - hidden (ELU) - hidden (ELU) - 1."""
-    return Mlp((inputs, hidden, hidden, 1), ("elu", "elu"))
-
-
-def generate(network: Mlp, theta_PW: Tensor, noise_S: Tensor) -> Tensor:
-    """Samples (P, S) of P generators on the same S noise values, in theta's precision."""
-    z_PS1 = noise_S.to(theta_PW).view(1, -1, 1).expand(theta_PW.shape[0], -1, -1)
+def generate(network: Mlp, theta_PW: Tensor, noise_SZ: Tensor) -> Tensor:
+    """Samples (P, S) of P generators on the same S points of noise, in theta's precision."""
+    z_PSZ = noise_SZ.to(theta_PW).expand(theta_PW.shape[0], -1, -1)
     with torch.no_grad():
-        return network.forward(network.split(theta_PW), z_PS1)
+        return network.forward(network.split(theta_PW), z_PSZ)

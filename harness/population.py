@@ -10,10 +10,10 @@ from functools import cache, cached_property
 
 from harness.losses import LOSSES, Variant
 from harness.losses.description import text
-from harness.networks import Mlp, discriminator, generator
+from harness.networks import Mlp, perceptron
 from harness.spec import Settings, Shape
 from harness.targets import Target
-from harness.views import VIEWS, View
+from harness.views import View, parse_view
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,25 @@ class Group:
 
     @property
     def view(self) -> View:
-        return VIEWS[self.members[0].view]
+        return parse_view(self.members[0].view)
 
     @cached_property
     def generator(self) -> Mlp:
-        return generator(self.shape.hidden)
+        return generator_of(self.shape)
 
     @cached_property
     def discriminator(self) -> Mlp:
-        return discriminator(self.view.inputs(self.shape.batch), self.shape.hidden)
+        return perceptron(self.view.inputs(self.shape.batch), self.shape.hidden, self.shape.activations_d)
 
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
         """The distinct variants, in the order of their first member."""
         return tuple(LOSSES[name] for name in dict.fromkeys(m.loss for m in self.members))
+
+
+def generator_of(shape: Shape) -> Mlp:
+    """The generator that members of this shape have."""
+    return perceptron(shape.latent, shape.hidden_g or shape.hidden, shape.activations_g)
 
 
 def groups(members: Iterable[Member]) -> list[Group]:

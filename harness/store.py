@@ -57,6 +57,9 @@ SNAPSHOT_COLUMNS: dict[str, str] = {
     "fake_sd": "its standard deviation",
     "grad_norm_d": "Euclidean norm of the discriminator's gradient",
     "grad_norm_g": "Euclidean norm of the generator's gradient",
+    "d_real": "mean probability, sigmoid of the logit, that D gives the real minibatch in its update",
+    "d_fake": "the same for the generated minibatch",
+    "penalty": "weighted sum of the gradient penalties in D's update; null where there are none",
 }
 
 #: One row per member. Every column is a function of the member and the engine alone.
@@ -76,6 +79,14 @@ SCHEMA = pa.schema(
         ("steps", pa.int32()),
         ("batch", pa.int32()),
         ("hidden", pa.int32()),
+        ("hidden_g", pa.int32()),
+        ("activations_g", pa.list_(pa.string())),
+        ("activations_d", pa.list_(pa.string())),
+        ("noise", pa.string()),
+        ("latent", pa.int32()),
+        ("optimizer", pa.string()),
+        ("order", pa.string()),
+        ("schedule", pa.string()),
         ("d_steps", pa.int32()),
         ("g_steps", pa.int32()),
         ("lr_d", _F64),
@@ -83,8 +94,20 @@ SCHEMA = pa.schema(
         ("beta1", _F64),
         ("beta2", _F64),
         ("lr_decay", _F64),
+        ("penalty_decay", _F64),
         ("ema", _F64),
+        ("replay", _F64),
+        ("instance_noise", _F64),
         ("weight_clip", _F64),
+        ("spectral_norm", _F64),
+        ("r1", _F64),
+        ("r2", _F64),
+        ("zero_gp", _F64),
+        ("gp", _F64),
+        ("one_sided_gp", _F64),
+        ("dragan", _F64),
+        ("wgan_div", _F64),
+        ("consensus", _F64),
         ("engine", pa.string()),
         ("outcome", pa.string()),  # scored | diverged | failed
         ("stopped_step", pa.int32()),  # null unless diverged
@@ -106,6 +129,9 @@ SCHEMA = pa.schema(
         ("generator", _F32S),  # flat parameters of the generator; confirm stage only
     ]
 )
+
+#: The columns that hold a member's hyper-parameters: what [train] says, but for the snapshots.
+HYPERPARAMETERS: tuple[str, ...] = tuple(SCHEMA.names[SCHEMA.names.index("steps") : SCHEMA.names.index("engine")])
 
 #: The levels of the column ``quantiles``: (i + 1/2)/200, i = 0..199.
 QUANTILE_LEVELS = tuple((i + 0.5) / 200 for i in range(200))

@@ -36,6 +36,12 @@ class Stream(enum.IntEnum):
     LATENT_G = 4
     LABELS = 5
     SCORE = 6
+    SEGMENT = 7  # where on the segment between a real and a generated input a penalty looks
+    AROUND = 8  # how far from a real input a penalty looks
+    NOISE_REAL = 9  # instance noise on the real values, ...
+    NOISE_FAKE = 10  # ... on the generated ones of D's update, ...
+    NOISE_G = 11  # ... and on those of G's update
+    REPLAY = 12  # which generated values D sees again
 
 
 def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

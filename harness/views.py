@@ -66,3 +66,12 @@ _ALL = (
 
 #: Every view by its name.
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
+
+
+def parse_view(text: str) -> View:
+    """The view that a name stands for.
+
+    Raises:
+        InputError: no view has that name.
+    """
+    return VIEWS[text]

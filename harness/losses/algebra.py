@@ -9,25 +9,27 @@ import sympy
 from sympy import Expr, Symbol
 
 from harness.losses.metadata import Labels
-from harness.losses.primitives import fake, fake_mean, real, real_mean, y_fake, y_real
+from harness.losses.primitives import fake, fake_mean, log_mean_exp, real, real_mean, y_fake, y_real
 
 
 @dataclass(frozen=True)
 class Derivative:
-    """d(sum of a loss over the batch)/d(one logit) = ``own`` + batch mean of ``through_mean``.
+    """d(sum of a loss over the batch)/d(one logit l) = ``own`` + mean(``through_mean``) + mean(``through_lme``) w(l).
 
     ``own`` is the partial derivative in the logit, ``through_mean`` the one in the logit's batch mean: each of
-    the K elements of the sum holds the mean, to which the logit contributes 1/K.
+    the K elements of the sum holds the mean, to which the logit contributes 1/K. ``through_lme`` is the one in
+    ``log_mean_exp``, whose derivative in the logit is w(l)/K with w(l) = exp(l - log_mean_exp)/2.
     """
 
     own: Expr
     through_mean: Expr = sympy.S.Zero
+    through_lme: Expr = sympy.S.Zero
 
 
 def derivative(loss: Expr, logit: Symbol) -> Derivative:
     """The derivative of ``loss`` in the logit ``real`` or ``fake``, by SymPy."""
     mean = real_mean if logit == real else fake_mean
-    return Derivative(sympy.diff(loss, logit), sympy.diff(loss, mean))
+    return Derivative(sympy.diff(loss, logit), sympy.diff(loss, mean), sympy.diff(loss, log_mean_exp))
 
 
 @cache
@@ -50,8 +52,8 @@ def separated(loss: Expr) -> tuple[Expr, Expr] | None:
     """
     real_part = fake_part = sympy.S.Zero
     for term in sympy.Add.make_args(loss):
-        reads_real = bool(term.free_symbols & {real, real_mean, y_real})
-        reads_fake = bool(term.free_symbols & {fake, fake_mean, y_fake})
+        reads_real = bool(term.free_symbols & {real, real_mean, y_real, log_mean_exp})
+        reads_fake = bool(term.free_symbols & {fake, fake_mean, y_fake, log_mean_exp})
         if reads_real and reads_fake:
             expanded = sympy.expand_mul(term)
             return separated(loss - term + expanded) if expanded.is_Add else None

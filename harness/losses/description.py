@@ -22,6 +22,7 @@ from harness.losses.primitives import (
     fake_mean,
     floor_at,
     floor_ratio,
+    log_mean_exp,
     real,
     real_mean,
     relu,
@@ -37,7 +38,10 @@ _LATEX_NAMES = {
     fake_mean: r"\overline{\ell_f}",
     y_real: "y_r",
     y_fake: "y_f",
+    log_mean_exp: r"\Lambda",
 }
+#: K times the derivative of ``log_mean_exp`` in a fake logit.
+_WEIGHT = sympy.exp(fake - log_mean_exp) / 2
 
 
 def _arranged(terms: Iterable[Expr]) -> list[Expr]:
@@ -109,13 +113,23 @@ def generator_slope(variant: Variant) -> Derivative:
 def generator_slope_text(variant: Variant) -> str:
     """dG/dfake as text; ``mean(...)`` marks what is averaged over the batch."""
     slope = variant.generator_derivative
-    return text(slope.own) + (f" + mean({text(slope.through_mean)})" if slope.through_mean != 0 else "")
+    parts = [text(slope.own)]
+    if slope.through_mean != 0:
+        parts.append(f"mean({text(slope.through_mean)})")
+    if slope.through_lme != 0:
+        parts.append(f"mean({text(slope.through_lme)})*{text(_WEIGHT)}")
+    return " + ".join(parts)
 
 
 def generator_slope_latex(variant: Variant) -> str:
     r"""dG/d\ell_f in LaTeX; an overline marks what is averaged over the batch."""
     slope = variant.generator_derivative
-    return latex(slope.own) + (rf" + \overline{{{latex(slope.through_mean)}}}" if slope.through_mean != 0 else "")
+    parts = [latex(slope.own)]
+    if slope.through_mean != 0:
+        parts.append(rf"\overline{{{latex(slope.through_mean)}}}")
+    if slope.through_lme != 0:
+        parts.append(rf"\overline{{{latex(slope.through_lme)}}} \, {latex(_WEIGHT)}")
+    return " + ".join(parts)
 
 
 @cache
@@ -166,7 +180,7 @@ def slope_at_infinity(variant: Variant, end: Expr) -> Expr | None:
     None if undecided, or if the loss reads batch means, which do not stand still while one logit leaves.
     """
     slope = variant.generator_derivative
-    if slope.through_mean != 0 or slope.own.has(real_mean, fake_mean):
+    if slope.through_mean != 0 or slope.own.has(real_mean, fake_mean, log_mean_exp):
         return None
     return limit(slope.own, fake, end)
 
@@ -174,7 +188,7 @@ def slope_at_infinity(variant: Variant, end: Expr) -> Expr | None:
 def slope_at_zero(variant: Variant) -> Expr | None:
     """The generator's slope at logit 0, where D cannot tell; None if the loss reads batch means."""
     slope = variant.generator_derivative
-    if slope.through_mean != 0 or slope.own.has(real_mean, fake_mean):
+    if slope.through_mean != 0 or slope.own.has(real_mean, fake_mean, log_mean_exp):
         return None
     return sympy.simplify(sympy.nsimplify(elementary(slope.own.subs(fake, 0)), rational=True))
 

@@ -72,6 +72,18 @@ def torch_function(expression: Expr, arguments: tuple[Symbol, ...]) -> Callable[
     )
 
 
+def log_mean_exp_of(real: Any, fake: Any) -> Tensor:
+    """``log_mean_exp`` of logits [..., K]: log of the mean of exp over both kinds together, as [..., 1].
+
+    Shifted by the largest logit, so that nothing overflows.
+    """
+    import torch
+
+    both = torch.cat([real, fake], dim=-1)
+    top = both.detach().amax(dim=-1, keepdim=True)
+    return (both - top).exp().mean(dim=-1, keepdim=True).log() + top
+
+
 def as_like(value: Any, like: Tensor) -> Tensor:
     """A number or tensor in the dtype of ``like``; a tensor also on its device.
 

@@ -19,10 +19,22 @@ from sympy import Expr
 
 from harness.errors import InputError
 from harness.losses.algebra import Derivative, derivative, expectation, separated, symbols_of
-from harness.losses.evaluation import as_like, shaped, torch_function
-from harness.losses.metadata import NO_PREDICTION, UNPUBLISHED, Citation, Labels, Parameter, Prediction, Slopes
+from harness.losses.direct import Direct
+from harness.losses.evaluation import as_like, log_mean_exp_of, shaped, torch_function
+from harness.losses.metadata import (
+    NO_DIRAC,
+    NO_PREDICTION,
+    UNPUBLISHED,
+    Citation,
+    Dirac,
+    Equivalence,
+    Labels,
+    Parameter,
+    Prediction,
+    Slopes,
+)
 from harness.losses.metadata import uniform as u
-from harness.losses.primitives import LABELS, LOGITS, fake, fake_mean, real, real_mean
+from harness.losses.primitives import LABELS, LOGITS, fake, fake_mean, log_mean_exp, real, real_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,11 +44,13 @@ if TYPE_CHECKING:
 class Variant:
     """A GAN loss: what each player minimises, per decision, as formulas of the logits.
 
-    ``discriminator`` and ``generator`` are expressions of ``real``, ``fake``, ``real_mean``, ``fake_mean`` and the
-    parameters; the discriminator may also use the random labels ``y_real``, ``y_fake`` if ``labels`` declares their
-    laws, and must be linear in them. ``needs`` holds the training settings without which it is not the published
-    loss. ``equilibrium_logit`` is D's optimal logit where the two laws agree; None if it is not unique. ``slopes``
-    replaces the derivatives where the published gradient is another. Symbols count by name.
+    ``discriminator`` and ``generator`` are expressions of ``real``, ``fake``, ``real_mean``, ``fake_mean``,
+    ``log_mean_exp`` and the parameters; the discriminator may also use the random labels ``y_real``, ``y_fake`` if
+    ``labels`` declares their laws, and must be linear in them. ``needs`` holds the training settings without which it
+    is not the published loss. ``equilibrium_logit`` is D's optimal logit where the two laws agree; None if it is not
+    unique. ``slopes`` replaces the derivatives where the published gradient is another. ``dirac`` and
+    ``equivalences`` are what is claimed of it and tested. ``direct`` is a loss of the generated values that the
+    generator minimises besides; with it both formulas may be 0, and D does not matter. Symbols count by name.
 
     The public functions take logits of shape ``[..., K]`` (``real`` and ``fake`` alike), parameters as numbers or as
     tensors that broadcast against them, and return elementwise tensors of the logits' shape, dtype and device.
@@ -62,6 +76,9 @@ class Variant:
     needs: Mapping[str, float] = field(default_factory=dict, hash=False)
     labels: Labels | None = None
     slopes: Slopes | None = None
+    dirac: Dirac = NO_DIRAC
+    equivalences: tuple[Equivalence, ...] = ()
+    direct: Direct | None = None
 
     def __post_init__(self) -> None:
         symbols = {s.name: s for s in (*LOGITS, *LABELS, *(p.symbol for p in self.parameters))}
@@ -87,7 +104,7 @@ class Variant:
     @cached_property
     def generator_reads_real(self) -> bool:
         """Whether the generator's loss needs the logits of real data; if not, ``real`` may be None there."""
-        return bool(symbols_of(self.generator) & {real, real_mean})
+        return bool(symbols_of(self.generator) & {real, real_mean, log_mean_exp})
 
     @cached_property
     def expected_discriminator(self) -> Expr:
@@ -217,7 +234,8 @@ class Variant:
             for tensor, symbol in zip(logits, (real_mean, fake_mean), strict=True)
         )
         arguments = (*LOGITS, *LABELS, *(p.symbol for p in self.parameters))
-        inputs = (*logits, *means, *(labels or (None, None)), *(as_like(v, like) for v in values.values()))
+        total = log_mean_exp_of(*logits) if log_mean_exp in used else None
+        inputs = (*logits, *means, total, *(labels or (None, None)), *(as_like(v, like) for v in values.values()))
         return shaped(torch_function(expression, arguments)(*inputs), like)
 
     def _differentiate(
@@ -229,9 +247,13 @@ class Variant:
         params: Mapping[str, Any],
     ) -> Tensor:
         slope = self._evaluate(derivative.own, like, logits, labels, params)
-        if derivative.through_mean == 0:
-            return slope
-        return slope + self._evaluate(derivative.through_mean, like, logits, labels, params).mean(-1, keepdim=True)
+        if derivative.through_mean != 0:
+            slope = slope + self._evaluate(derivative.through_mean, like, logits, labels, params).mean(-1, keepdim=True)
+        if derivative.through_lme != 0:
+            weight = (like - log_mean_exp_of(*logits)).exp() / 2
+            inner = self._evaluate(derivative.through_lme, like, logits, labels, params).mean(-1, keepdim=True)
+            slope = slope + inner * weight
+        return slope
 
 
 def _check(
@@ -239,7 +261,7 @@ def _check(
 ) -> None:
     r, f = logits
     if r is None:
-        if symbols_of(expression) & {real, real_mean}:
+        if symbols_of(expression) & {real, real_mean, log_mean_exp}:
             raise InputError(f"{variant.name}: this loss reads the real logits, but none were given")
     elif r.shape != f.shape or r.dtype != f.dtype:
         raise InputError(

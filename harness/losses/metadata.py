@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import numbers
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import sympy
 from sympy import Expr, Symbol
@@ -83,7 +83,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Citation:
-    """Where a variant was published. ``authors`` are full names, family name last; ``where`` an equation or section."""
+    """Where a variant was published. ``authors`` are full names, family name last; ``where`` an equation or section.
+
+    ``checked`` names what the formula was held against, such as "the paper's eq. 4" or a repository's file; empty if
+    it was written from a secondary source alone.
+    """
 
     key: str
     authors: tuple[str, ...]
@@ -91,6 +95,7 @@ class Citation:
     title: str
     identifier: str = ""
     where: str = ""
+    checked: str = ""
 
     def short(self) -> str:
         """Author-year form: ``Goodfellow et al. 2014``; ``unpublished`` without authors."""
@@ -141,6 +146,77 @@ NO_PREDICTION = Prediction("unknown", "No prediction was recorded.")
 
 
 @dataclass(frozen=True)
+class Dirac:
+    """What is predicted on the Dirac-GAN (``analysis/theory.py``), for each order of updates, with defaults.
+
+    Raises:
+        InputError: an outcome is not one of ``OUTCOMES``.
+    """
+
+    alternating: Outcome = "unknown"
+    simultaneous: Outcome = "unknown"
+
+    def __post_init__(self) -> None:
+        for outcome in (self.alternating, self.simultaneous):
+            if outcome not in OUTCOMES:
+                raise InputError(f"Dirac prediction: outcome {outcome!r} is not one of {', '.join(OUTCOMES)}")
+
+
+NO_DIRAC = Dirac()
+
+Relation = Literal["same", "negated"]
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """A declared identity: this variant trains as ``other`` does, from the same seed.
+
+    ``other`` is a variant's text, such as ``least_squares(a=-1, b=1, c=0)``; ``params`` are this variant's parameters
+    for which it holds, defaults elsewhere. "same": the same slopes at the same logits. "negated": the slopes of
+    ``other`` at the negated logits, negated, so that D's last layer is negated and all else equal. Where ``settings``
+    is false the two differ in what they need (their penalties), and are equal once trained with the same settings.
+    ``why`` is the reason in words.
+    """
+
+    other: str
+    why: str
+    relation: Relation = "same"
+    params: tuple[tuple[str, float], ...] = ()
+    settings: bool = True
+
+
+class LabelLaw(Protocol):
+    """The law of a random label of D."""
+
+    @property
+    def mean(self) -> Expr:
+        """The label's expectation, as an expression of the parameters."""
+
+    @property
+    def draw(self) -> Expr:
+        """The label as a function of a uniform number u in (0, 1)."""
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A label drawn evenly from [low, high]; both are expressions of the parameters, and may lie outside [0, 1]."""
+
+    low: Expr
+    high: Expr
+
+    @property
+    def mean(self) -> Expr:
+        """The label's expectation, (low + high)/2."""
+        return (sympy.sympify(self.low) + sympy.sympify(self.high)) / 2
+
+    @property
+    def draw(self) -> Expr:
+        """The label as a function of a uniform number u: low + (high - low) u."""
+        low, high = sympy.sympify(self.low), sympy.sympify(self.high)
+        return low + (high - low) * uniform
+
+
+@dataclass(frozen=True)
 class Bernoulli:
     """A label that is 1 ("real") with the given chance, else 0. ``chance`` is an expression of the parameters."""
 
@@ -161,8 +237,8 @@ class Bernoulli:
 class Labels:
     """The laws of ``y_real`` and ``y_fake``, drawn independently for every decision of the discriminator."""
 
-    real: Bernoulli
-    fake: Bernoulli
+    real: LabelLaw
+    fake: LabelLaw
 
 
 @dataclass(frozen=True)

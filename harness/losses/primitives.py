@@ -16,10 +16,14 @@ from sympy import Expr, Symbol
 #: Logits of D on real and on generated data; batch means of the two over the last axis.
 real, fake = sympy.symbols("real fake", real=True)
 real_mean, fake_mean = sympy.symbols("real_mean fake_mean", real=True)
+#: log((sum of exp(real) + sum of exp(fake))/(2 K)) over the K real and the K fake logits of the last axis.
+log_mean_exp = Symbol("log_mean_exp", real=True)
 #: Random labels of D's real and fake decisions, 1 = "real" (see ``metadata.Bernoulli``).
 y_real, y_fake = sympy.symbols("y_real y_fake", real=True)
 
-LOGITS: tuple[Symbol, ...] = (real, fake, real_mean, fake_mean)
+LOGITS: tuple[Symbol, ...] = (real, fake, real_mean, fake_mean, log_mean_exp)
+#: Those of them that are computed from both kinds of data.
+SHARED: tuple[Symbol, ...] = (log_mean_exp,)
 LABELS: tuple[Symbol, ...] = (y_real, y_fake)
 
 

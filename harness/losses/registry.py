@@ -12,6 +12,8 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -21,7 +23,7 @@ import sympy
 from harness.errors import InputError
 from harness.losses.evaluation import precise
 from harness.losses.formula import Variant
-from harness.losses.metadata import uniform
+from harness.losses.metadata import Prediction, Slopes, uniform
 from harness.losses.primitives import LABELS, LOGITS, foreign_parts, y_fake, y_real
 
 GROUP = "harness.losses"
@@ -29,6 +31,9 @@ GROUP = "harness.losses"
 DISTINCT_CHARACTERS = 10
 #: Logits (real, fake) at which a new variant must have finite losses and slopes.
 SAMPLE_LOGITS = ((-30.0, 30.0), (-1.0, -30.0), (0.0, 0.0), (0.5, -2.0), (30.0, 1.0))
+
+#: Between two names: the discriminator's loss of the first with the generator's of the second.
+WITH = "|"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TEXT = re.compile(r"\s*([^\s()]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
@@ -54,6 +59,9 @@ class Registry(Mapping[str, Variant]):
         self._load()
         if name in self._variants:
             return self._variants[name]
+        judge, bar, forger = str(name).partition(WITH)
+        if bar:
+            return combined(self[judge], self[forger])
         near = difflib.get_close_matches(str(name), self._variants, n=1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise UnknownVariantError(f"no loss variant is called {name!r}; {hint}all: {', '.join(self._variants)}")
@@ -156,6 +164,61 @@ class Registry(Mapping[str, Variant]):
         self._variants[variant.name] = variant
 
 
+@cache
+def combined(judge: Variant, forger: Variant) -> Variant:
+    """The discriminator's loss of one variant with the generator's loss of another, called ``judge|forger``.
+
+    It has the parameters that its two formulas use; a forger's whose name the judge's takes gets the prefix ``g_``.
+    """
+    taken = {p.name for p in judge.parameters if p.symbol in _symbols(judge, "judge")}
+    renamed: dict[sympy.Symbol, sympy.Symbol] = {}
+    parameters = [p for p in judge.parameters if p.name in taken]
+    for parameter in (p for p in forger.parameters if p.symbol in _symbols(forger, "forger")):
+        mine = replace(parameter, name=f"g_{parameter.name}") if parameter.name in taken else parameter
+        renamed[parameter.symbol] = mine.symbol
+        parameters.append(mine)
+    slopes = None
+    if judge.slopes or forger.slopes:
+        ours, theirs = (v.slopes or _derived(v) for v in (judge, forger))
+        slopes = Slopes(ours.real, ours.fake, theirs.generator.xreplace(renamed))
+    return Variant(
+        name=f"{judge.name}{WITH}{forger.name}",
+        family="combined",
+        discriminator=judge.discriminator,
+        generator=forger.generator.xreplace(renamed),
+        parameters=tuple(parameters),
+        citation=judge.citation,
+        prediction=Prediction("unknown", f"The discriminator of {judge.name} with the generator of {forger.name}."),
+        equilibrium_logit=judge.equilibrium_logit,
+        needs=judge.needs,
+        labels=judge.labels,
+        slopes=slopes,
+        direct=forger.direct,
+    )
+
+
+def _symbols(variant: Variant, side: str) -> set[sympy.Symbol]:
+    """The symbols of one player's part."""
+    if side == "forger":
+        return {*variant.generator.free_symbols, *(variant.slopes.generator.free_symbols if variant.slopes else ())}
+    laws = (variant.labels.real.mean, variant.labels.fake.mean) if variant.labels else ()
+    draws = (variant.labels.real.draw, variant.labels.fake.draw) if variant.labels else ()
+    stated = (variant.slopes.real, variant.slopes.fake) if variant.slopes else ()
+    return {s for e in (variant.discriminator, *laws, *draws, *stated) for s in e.free_symbols}
+
+
+def _derived(variant: Variant) -> Slopes:
+    """The slopes as its formulas have them.
+
+    Raises:
+        InputError: one runs through a batch statistic, which stated slopes cannot say.
+    """
+    found = (variant.real_derivative, variant.fake_derivative, variant.generator_derivative)
+    if any(d.through_mean != 0 or d.through_lme != 0 for d in found):
+        raise InputError(f"loss variant {variant.name}: cannot be combined with a variant that states its slopes")
+    return Slopes(*(d.own for d in found))
+
+
 def _offered(point: EntryPoint) -> list[Variant]:
     where = f"entry point {point.name!r} of {GROUP} ({point.value})"
     try:
@@ -221,10 +284,11 @@ def _check_symbols(variant: Variant, where: str) -> None:
 def _check_finite(variant: Variant, where: str) -> None:
     derivatives = (variant.real_derivative, variant.fake_derivative, variant.generator_derivative)
     expressions = (variant.discriminator, variant.generator)
-    expressions += tuple(e for d in derivatives for e in (d.own, d.through_mean))
+    expressions += tuple(e for d in derivatives for e in (d.own, d.through_mean, d.through_lme))
     defaults = {p.symbol: p.default for p in variant.parameters}
     for r, f in SAMPLE_LOGITS:
-        values = dict(zip((*LOGITS, *LABELS), (r, f, r, f, 1.0, 0.0), strict=True)) | defaults
+        both = max(r, f)  # log_mean_exp lies between this and log 2 less
+        values = dict(zip((*LOGITS, *LABELS), (r, f, r, f, both, 1.0, 0.0), strict=True)) | defaults
         try:
             results = precise(*expressions, values=values, digits=20)
             finite = all(isinstance(x, mpmath.mpf) and math.isfinite(x) for x in results)

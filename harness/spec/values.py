@@ -56,6 +56,9 @@ def _finite(value: object) -> int | float:
 
 Number = Annotated[int | float, PlainValidator(_finite)]
 Rate = Annotated[float, AfterValidator(_positive_zero), Field(gt=0, le=1e6, description="a number in (0, 1e6]")]
+Momentum = Annotated[
+    float, AfterValidator(_positive_zero), Field(gt=-1, lt=1, description="a number in (-1, 1)")
+]
 Decay = Annotated[float, AfterValidator(_positive_zero), Field(ge=0, lt=1, description="a number in [0, 1)")]
 Share = Annotated[float, AfterValidator(_positive_zero), Field(ge=0, le=1, description="a number in [0, 1]")]
 Bound = Annotated[
@@ -123,17 +126,33 @@ class Range(Part):
 class Settings(Part):
     """What may differ between members trained side by side; the defaults are the seed's.
 
-    ``lr_decay`` is the share of both learning rates that is gone, linearly, by the last step; ``ema`` the decay of
-    the generator's running average (0: none); ``weight_clip`` the bound on every parameter of D (0: none).
+    ``beta1`` is Adam's first decay, and the momentum of the other optimisers (which may be negative); ``beta2`` the
+    decay of the squared gradient's average. ``lr_decay`` is the share of both learning rates that is gone by the last
+    step, ``penalty_decay`` the share of every penalty's weight. ``ema`` is the decay of the generator's running
+    average (0: none), ``replay`` the chance that a generated value D sees is an old one. ``instance_noise`` is the
+    standard deviation of noise on everything D reads, in units of x. All from ``weight_clip`` on are the weights and
+    bounds of ``harness.penalties``, where their formulas stand; 0 is none.
     """
 
     lr_d: Rate = 2e-4
     lr_g: Rate = 2e-4
-    beta1: Decay = 0.9
+    beta1: Momentum = 0.9
     beta2: Decay = 0.999
     lr_decay: Share = 0.0
+    penalty_decay: Share = 0.0
     ema: Decay = 0.0
+    replay: Share = 0.0
+    instance_noise: Bound = 0.0
     weight_clip: Bound = 0.0
+    spectral_norm: Bound = 0.0
+    r1: Bound = 0.0
+    r2: Bound = 0.0
+    zero_gp: Bound = 0.0
+    gp: Bound = 0.0
+    one_sided_gp: Bound = 0.0
+    dragan: Bound = 0.0
+    wgan_div: Bound = 0.0
+    consensus: Bound = 0.0
 
 
 def even_snapshots(steps: int) -> tuple[int, ...]:
@@ -141,16 +160,49 @@ def even_snapshots(steps: int) -> tuple[int, ...]:
     return tuple(sorted({-(-i * steps // 10) for i in range(1, 11)}))
 
 
+def _one_of(words: Any) -> str:
+    return f"one of {', '.join(map(repr, get_args(words)))}"
+
+
+#: What follows a hidden layer, by the names of torch.nn.functional.
+Activation = Literal["elu", "sigmoid", "tanh", "relu", "leaky_relu", "softplus"]
+Activations = Annotated[
+    tuple[Activation, ...],
+    Field(strict=False, max_length=8, description=f"a list of up to 8 of {', '.join(get_args(Activation))}"),
+]
+#: The law of the generator's noise: U(0, 1) or N(0, 1) in each dimension.
+Noise = Literal["uniform", "normal"]
+Optimizer = Literal["adam", "optimistic_adam", "sgd", "rmsprop"]
+#: alternating: D, then G against the new D. simultaneous: both from the same point. extragradient: both look ahead
+#: from the same point, and step from it by the gradients found there.
+Order = Literal["alternating", "simultaneous", "extragradient"]
+Schedule = Literal["linear", "cosine"]
+
+
 class Shape(Part):
     """What members trained side by side must share; the defaults are the seed's (with a third of its steps).
 
-    ``batch`` and ``hidden`` count values and units, ``d_steps`` and ``g_steps`` updates of each player in one step,
-    ``snapshots`` are the steps after which a member is measured, ascending, within 1..steps.
+    ``batch`` and ``hidden`` count values and units; ``hidden_g`` is the generator's own number of units (0: as
+    ``hidden``); ``activations_g`` and ``activations_d`` name what follows each hidden layer (none: an affine map).
+    ``latent`` is the dimension of the noise. ``d_steps`` and ``g_steps`` count updates of each player in one step,
+    which takes them one after the other, both at once, or with a look ahead (``order``). ``schedule`` is how a rate
+    decays. ``snapshots`` are the steps after which a member is measured, ascending, within 1..steps.
+
+    Raises:
+        ValidationError: a value outside its range, or several updates a step without ``order = "alternating"``.
     """
 
     steps: int = whole(10_000, 1, INT32)
     batch: int = whole(100, 1, 10**6)
     hidden: int = whole(50, 1, 10**5)
+    hidden_g: int = whole(0, 0, 10**5)
+    activations_g: Activations = ("elu", "sigmoid")
+    activations_d: Activations = ("elu", "elu")
+    noise: Noise = Field(default="uniform", description=_one_of(Noise))
+    latent: int = whole(1, 1, 1000)
+    optimizer: Optimizer = Field(default="adam", description=_one_of(Optimizer))
+    order: Order = Field(default="alternating", description=_one_of(Order))
+    schedule: Schedule = Field(default="linear", description=_one_of(Schedule))
     d_steps: int = whole(1, 1, 1000)
     g_steps: int = whole(1, 1, 1000)
     snapshots: Annotated[tuple[int, ...], Field(strict=False)] = Field(
@@ -165,6 +217,12 @@ class Shape(Part):
         ascending = all(a < b for a, b in zip(self.snapshots, self.snapshots[1:], strict=False))
         if not ascending or self.snapshots[0] < 1 or self.snapshots[-1] > self.steps:
             raise ValueError(f"snapshots must be ascending steps within 1..{self.steps} (steps)")
+        return self
+
+    @model_validator(mode="after")
+    def _one_update_at_once(self) -> Shape:
+        if self.order != "alternating" and (self.d_steps, self.g_steps) != (1, 1):
+            raise ValueError(f"order = {self.order!r} takes d_steps = 1 and g_steps = 1")
         return self
 
 
@@ -183,7 +241,9 @@ class Train(Settings, Shape):
 
 
 #: The keys of [train] that a search may vary.
-SEARCHABLE: tuple[str, ...] = tuple(key for key in Train.model_fields if key not in ("steps", "snapshots"))
+SEARCHABLE: tuple[str, ...] = tuple(
+    key for key, field in Train.model_fields.items() if key != "steps" and isinstance(field.default, int | float)
+)
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.store import HYPERPARAMETERS
 from harness.tracking.trials import Row, Trial, Trials
-
-#: Columns of a member that are its hyper-parameters, under the same name as parameters of its run.
-HYPERPARAMETERS = (
-    *("lr_d", "lr_g", "beta1", "beta2", "lr_decay", "ema", "weight_clip"),
-    *("steps", "batch", "hidden", "d_steps", "g_steps"),
-)
 
 # A tag holds 8,000 characters and a parameter 6,000; a longer list of members continues in further tags.
 _TAG_CHARACTERS = 8000
