@@ -9,49 +9,19 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from comparing import BATCHED_PARAMS, ENGINE_PARAMS, bits, measured_mean, others, trained
 from conftest import member
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.engines import ENGINES, choose
-from harness.engines.base import Engine, Trained
+from harness.engines.base import Engine
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError
 from harness.losses import LOSSES
-from harness.population import Member, groups
+from harness.population import groups
 from harness.targets import Target
-
-ENGINE_PARAMS = [
-    pytest.param(ReferenceEngine(), id="reference"),
-    pytest.param(BatchedEngine("cpu"), id="batched-cpu"),
-    pytest.param(BatchedEngine("cuda"), id="batched-cuda", marks=pytest.mark.gpu),
-]
-BATCHED_PARAMS = ENGINE_PARAMS[1:]
-
-
-def measured_mean(theta_PW: np.ndarray) -> dict[str, np.ndarray]:
-    """A cheap stand-in for KS: any number that depends on every parameter."""
-    return {"ks": np.asarray(theta_PW, dtype=np.float64).mean(axis=1)}
-
-
-def trained(engine: Engine, members: list[Member]) -> Trained:
-    """The result of one group, rows in the order of the group's members."""
-    (group,) = groups(members)
-    return engine.train(group, measured_mean, lambda steps: None)
-
-
-def bits(result: Trained, row: int) -> tuple[object, ...]:
-    """Everything that a result says of one member, as bytes."""
-    snapshots = tuple(result.snapshots[name][row].tobytes() for name in sorted(result.snapshots))
-    ends = (int(result.stopped_step_P[row]), result.stopped_tensor[row])
-    return (result.theta_g_PW[row].tobytes(), result.theta_d_PW[row].tobytes(), *ends, *snapshots)
-
-
-def others(count: int, **changes: object) -> list[Member]:
-    """Members with various hyper-parameters, all of one shape and loss."""
-    rng = np.random.default_rng(7)
-    return [member(seed=100 + i, lr_g=float(10 ** rng.uniform(-5, -2)), **changes) for i in range(count)]
 
 
 @pytest.mark.parametrize("view", ["variances", "raw", "sample"])
@@ -158,8 +128,8 @@ def test_a_sick_member_stops_and_harms_only_itself(engine: Engine) -> None:
     assert result.stopped_tensor[2].startswith("gradient of ")
     assert np.isfinite(result.theta_g_PW[2]).all()
     assert np.isfinite(result.theta_d_PW[2]).all()
-    for values in result.snapshots.values():
-        assert np.isfinite(values[2]).tolist() == [True, False, False]
+    for name, values in result.snapshots.items():
+        assert np.isfinite(values[2]).tolist() == [name != "penalty", False, False], name
     kept = [bits(result, row) for row in (0, 1, 3, 4, 5)]
     assert kept == alone
     assert not result.stopped_step_P[[0, 1, 3, 4, 5]].any()
@@ -199,10 +169,10 @@ def test_linear_decay_reaches_zero_and_moves_nothing_then(engine: Engine) -> Non
 def test_the_average_is_the_decayed_sum_of_the_generators(engine: Engine) -> None:
     """ema = e gives (1-e) * sum over s of e^(S-s) theta_s + e^S theta_0, from runs of every length without it."""
     paths = [trained(engine, [member(steps=n)]).theta_g_PW[0].astype(np.float64) for n in range(1, 6)]
-    from harness.networks import generator
+    from harness.networks import perceptron
     from harness.streams import Stream, uniforms
 
-    network = generator(50)
+    network = perceptron(1, 50, ("elu", "sigmoid"))
     average = network.initial(uniforms(0, torch.tensor([0]), Stream.INITIAL_G, range(1), network.size)[0])[0].numpy()
     for path in paths:
         average = 0.8 * average + 0.2 * path

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from comparing import relative_error
 from conftest import member
 from literal_seed import SeedLoop, flat_weights
 from scipy import stats
@@ -30,11 +31,6 @@ def unmeasured(theta_PW: np.ndarray) -> dict[str, np.ndarray]:
 
 def trained(engine: Engine, group: Group) -> Trained:
     return engine.train(group, unmeasured, lambda steps: None)
-
-
-def relative_error(value: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference, in units of the largest expected value."""
-    return float(np.abs(value - expected).max() / np.abs(expected).max())
 
 
 @pytest.mark.parametrize("loss", ["non_saturating", "seed_exact"])

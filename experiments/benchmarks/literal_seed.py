@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.networks import Mlp, discriminator, generator
+from harness.networks import Mlp, perceptron
 from harness.streams import Stream, uniforms
 from harness.targets import Target
 
@@ -80,8 +80,8 @@ class SeedLoop:
         self.g, self.d = Generator().to(dtype), Discriminator(inputs).to(dtype)
         if not own_randomness:
             for module, network, stream in (
-                (self.g, generator(50), Stream.INITIAL_G),
-                (self.d, discriminator(inputs, 50), Stream.INITIAL_D),
+                (self.g, perceptron(1, 50, ("elu", "sigmoid")), Stream.INITIAL_G),
+                (self.d, perceptron(inputs, 50, ("elu", "elu")), Stream.INITIAL_D),
             ):
                 u = uniforms(0, self.seed, stream, range(1), network.size)[0]
                 load_weights(module, network, network.initial(u))

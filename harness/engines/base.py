@@ -21,12 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.population import Group
+from harness.spec import Shape
 
 #: Measures generators from their flat parameters (P, W): one value a member for each named measure.
 Measure = Callable[[NDArray[np.floating]], Mapping[str, NDArray[np.float64]]]
 
 #: Told how many GAN-steps were done since it was last called; may be called from several threads.
 Progress = Callable[[int], None]
+
+
+#: Minibatches that the replay of old generated values remembers (``Settings.replay``).
+HISTORY = 50
+
+
+def updates_per_step(shape: Shape) -> tuple[int, int]:
+    """How many updates of D and of G a step draws numbers for; a look ahead counts as one."""
+    return (2, 2) if shape.order == "extragradient" else (shape.d_steps, shape.g_steps)
 
 
 @dataclass(frozen=True)

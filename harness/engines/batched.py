@@ -19,7 +19,9 @@ import numpy as np
 import torch
 
 from harness.engines.base import Measure, Progress, Trained
+from harness.engines.features import Features
 from harness.engines.feed import BLOCK, DeviceFeed, HostFeed
+from harness.engines.record import record
 from harness.engines.stack import Stack
 from harness.engines.threads import flushing_denormals, single_threaded
 from harness.population import Group, Member
@@ -55,7 +57,11 @@ class BatchedEngine:
         return None
 
     def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
-        portions = _cut(group.members, WIDTHS[self.device], group.shape.hidden, self.threads)
+        hidden = {group.shape.hidden, group.shape.hidden_g or group.shape.hidden}
+        alike = _alike(group.members)
+        portions = [
+            portion for members in alike for portion in _cut(members, WIDTHS[self.device], hidden, self.threads)
+        ]
         said, cancelled = threading.Lock(), threading.Event()
 
         def tell(steps: int) -> None:
@@ -75,7 +81,8 @@ class BatchedEngine:
         for error in (job.exception() for job in jobs if not job.cancelled()):
             if error and not isinstance(error, CancelledError):
                 raise error
-        return _joined([job.result() for job in jobs], time.perf_counter() - start)
+        trained = _joined([job.result() for job in jobs], time.perf_counter() - start)
+        return _in_order(trained, [m for members in alike for m in members], group.members)
 
     @flushing_denormals()
     def _train_stack(
@@ -97,7 +104,7 @@ class BatchedEngine:
                 step()
             if block.stop in marks:
                 column = marks.index(block.stop)
-                values = stack.record() | dict(measure(stack.average_PW[rows].cpu().numpy()))
+                values = record(stack) | dict(measure(stack.average_PW[rows].cpu().numpy()))
                 alive_P = stack.alive_P1[rows, 0].cpu().numpy()
                 for name, value in values.items():
                     snapshots[name][:, column] = np.where(alive_P, value[rows], np.nan)
@@ -129,17 +136,25 @@ def captured(stack: Stack) -> Callable[[], None]:
     return graph.replay
 
 
+def _alike(members: Sequence[Member]) -> list[list[Member]]:
+    """Members by what their step consists of; in the order given within each."""
+    found: dict[Features, list[Member]] = {}
+    for member in members:
+        found.setdefault(Features.of(member), []).append(member)
+    return list(found.values())
+
+
 def _cut(
-    members: Sequence[Member], widths: Sequence[int], hidden: int, threads: int
+    members: Sequence[Member], widths: Sequence[int], hidden: set[int], threads: int
 ) -> list[tuple[Sequence[Member], int]]:
-    """Consecutive members in portions, each with the width of its stack."""
-    if hidden < REGULAR_HIDDEN:
+    """Consecutive members in portions, each with the width of its stack; ``hidden`` are the players' units."""
+    if min(hidden) < REGULAR_HIDDEN:
         widths = widths[-1:]
     elif len(members) <= threads * widths[0]:
         widths = widths[:1]
     # Activations are arrays of width * (something) * hidden elements: without a remainder there is no tail, else it is
     # of 16 elements, which lie in the last member, and that is a spare one.
-    holds = {width: width - (width * hidden % TAIL != 0) for width in widths}
+    holds = {width: width - any(width * units % TAIL for units in hidden) for width in widths}
     most = holds[widths[-1]]
     portions = [members[i : i + most] for i in range(0, len(members), most)]
     return [(portion, next(width for width in widths if holds[width] >= len(portion))) for portion in portions]
@@ -153,6 +168,20 @@ def _blocks(shape: Shape) -> Iterator[range]:
             stop = min(start + BLOCK, mark)
             yield range(start, stop)
             start = stop
+
+
+def _in_order(trained: Trained, found: Sequence[Member], wanted: Sequence[Member]) -> Trained:
+    """What was trained in the order ``found``, in the order ``wanted``."""
+    place = {member: row for row, member in enumerate(found)}
+    rows = [place[member] for member in wanted]
+    return Trained(
+        theta_g_PW=trained.theta_g_PW[rows],
+        theta_d_PW=trained.theta_d_PW[rows],
+        stopped_step_P=trained.stopped_step_P[rows],
+        stopped_tensor=tuple(trained.stopped_tensor[row] for row in rows),
+        snapshots={name: values[rows] for name, values in trained.snapshots.items()},
+        seconds=trained.seconds,
+    )
 
 
 def _joined(parts: Sequence[Trained], seconds: float) -> Trained:
