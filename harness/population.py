@@ -57,13 +57,13 @@ class Member:
 
 @cache
 def _formulas(variant: Variant) -> tuple[str, ...]:
-    """What training takes of a variant: both losses, the laws of its labels, the slopes it states outright."""
+    """What training takes of a variant: both losses, the laws of its labels, stated slopes, its direct loss."""
     expressions = [variant.discriminator, variant.generator]
     if variant.labels:
-        expressions += [variant.labels.real.mean, variant.labels.fake.mean]
+        expressions += [variant.labels.real.draw, variant.labels.fake.draw]
     if variant.slopes:
         expressions += [variant.slopes.real, variant.slopes.fake, variant.slopes.generator]
-    return tuple(text(expression) for expression in expressions)
+    return (*map(text, expressions), *([variant.direct.text] if variant.direct else []))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +130,17 @@ def test_partial_target_keeps_the_rest() -> None:
     assert experiment(target={"law": "gamma", "a": 3}).target.text == "gamma(a=3, loc=0, scale=1)"
 
 
+def test_a_mixture_is_a_target_of_a_file(tmp_path: Path) -> None:
+    """Its parameters stand in [target] as they are; nothing is added to them, and a fault is one line."""
+    parts = {"weight1": 0.25, "loc1": -2, "scale1": 0.5, "weight2": 0.75, "loc2": 3, "scale2": 1}
+    path = tmp_path / "mixture.toml"
+    path.write_text(to_toml({**BASE, "target": {"law": "mixture", **parts}}))
+    assert load(path).target == Target("mixture", parts)
+    assert Experiment.from_json(load(path).to_json()) == load(path)
+    with pytest.raises(InputError, match=r"mixture.toml: target: mixture has weights 0.5, 0.75, which sum to 1.25"):
+        load(path, ["target.weight1=0.5"])
+
+
 @given(st.integers(1, 10**7))
 def test_default_snapshots(steps: int) -> None:
     """At most ten snapshots, ascending from 1 or later to exactly the last step, never unevenly by more than a step."""
@@ -174,6 +186,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "population": {"population": 65},
     "target": {"target": {"scale": 1.5}},
     "law": {"target": {"law": "laplace", "loc": 4, "scale": 1.25}},
+    "mixture": {"target": {"law": "mixture", "weight1": 1, "loc1": 4, "scale1": 1.25}},
+    "packed": {"views": ["pack(m=2)"]},
     "sampler": {"search": {"sampler": "qmc"}},
     "trials": {"search": {"trials": 8, "space": SPACE}},
     "space": {"search": {"space": SPACE}},
@@ -181,7 +195,13 @@ CHANGES: dict[str, dict[str, Any]] = {
     "confirm seeds": {"confirm": {"seeds": 17}},
     "snapshots": {"train": {"snapshots": [5, 10_000]}},
     "needs": {"train": {"weight_clip": 0.0}},
-    **{key: {"train": {key: 3}} for key in ("steps", "batch", "hidden", "d_steps", "g_steps")},
+    "activations": {"train": {"activations_g": ["tanh"]}},
+    "no activations": {"train": {"activations_d": []}},
+    "noise": {"train": {"noise": "normal"}},
+    "optimizer": {"train": {"optimizer": "rmsprop"}},
+    "simultaneous": {"train": {"order": "simultaneous"}},
+    "schedule": {"train": {"schedule": "cosine"}},
+    **{key: {"train": {key: 3}} for key in ("steps", "batch", "hidden", "hidden_g", "latent", "d_steps", "g_steps")},
     **{key: {"train": {key: 0.25}} for key in Settings.model_fields},
 }
 

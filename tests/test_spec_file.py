@@ -52,7 +52,13 @@ BAD_LINES = [
     ("needs = {}", r"unknown key 'needs'; .*allowed: name, "),
     ('"\\u001b[31m" = 1', r"unknown key '\\x1b\[31m'; allowed: name"),
     ("views = []", r"views: got list \[\]; allowed: a list of distinct views"),
-    ('views = ["raws"]', r"views: got 'raws'; nearest: 'raw'; allowed: raw, variances, sample"),
+    ('views = ["raws"]', r"views: got 'raws'; nearest: 'raw'; allowed: raw, variances, diffs, moments, sorted,"),
+    (
+        'views = ["pack(m=0)"]',
+        r"views: got 'pack\(m=0\)'; nearest: 'pack\(m=2\)'; allowed: raw, .* pack\(m=2\), with any m",
+    ),
+    ('views = ["pack(m=3)"]', r"train.batch: got 100, which is no multiple of 3, as view 'pack\(m=3\)' needs"),
+    ('views = ["pack(m=2)", " pack( m = 2 )"]', r"views: 'pack\(m=2\)' stands there twice"),
     ('views = ["raw", "raw"]', r"views: 'raw' stands there twice; allowed: each once"),
     ('views = "raw"', r"views: got 'raw'; allowed: a list"),
     ('question = "a\\u0000b"', r"question: holds control characters .*; allowed: up to 10000 characters"),
@@ -77,7 +83,7 @@ BAD_LINES = [
     (f"train.lr_d = {10**400}", r"train.lr_d: got 1000.*; allowed"),
     ('train.lr_d = "0.1"', r"train.lr_d: got '0.1'; allowed"),
     ("train.lr_d = 2020-01-01", r"train.lr_d: got date .*; allowed: a number"),
-    ("train.beta1 = 1.0", r"train.beta1: got 1.0; allowed: a number in \[0, 1\)"),
+    ("train.beta1 = 1.0", r"train.beta1: got 1.0; allowed: a number in \(-1, 1\)"),
     ("train.ema = 1.0", r"train.ema: got 1.0; allowed: a number in \[0, 1\)"),
     ("train.lr_decay = 1.1", r"train.lr_decay: got 1.1; allowed: a number in \[0, 1\]"),
     ("train.weight_clip = -0.01", r"train.weight_clip: got -0.01; allowed"),
@@ -265,7 +271,7 @@ def test_overrides_are_toml_values_or_plain_words(path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.stepz=5", r"--set: unknown key 'train.stepz'; nearest: 'train.steps'; allowed: name, "),
+        ("train.stepz=5", r"--set: unknown key 'train.stepz'; nearest: 'train.steps'; allowed: train.steps, "),
         ("steps=5", r"--set: unknown key 'steps'; nearest: 'train.steps'"),
         ("train.steps", r"--set 'train.steps': allowed: KEY=VALUE"),
         ("train.steps=", r"--set 'train.steps=': allowed: KEY=VALUE"),

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness.errors import InputError
-from harness.networks import discriminator, generator
-from harness.spec import SAMPLERS, Experiment, Range, load
+from harness.networks import perceptron
+from harness.spec import SAMPLERS, Experiment, Range, Shape, load
 from harness.spec.memory import check_memory, member_bytes
+from harness.views import VIEWS, View
 
 SPACE = {"lr_g": {"low": 1e-5, "high": 1e-2, "log": True}, "d_steps": {"low": 1, "high": 5}}
 
@@ -116,6 +117,20 @@ def test_batch_is_the_largest_that_fits(population: int, seeds: int, trials: int
     assert not allowed(spec.batch + 1)
 
 
+def test_a_packed_view_divides_every_batch() -> None:
+    """Minibatches that m does not divide are refused in [train] and in the search, and so is a range of them."""
+    spec = experiment(views=["raw", " pack( m = 20 ) "], search={"space": {"batch": {"choices": [100, 20, 60]}}})
+    assert spec.views == ("raw", "pack(m=20)")
+    assert [arm.view for arm in spec.arms[:2]] == ["raw", "pack(m=20)"]
+    for space, shown in (({"choices": [100, 50]}, r"\{100, 50\}"), ({"low": 20, "high": 100}, r"\[20, 100\]")):
+        with pytest.raises(InputError, match=f"search.space.batch: {shown} has values that are no multiple of 20, as"):
+            experiment(views=["pack(m=20)"], search={"space": {"batch": space}})
+    with pytest.raises(
+        InputError, match=r"train.batch: got 100, which is no multiple of 3, as view 'pack\(m=3\)' needs"
+    ):
+        experiment(views=["pack(m=3)"])
+
+
 def test_batch_by_hand() -> None:
     """3 arms with 4 seeds are 12 members a trial: 64 hold 5 of them; 12 trials have a quarter of 3."""
     assert experiment(search={"trials": 100, "space": SPACE}).batch == 5
@@ -123,17 +138,35 @@ def test_batch_by_hand() -> None:
     assert experiment().batch == 1
 
 
-@given(st.integers(1, 300), st.integers(1, 200), st.integers(1, 300))
-def test_member_bytes_covers_the_parameters(inputs: int, hidden: int, batch: int) -> None:
-    """The estimate is at least six copies of both networks in 4 bytes (value, gradient, moments, average, update)."""
-    size = generator(hidden).size + discriminator(inputs, hidden).size
-    assert member_bytes(inputs, 1, batch, hidden) >= 24 * size
+@given(
+    batch=st.integers(1, 150).map(lambda half: 2 * half),
+    hidden=st.integers(1, 200),
+    hidden_g=st.integers(0, 200),
+    latent=st.integers(1, 20),
+    layers=st.lists(st.sampled_from(["elu", "tanh"]), max_size=4),
+    view=st.sampled_from(list(VIEWS.values())),
+)
+def test_member_bytes_covers_the_parameters(
+    batch: int, hidden: int, hidden_g: int, latent: int, layers: list[str], view: View
+) -> None:
+    """The estimate is at least six copies of both networks in 4 bytes (value, gradient, moments, average, update).
+
+    A penalty that looks again adds D's judgements once more: 3 numbers of 4 bytes for each unit and decision, twice.
+    """
+    shape = Shape(batch=batch, hidden=hidden, hidden_g=hidden_g, latent=latent, activations_g=("elu",))
+    shape = shape.model_copy(update={"activations_d": tuple(layers)})
+    d = perceptron(view.inputs(batch), hidden, layers)
+    size = perceptron(latent, hidden_g or hidden, ("elu",)).size + d.size
+    once, again = (member_bytes(shape, view, again) for again in (False, True))
+    assert once >= 24 * size
+    assert again - once == 4 * 3 * 2 * view.decisions(batch) * sum(d.widths)
 
 
 def test_population_must_fit_into_memory(tmp_path: Path) -> None:
     """The limit is the available memory over the largest member's estimate; the message gives both numbers."""
-    spec = experiment(population=10, views=["raw", "variances"], search={"space": {"hidden": {"low": 50, "high": 80}}})
-    largest = member_bytes(inputs=200, decisions=1, batch=100, hidden=80)
+    space = {"hidden": {"low": 50, "high": 80}, "gp": {"low": 0, "high": 1}}
+    spec = experiment(population=10, views=["raw", "variances"], search={"space": space})
+    largest = member_bytes(Shape(hidden=80), VIEWS["variances"], again=True)
     check_memory(spec, available=10 * largest)
     with pytest.raises(InputError, match=r"population: 10 members .* need about 0.0 GiB, 0.0 GiB .*at most 9 "):
         check_memory(spec, available=10 * largest - 1)

@@ -7,28 +7,72 @@ Adding one takes a few lines anywhere, for instance in a script::
     register(Variant(name="heated", family="mine", discriminator=softplus(-real) + softplus(fake),
                      generator=softplus(-fake) / 2))
 
-Losses are elementwise functions of logits: the caller reduces. Penalties on gradients are not here.
-``import harness.losses`` loads SymPy; torch is loaded when a torch function is first called.
+Losses are elementwise functions of logits: the caller reduces. Penalties on gradients are in ``harness.penalties``;
+a preset (``penalised.py``, ``dynamics.py``) names those that a method needs. ``hinge|minimax`` is the discriminator of
+one variant with the generator of another. ``import harness.losses`` loads SymPy; torch is loaded when a torch function
+is first called.
+
+What is not here, and why:
+
+- EBGAN, BEGAN: their D is an autoencoder, whose loss is a distance in data space; there is no logit. BEGAN also keeps
+  a balance between the players from step to step.
+- Fisher GAN, and other methods with a Lagrange multiplier: the multiplier is a third player, with a state of its own.
+- Unrolled GAN: its generator differentiates through steps of D, which is no function of the logits of one D.
+- Perceptual losses: they need features learned on images. On numbers they become ``moments_direct``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from harness.losses import hinge, least_squares, seed_exact, vanilla, wasserstein
+from harness.losses import (
+    alpha,
+    boundary,
+    controls,
+    dynamics,
+    f_divergence,
+    flipping,
+    geman_mcclure,
+    hinge,
+    least_squares,
+    lk,
+    penalised,
+    relativistic,
+    seed_exact,
+    smoothing,
+    softmax,
+    vanilla,
+    wasserstein,
+)
+from harness.losses.direct import Direct
 from harness.losses.formula import Variant
-from harness.losses.metadata import OUTCOMES, Bernoulli, Citation, Labels, Parameter, Prediction, Slopes
+from harness.losses.metadata import (
+    OUTCOMES,
+    Bernoulli,
+    Citation,
+    Dirac,
+    Equivalence,
+    Labels,
+    Parameter,
+    Prediction,
+    Slopes,
+    Uniform,
+)
 from harness.losses.primitives import (
+    abs_power,
+    deformed,
     fake,
     fake_mean,
     floor_at,
     floor_ratio,
     log1p,
+    log_mean_exp,
     probability,
     real,
     real_mean,
     relu,
     sigmoid,
+    signed_power,
     softplus,
     step,
     y_fake,
@@ -38,10 +82,22 @@ from harness.losses.registry import Registry, UnknownVariantError, catalogue_of
 
 BUILT_IN: tuple[Variant, ...] = (
     *vanilla.VARIANTS,
+    *flipping.VARIANTS,
+    *smoothing.VARIANTS,
     *seed_exact.VARIANTS,
     *least_squares.VARIANTS,
+    *geman_mcclure.VARIANTS,
     *hinge.VARIANTS,
+    *boundary.VARIANTS,
+    *f_divergence.VARIANTS,
+    *alpha.VARIANTS,
+    *lk.VARIANTS,
     *wasserstein.VARIANTS,
+    *relativistic.VARIANTS,
+    *softmax.VARIANTS,
+    *penalised.VARIANTS,
+    *dynamics.VARIANTS,
+    *controls.VARIANTS,
 )
 
 LOSSES = Registry(BUILT_IN)
@@ -62,19 +118,26 @@ __all__ = [
     "OUTCOMES",
     "Bernoulli",
     "Citation",
+    "Dirac",
+    "Direct",
+    "Equivalence",
     "Labels",
     "Parameter",
     "Prediction",
     "Registry",
     "Slopes",
+    "Uniform",
     "UnknownVariantError",
     "Variant",
+    "abs_power",
     "catalogue",
+    "deformed",
     "fake",
     "fake_mean",
     "floor_at",
     "floor_ratio",
     "log1p",
+    "log_mean_exp",
     "parse_variant",
     "probability",
     "real",
@@ -83,6 +146,7 @@ __all__ = [
     "registered",
     "relu",
     "sigmoid",
+    "signed_power",
     "softplus",
     "step",
     "variant_text",

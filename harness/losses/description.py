@@ -1,35 +1,36 @@
-"""What a variant looks like to a reader: formulas as text and LaTeX, slopes, their limits, one table of all.
+"""What a variant looks like to a reader: formulas as text and LaTeX, slopes, their limits, all of it as plain data.
 
-The limits are proved by SymPy on the elementary form of the slope, with the parameters left as symbols.
+The limits are proved by SymPy on the elementary form of the slope, with the parameters left as symbols. At given
+values of the parameters, and with what other variants say of it, a variant is described by ``card.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from dataclasses import asdict
 from typing import Any
 
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
-from harness.losses.algebra import Derivative
+from harness.losses.algebra import Derivative, symbols_of
 from harness.losses.formula import Variant
+from harness.losses.limits import limit, with_steps
+from harness.losses.metadata import UNPUBLISHED
 from harness.losses.primitives import (
+    LOGITS,
     elementary,
     fake,
     fake_mean,
-    floor_at,
-    floor_ratio,
     log_mean_exp,
     real,
     real_mean,
-    relu,
-    step,
     y_fake,
     y_real,
 )
+from harness.losses.symmetry import rejecting_end, swap_symmetric
 
 _LATEX_NAMES = {
     real: r"\ell_r",
@@ -74,6 +75,19 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
         x, bound = expr.args
         return rf"\max\left({self._print(x)}, {self._print(bound)}\right)"
 
+    def _print_deformed(self, expr: Expr) -> str:
+        x, k = expr.args
+        return self._print((1 - sympy.exp(-k * x)) / k)  # type: ignore[no-any-return]
+
+    def _print_abs_power(self, expr: Expr) -> str:
+        x, k = expr.args
+        return rf"\left|{{{self._print(x)}}}\right|^{{{self._print(k)}}}"
+
+    def _print_signed_power(self, expr: Expr) -> str:
+        x, k = expr.args
+        sign = rf"\operatorname{{sign}}{{\left({self._print(x)} \right)}}"
+        return rf"{sign} \left|{{{self._print(x)}}}\right|^{{{self._print(k)}}}"
+
 
 def text(expression: Expr) -> str:
     """The expression on one line, as in ``softplus(-real) + softplus(fake)``."""
@@ -85,24 +99,39 @@ def latex(expression: Expr) -> str:
     return str(_LatexPrinter({"symbol_names": _LATEX_NAMES, "full_prec": False}).doprint(expression))
 
 
+#: What a player minimises whose formula is 0 and who has no other loss.
+_NOTHING = "nothing"
+
+
 def discriminator_text(variant: Variant) -> str:
-    """What the discriminator minimises, as text."""
-    return text(variant.discriminator)
+    """What the discriminator minimises, as text; ``nothing`` where the generator learns without it."""
+    return _minimised(variant.discriminator, text(variant.discriminator)) or _NOTHING
 
 
 def generator_text(variant: Variant) -> str:
-    """What the generator minimises, as text."""
-    return text(variant.generator)
+    """What the generator minimises, as text: its formula of the logits, and its loss of the values themselves."""
+    direct = variant.direct.text if variant.direct else ""
+    return _minimised(variant.generator, text(variant.generator), direct) or _NOTHING
 
 
 def discriminator_latex(variant: Variant) -> str:
     """What the discriminator minimises, in LaTeX."""
-    return latex(variant.discriminator)
+    return _minimised(variant.discriminator, latex(variant.discriminator)) or rf"\text{{{_NOTHING}}}"
 
 
 def generator_latex(variant: Variant) -> str:
     """What the generator minimises, in LaTeX."""
-    return latex(variant.generator)
+    direct = variant.direct.formula if variant.direct else ""
+    return _minimised(variant.generator, latex(variant.generator), direct) or rf"\text{{{_NOTHING}}}"
+
+
+def _minimised(formula: Expr, printed: str, direct: str = "") -> str:
+    return " + ".join(part for part in (printed if formula != 0 else "", direct) if part)
+
+
+def reads_logits(variant: Variant) -> bool:
+    """Whether the generator learns from the discriminator at all."""
+    return variant.slopes is not None or bool(symbols_of(variant.generator) & set(LOGITS))
 
 
 def generator_slope(variant: Variant) -> Derivative:
@@ -132,65 +161,52 @@ def generator_slope_latex(variant: Variant) -> str:
     return " + ".join(parts)
 
 
-@cache
-def limit(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
-    """The limit of the expression as ``symbol`` goes to ``end`` (``sympy.oo`` or ``-sympy.oo``).
-
-    Other symbols stay symbols. None where SymPy cannot decide it, which says nothing about its existence.
-    """
-    try:
-        found = sympy.limit(elementary(_eventually(expression, symbol, end)), symbol, end)
-    except (NotImplementedError, ValueError, TypeError, RecursionError):
-        return None
-    if found.has(sympy.Limit, sympy.AccumBounds, sympy.nan):
-        return None
-    return sympy.simplify(sympy.nsimplify(found, rational=True))
-
-
-def _eventually(expression: Expr, symbol: Symbol, end: Expr) -> Expr:
-    """The expression near ``end``, with each function that has a kink replaced by the branch it takes there.
-
-    Raises:
-        NotImplementedError: the sign that decides a branch is not known.
-    """
-    if not expression.has(symbol):
-        return expression
-    if expression == symbol:
-        return expression
-    x, *rest = (_eventually(argument, symbol, end) for argument in expression.args)
-    if not isinstance(expression, (relu, step, floor_at, floor_ratio)):
-        return expression.func(x, *rest)
-    bound = rest[0] if rest else sympy.S.Zero
-    above = sympy.limit(elementary(x - bound), symbol, end)
-    if not (above.is_extended_positive or above.is_extended_negative):
-        raise NotImplementedError(f"sign of {above}")
-    branches = {
-        relu: (x, sympy.S.Zero),
-        step: (sympy.S.One, sympy.S.Zero),
-        floor_at: (x, bound),
-        floor_ratio: (sympy.S.One, x / bound if rest else sympy.S.Zero),
-    }
-    on, off = branches[type(expression)]
-    return on if above.is_extended_positive else off
+def _reads_the_batch(slope: Derivative) -> bool:
+    through = bool(slope.through_mean != 0 or slope.through_lme != 0)
+    return through or bool(slope.own.has(real_mean, fake_mean, log_mean_exp))
 
 
 def slope_at_infinity(variant: Variant, end: Expr) -> Expr | None:
     """The generator's slope where D is sure: ``-oo`` rejects the fake, ``oo`` accepts it.
 
-    None if undecided, or if the loss reads batch means, which do not stand still while one logit leaves.
+    None if undecided, or if the slope reads statistics of the batch, which do not stand still while one logit leaves.
     """
     slope = variant.generator_derivative
-    if slope.through_mean != 0 or slope.own.has(real_mean, fake_mean, log_mean_exp):
+    if _reads_the_batch(slope):
         return None
     return limit(slope.own, fake, end)
 
 
 def slope_at_zero(variant: Variant) -> Expr | None:
-    """The generator's slope at logit 0, where D cannot tell; None if the loss reads batch means."""
+    """The generator's slope at logit 0, where D cannot tell; None if it reads statistics of the batch."""
     slope = variant.generator_derivative
-    if slope.through_mean != 0 or slope.own.has(real_mean, fake_mean, log_mean_exp):
+    if _reads_the_batch(slope):
         return None
-    return sympy.simplify(sympy.nsimplify(elementary(slope.own.subs(fake, 0)), rational=True))
+    return with_steps(sympy.simplify(sympy.nsimplify(elementary(slope.own.subs(fake, 0)), rational=True)))
+
+
+def saturates(variant: Variant) -> str | None:
+    """Whether the generator's slope vanishes where D is sure that a value is generated: yes, no or undecided.
+
+    Where that depends on a parameter, its values: ``where t = 0``. None if the generator reads no logit, or D pushes
+    generated data to neither end.
+    """
+    end = rejecting_end(variant)
+    if end is None or not reads_logits(variant):
+        return None
+    slope = slope_at_infinity(variant, end)
+    if slope is None:
+        return "undecided"
+    chosen = [p for p in variant.parameters if p.symbol in slope.free_symbols]
+    if len(slope.free_symbols) != 1 or not chosen:
+        # Logits of real data may remain, as in relativistic losses; then only an identity decides.
+        return "yes" if slope == 0 else "undecided" if slope.free_symbols else "no"
+    (parameter,) = chosen
+    zeros = sympy.solveset(slope, parameter.symbol, sympy.S.Reals)
+    if not isinstance(zeros, sympy.FiniteSet | sympy.sets.sets.EmptySet):
+        return "undecided"
+    inside = [zero for zero in zeros if parameter.contains(float(zero))]
+    return "where " + " or ".join(f"{parameter.name} = {text(zero)}" for zero in inside) if inside else "no"
 
 
 def describe(variant: Variant) -> dict[str, Any]:
@@ -199,6 +215,8 @@ def describe(variant: Variant) -> dict[str, Any]:
     def optional(expression: Expr | None) -> str | None:
         return None if expression is None else text(expression)
 
+    laws = {"real": variant.labels.real, "fake": variant.labels.fake} if variant.labels else {}
+    citation, direct = variant.citation, variant.direct
     return {
         "name": variant.name,
         "family": variant.family,
@@ -206,12 +224,21 @@ def describe(variant: Variant) -> dict[str, Any]:
         "discriminator": discriminator_text(variant),
         "generator_latex": generator_latex(variant),
         "discriminator_latex": discriminator_latex(variant),
+        "direct": direct and {"text": direct.text, "latex": direct.formula},
+        "reads_logits": reads_logits(variant),
         "generator_slope": generator_slope_text(variant),
+        "generator_slope_latex": generator_slope_latex(variant),
         "slope_at_minus_infinity": optional(slope_at_infinity(variant, -sympy.oo)),
         "slope_at_plus_infinity": optional(slope_at_infinity(variant, sympy.oo)),
         "slope_at_zero": optional(slope_at_zero(variant)),
-        "citation": variant.citation.short(),
-        "identifier": variant.citation.identifier,
+        "saturates": saturates(variant),
+        "swap_symmetric": swap_symmetric(variant),
+        "citation": citation.short(),
+        "title": citation.title,
+        "identifier": citation.identifier,
+        "where": citation.where,
+        "checked": citation.checked,
+        "bibtex": None if citation == UNPUBLISHED else citation.bibtex(),
         "parameters": [
             {
                 "name": p.name,
@@ -223,12 +250,11 @@ def describe(variant: Variant) -> dict[str, Any]:
             }
             for p in variant.parameters
         ],
-        "prediction": {
-            "outcome": variant.prediction.outcome,
-            "text": variant.prediction.text,
-            "source": variant.prediction.source,
-        },
+        "labels": {kind: {"mean": text(law.mean), "draw": text(law.draw)} for kind, law in laws.items()},
+        "prediction": asdict(variant.prediction),
+        "dirac": asdict(variant.dirac),
         "equilibrium_logit": optional(variant.equilibrium_logit),
+        "equivalences": [asdict(e) | {"params": dict(e.params)} for e in variant.equivalences],
         "needs": dict(variant.needs),
         "confused_with": variant.confused_with,
     }

@@ -50,7 +50,25 @@ def _torch_table() -> dict[str, Callable[..., Any]]:
     def probability(x: Tensor) -> Tensor:
         return 1.0 / (1.0 + torch.exp(-x))
 
-    own = {f.__name__: f for f in (softplus, sigmoid, step, floor_at, floor_ratio, probability)}
+    def deformed(x: Tensor, k: Any) -> Tensor:
+        # expm1, because 1 - exp(-k x) cancels for small k x. A divisor of 1 where k = 0 keeps NaN out of gradients.
+        k = as_like(k, x)
+        flat = k == 0
+        return torch.where(flat, x, -torch.expm1(-k * x) / torch.where(flat, 1.0, k))
+
+    def abs_power(x: Tensor, k: Any) -> Tensor:
+        return torch.pow(torch.abs(x), k)
+
+    def signed_power(x: Tensor, k: Any) -> Tensor:
+        return torch.sign(x) * torch.pow(torch.abs(x), k)
+
+    own = {
+        f.__name__: f
+        for f in (
+            *(softplus, sigmoid, step, floor_at, floor_ratio, probability),
+            *(deformed, abs_power, signed_power),
+        )
+    }
     names = ("log1p", "relu", "exp", "log", "tanh", "sign", "sqrt", "abs")
     return {**own, **{name: getattr(torch, name) for name in names}}
 
@@ -136,6 +154,9 @@ def _mpmath_table(precision: str) -> dict[str, Callable[..., Any]]:
         "floor_at": max,
         "floor_ratio": lambda x, bound: x / max(x, bound),
         "probability": probability,
+        "deformed": lambda x, k: -mpmath.expm1(-k * x) / k if k else x,
+        "abs_power": lambda x, k: abs(x) ** k,
+        "signed_power": lambda x, k: mpmath.sign(x) * abs(x) ** k,
     }
 
 

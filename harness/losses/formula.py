@@ -73,7 +73,7 @@ class Variant:
     prediction: Prediction = NO_PREDICTION
     confused_with: str = ""
     equilibrium_logit: Expr | None = None
-    needs: Mapping[str, float] = field(default_factory=dict, hash=False)
+    needs: Mapping[str, float | str] = field(default_factory=dict, hash=False)
     labels: Labels | None = None
     slopes: Slopes | None = None
     dirac: Dirac = NO_DIRAC

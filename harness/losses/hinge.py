@@ -1,17 +1,21 @@
-"""The hinge loss: D stops learning from decisions beyond a margin of 1."""
+"""The hinge loss: D stops learning from decisions beyond a margin."""
 
 from __future__ import annotations
 
 from harness.losses.formula import Variant
-from harness.losses.metadata import Citation, Prediction
+from harness.losses.metadata import Citation, Dirac, Parameter, Prediction
 from harness.losses.primitives import fake, real, relu
 from harness.losses.vanilla import DIRAC
+
+# One margin is enough: two of them differ from their mean by a shift of D's bias.
+_m = Parameter("m", 1.0, 0.0, 10.0, "the margin; published as 1", low_open=True)
 
 HINGE = Variant(
     name="hinge",
     family="hinge",
-    discriminator=relu(1 - real) + relu(1 + fake),
+    discriminator=relu(_m.symbol - real) + relu(_m.symbol + fake),
     generator=-fake,
+    parameters=(_m,),
     citation=Citation(
         key="lim2017geometric",
         authors=("Jae Hyun Lim", "Jong Chul Ye"),
@@ -19,6 +23,7 @@ HINGE = Variant(
         title="Geometric GAN",
         identifier="arXiv:1705.02894",
         where="as written in Miyato et al. 2018, arXiv:1802.05957, eqs. 16-17",
+        checked="google/compare_gan, compare_gan/gans/loss_lib.py",
     ),
     prediction=Prediction(
         "cycles",
@@ -27,6 +32,7 @@ HINGE = Variant(
         DIRAC,
     ),
     confused_with="wasserstein, which has the same generator but whose discriminator never stops pushing.",
+    dirac=Dirac("cycles", "cycles"),
 )
 
 VARIANTS = (HINGE,)

@@ -145,8 +145,65 @@ class probability(Primitive):
         return 1 / (1 + sympy.exp(-x))
 
 
+class deformed(Primitive):
+    """deformed(x, k) = (1 - exp(-k x))/k, and x where k = 0; derivative exp(-k x). ``k`` is held fixed.
+
+    A deformed logarithm: with x = -log p it is (1 - p^k)/k, which runs from -log p at k = 0 to 1 - p at k = 1.
+    """
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, x: Expr, k: Expr) -> Expr | None:
+        """x itself where k is the number 0."""
+        return x if k.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """The derivative in ``x``."""
+        x, k = self.args
+        return sympy.exp(-k * x) if argindex == 1 else _held_fixed(self, argindex)
+
+    def _eval_rewrite_as_elementary(self, x: Expr, k: Expr, **_: Any) -> Expr:
+        return (1 - sympy.exp(-k * x)) / k
+
+
+class abs_power(Primitive):
+    """abs_power(x, k) = |x|^k for k >= 1; derivative k signed_power(x, k - 1). ``k`` is held fixed.
+
+    SymPy differentiates Abs(x)**k into a quotient by Abs(x), which is 0/0 at 0.
+    """
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """The derivative in ``x``; 0 at 0, for k = 1 as well, as torch has it."""
+        x, k = self.args
+        return k * signed_power(x, k - 1) if argindex == 1 else _held_fixed(self, argindex)
+
+    def _eval_rewrite_as_elementary(self, x: Expr, k: Expr, **_: Any) -> Expr:
+        return sympy.Abs(x) ** k
+
+
+class signed_power(Primitive):
+    """signed_power(x, k) = sign(x) |x|^k for k >= 0; derivative k |x|^(k - 1), infinite at 0 for k < 1."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """The derivative in ``x``."""
+        x, k = self.args
+        return k * abs_power(x, k - 1) if argindex == 1 else _held_fixed(self, argindex)
+
+    def _eval_rewrite_as_elementary(self, x: Expr, k: Expr, **_: Any) -> Expr:
+        return sympy.sign(x) * sympy.Abs(x) ** k
+
+
+def _held_fixed(function: Primitive, argindex: int) -> Expr:
+    raise sympy.core.function.ArgumentIndexError(function, argindex)
+
+
 PRIMITIVES: tuple[type[Primitive], ...] = (
-    softplus, sigmoid, log1p, relu, step, floor_at, floor_ratio, probability,
+    softplus, sigmoid, log1p, relu, step, floor_at, floor_ratio, probability, deformed, abs_power, signed_power,
 )  # fmt: skip
 #: What formulas may contain besides numbers, +, -, *, / and powers.
 FUNCTIONS: tuple[type[Expr], ...] = (*PRIMITIVES, sympy.exp, sympy.log, sympy.tanh, sympy.Abs, sympy.sign)

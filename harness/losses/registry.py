@@ -12,8 +12,6 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -21,9 +19,10 @@ import mpmath
 import sympy
 
 from harness.errors import InputError
+from harness.losses.combination import WITH, combined
 from harness.losses.evaluation import precise
 from harness.losses.formula import Variant
-from harness.losses.metadata import Prediction, Slopes, uniform
+from harness.losses.metadata import uniform
 from harness.losses.primitives import LABELS, LOGITS, foreign_parts, y_fake, y_real
 
 GROUP = "harness.losses"
@@ -31,9 +30,6 @@ GROUP = "harness.losses"
 DISTINCT_CHARACTERS = 10
 #: Logits (real, fake) at which a new variant must have finite losses and slopes.
 SAMPLE_LOGITS = ((-30.0, 30.0), (-1.0, -30.0), (0.0, 0.0), (0.5, -2.0), (30.0, 1.0))
-
-#: Between two names: the discriminator's loss of the first with the generator's of the second.
-WITH = "|"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TEXT = re.compile(r"\s*([^\s()]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
@@ -46,7 +42,10 @@ class UnknownVariantError(InputError, KeyError):
 
 
 class Registry(Mapping[str, Variant]):
-    """The variants by name, in order of registration. Reading is by mapping; only ``register`` adds."""
+    """The variants by name, in order of registration. Reading is by mapping; only ``register`` adds.
+
+    ``judge|forger`` names the combination of two (``combination.py``); combinations are not listed.
+    """
 
     def __init__(self, built_in: Iterable[Variant], group: str = GROUP) -> None:
         self._built_in = tuple(built_in)
@@ -59,9 +58,8 @@ class Registry(Mapping[str, Variant]):
         self._load()
         if name in self._variants:
             return self._variants[name]
-        judge, bar, forger = str(name).partition(WITH)
-        if bar:
-            return combined(self[judge], self[forger])
+        if WITH in str(name):
+            return self._combination(str(name))
         near = difflib.get_close_matches(str(name), self._variants, n=1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise UnknownVariantError(f"no loss variant is called {name!r}; {hint}all: {', '.join(self._variants)}")
@@ -73,6 +71,16 @@ class Registry(Mapping[str, Variant]):
     def __len__(self) -> int:
         self._load()
         return len(self._variants)
+
+    def _combination(self, name: str) -> Variant:
+        """The variant that ``judge|forger`` names."""
+        judge, _, forger = name.partition(WITH)
+        if WITH in forger:
+            raise UnknownVariantError(f"loss variant {name!r}: has two {WITH!r}; write D{WITH}G with two names")
+        try:
+            return combined(self[judge], self[forger])
+        except InputError as error:
+            raise UnknownVariantError(f"loss variant {name!r}: {error}") from None
 
     def register(self, variant: Variant) -> Variant:
         """Add a variant until the process ends, and return it.
@@ -109,7 +117,7 @@ class Registry(Mapping[str, Variant]):
         """
         match = _TEXT.fullmatch(text)
         if match is None:
-            raise InputError(f"loss variant {text!r}: write NAME or NAME(parameter=number, ...)")
+            raise InputError(f"loss variant {text!r}: write NAME or NAME(parameter=number, ...), where NAME may be D|G")
         variant = self[match.group(1)]
         given: dict[str, float] = {}
         for item in (match.group(2) or "").split(",") if (match.group(2) or "").strip() else ():
@@ -130,10 +138,11 @@ class Registry(Mapping[str, Variant]):
         Raises:
             InputError: the name or a parameter is unknown, or a value is out of range.
         """
-        bound = self[name].bind(params or {})
+        variant = self[name]
+        bound = variant.bind(params or {})
         # repr is the shortest text that reads back as the same number.
         listed = ", ".join(f"{k}={repr(float(v) + 0.0).removesuffix('.0')}" for k, v in bound.items())
-        return f"{name}({listed})" if listed else name
+        return f"{variant.name}({listed})" if listed else variant.name
 
     def _load(self) -> None:
         with self._lock:
@@ -162,61 +171,6 @@ class Registry(Mapping[str, Variant]):
                     f"{other.name}; plots cut names there, so they must differ"
                 )
         self._variants[variant.name] = variant
-
-
-@cache
-def combined(judge: Variant, forger: Variant) -> Variant:
-    """The discriminator's loss of one variant with the generator's loss of another, called ``judge|forger``.
-
-    It has the parameters that its two formulas use; a forger's whose name the judge's takes gets the prefix ``g_``.
-    """
-    taken = {p.name for p in judge.parameters if p.symbol in _symbols(judge, "judge")}
-    renamed: dict[sympy.Symbol, sympy.Symbol] = {}
-    parameters = [p for p in judge.parameters if p.name in taken]
-    for parameter in (p for p in forger.parameters if p.symbol in _symbols(forger, "forger")):
-        mine = replace(parameter, name=f"g_{parameter.name}") if parameter.name in taken else parameter
-        renamed[parameter.symbol] = mine.symbol
-        parameters.append(mine)
-    slopes = None
-    if judge.slopes or forger.slopes:
-        ours, theirs = (v.slopes or _derived(v) for v in (judge, forger))
-        slopes = Slopes(ours.real, ours.fake, theirs.generator.xreplace(renamed))
-    return Variant(
-        name=f"{judge.name}{WITH}{forger.name}",
-        family="combined",
-        discriminator=judge.discriminator,
-        generator=forger.generator.xreplace(renamed),
-        parameters=tuple(parameters),
-        citation=judge.citation,
-        prediction=Prediction("unknown", f"The discriminator of {judge.name} with the generator of {forger.name}."),
-        equilibrium_logit=judge.equilibrium_logit,
-        needs=judge.needs,
-        labels=judge.labels,
-        slopes=slopes,
-        direct=forger.direct,
-    )
-
-
-def _symbols(variant: Variant, side: str) -> set[sympy.Symbol]:
-    """The symbols of one player's part."""
-    if side == "forger":
-        return {*variant.generator.free_symbols, *(variant.slopes.generator.free_symbols if variant.slopes else ())}
-    laws = (variant.labels.real.mean, variant.labels.fake.mean) if variant.labels else ()
-    draws = (variant.labels.real.draw, variant.labels.fake.draw) if variant.labels else ()
-    stated = (variant.slopes.real, variant.slopes.fake) if variant.slopes else ()
-    return {s for e in (variant.discriminator, *laws, *draws, *stated) for s in e.free_symbols}
-
-
-def _derived(variant: Variant) -> Slopes:
-    """The slopes as its formulas have them.
-
-    Raises:
-        InputError: one runs through a batch statistic, which stated slopes cannot say.
-    """
-    found = (variant.real_derivative, variant.fake_derivative, variant.generator_derivative)
-    if any(d.through_mean != 0 or d.through_lme != 0 for d in found):
-        raise InputError(f"loss variant {variant.name}: cannot be combined with a variant that states its slopes")
-    return Slopes(*(d.own for d in found))
 
 
 def _offered(point: EntryPoint) -> list[Variant]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sympy import Expr, Float, Integer, log
 
 from harness.losses.formula import Variant
-from harness.losses.metadata import Citation, Prediction, Slopes
+from harness.losses.metadata import Citation, Dirac, Prediction, Slopes
 from harness.losses.primitives import fake, floor_at, floor_ratio, log1p, probability, real
 
 #: BCELoss's floors: of the logarithm in the loss, of p (1 - p) in its gradient. The second is a float32 constant
@@ -38,6 +38,7 @@ SEED_EXACT = Variant(
         title="Generative Adversarial Networks (GANs) in 50 lines of code (PyTorch)",
         identifier="github.com/devnag/pytorch-generative-adversarial-networks",
         where="the version for N(4, 1.25) with raw data and variances",
+        checked="torch's sigmoid and BCELoss themselves, which tests/test_losses.py compares it with",
     ),
     prediction=Prediction(
         "rings",
@@ -47,6 +48,7 @@ SEED_EXACT = Variant(
     ),
     confused_with="non_saturating, the same loss computed from logits, whose slope never dies.",
     equilibrium_logit=Integer(0),
+    dirac=Dirac("rings", "cycles"),
 )
 
 VARIANTS = (SEED_EXACT,)

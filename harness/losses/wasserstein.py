@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.losses.formula import Variant
-from harness.losses.metadata import Citation, Prediction
+from harness.losses.metadata import Citation, Dirac, Prediction
 from harness.losses.primitives import fake, real
 from harness.losses.vanilla import DIRAC
 
@@ -19,14 +19,17 @@ WASSERSTEIN = Variant(
         title="Wasserstein GAN",
         identifier="arXiv:1701.07875",
         where="algorithm 1",
+        checked="martinarjovsky/WassersteinGAN, main.py (there with the sign of D turned: high means fake)",
     ),
     prediction=Prediction(
         "cycles",
         "With clipped weights Dirac ends in a limit cycle about as wide as the clip (0.30 at clip 0.3). On N(4, 1.25) "
-        "the mean should hover around 4, at a distance set by clip and learning rates.",
+        "the mean should hover around 4, at a distance set by clip and learning rates. The authors also take RMSprop "
+        "and five updates of D for each of G, which are left to [train].",
         DIRAC,
     ),
-    confused_with="WGAN-GP and WGAN-div, which replace the clip by penalties on the gradient of D.",
+    dirac=Dirac(alternating="cycles", simultaneous="cycles"),
+    confused_with="wgan_gp and wgan_div, which replace the clip by penalties on the gradient of D.",
     needs={"weight_clip": 0.01},
 )
 

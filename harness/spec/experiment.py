@@ -7,15 +7,18 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
 from harness.errors import InputError
-from harness.spec.faults import choose, one_line, quoted
+from harness.spec.faults import one_line, quoted
 from harness.spec.space import settle_space
 from harness.spec.values import Arm, Number, Part, Range, Sampler, Settings, Shape, Train, whole
-from harness.targets import Target
+from harness.targets import Target, starting_params
+
+if TYPE_CHECKING:
+    from harness.views import View
 
 #: Says nothing about results, so it is no part of the fingerprint.
 LABELS = ("name", "question", "prediction")
@@ -39,20 +42,23 @@ def _text(value: str) -> str:
 
 
 def _target(value: object) -> Target:
-    """The table [target]; what it leaves out is the seed's N(4, 1.25), or loc 0 and scale 1 of another law."""
+    """The table [target]; what it leaves out is the seed's N(4, 1.25), or ``starting_params`` of another law."""
     if isinstance(value, Target):
         return value
     if not isinstance(value, dict):
         raise ValueError("not a table")
     law = value.get("law", "norm")
     if not isinstance(law, str) or not re.fullmatch(r"\w{1,40}", law):
-        raise InputError(f"target.law: got {quoted(law)}; allowed: the name of a continuous law of scipy.stats")
-    params = {"loc": 4.0, "scale": 1.25} if law == "norm" else {"loc": 0.0, "scale": 1.0}
+        raise InputError(
+            f"target.law: got {quoted(law)}; allowed: the name of a continuous law of scipy.stats, or mixture"
+        )
+    seeds = Target()
+    params = dict(seeds.params) if law == seeds.law else starting_params(law)
     for key, number in value.items():
         if key == "law":
             continue
         if not isinstance(key, str) or not re.fullmatch(r"\w{1,40}", key):
-            raise InputError(f"target: unknown key {quoted(key)}; allowed: law, loc, scale and the law's shapes")
+            raise InputError(f"target: unknown key {quoted(key)}; allowed: law, and the law's parameters")
         if isinstance(number, bool) or not isinstance(number, int | float) or not -1e6 <= number <= 1e6:
             raise InputError(f"target.{key}: got {quoted(number)}; allowed: a number in [-1e6, 1e6]")
         params[key] = float(number) + 0.0
@@ -97,29 +103,30 @@ class Experiment(Part):
     question: Text = Field(default="", description="up to 10000 characters without control characters")
     prediction: Text = Field(default="", description="up to 10000 characters without control characters")
     seed: int = whole(0, 0, 2**63 - 1)
-    views: Words = Field(default=("variances",), description="a list of distinct views")
+    views: Words = Field(
+        default=("variances",), description="a list of distinct views such as 'variances' or 'pack(m=2)'"
+    )
     variants: Words = Field(description="a list of distinct variants such as 'minimax' or 'generator_label(t=0.5)'")
     success_ks: float = Field(default=0.05, gt=0, lt=1, description="a number in (0, 1)")
     population: int = whole(64, 1, 10**6)
     target: Annotated[Target, PlainValidator(_target)] = Field(
-        default_factory=Target, description="a table with law, loc, scale and the law's shapes"
+        default_factory=Target, description="a table with law and the law's parameters"
     )
     train: Train = Field(default_factory=Train, description="a table")
     search: Search = Field(default_factory=Search, description="a table")
     confirm: Confirm = Field(default_factory=Confirm, description="a table")
-    needs: dict[str, dict[str, Number]] | None = Field(default=None, description="a table of tables of numbers")
+    needs: dict[str, dict[str, Number | str]] | None = Field(
+        default=None, description="a table of tables of numbers and words"
+    )
 
     @model_validator(mode="after")
     def _settle(self) -> Experiment:
         """Replace what was written by its canonical form, and hold the rules that join several parts."""
         from harness.losses import variant_text
-        from harness.views import VIEWS
 
-        for view in self.views:
-            if view not in VIEWS:
-                raise InputError(f"views: {choose(view, VIEWS)}")
         variants = [_variant(text) for text in self.variants]
         # object.__setattr__ because the model is frozen for everyone else.
+        object.__setattr__(self, "views", tuple(_view(text).name for text in self.views))
         object.__setattr__(self, "variants", tuple(variant_text(name, params) for name, params in variants))
         for key, words in (("views", self.views), ("variants", self.variants)):
             repeated = [word for i, word in enumerate(words) if word in words[:i]]
@@ -131,6 +138,9 @@ class Experiment(Part):
             self.search.space, self.search.sampler, self.search.trials, self.arms, self._starting_values
         )
         object.__setattr__(self, "search", self.search.model_copy(update={"space": space}))
+        for arm in self.arms:
+            self._check_shapes(arm)
+            self._check_batch(arm)
         return self
 
     @property
@@ -201,11 +211,55 @@ class Experiment(Part):
         except ValidationError as error:
             raise one_line(error, cls) from None
 
+    def _check_shapes(self, arm: Arm) -> None:
+        """Whether [train], what the variant needs and the search agree on a shape.
+
+        Raises:
+            InputError: they ask for what no shape may be, such as several updates of D in simultaneous steps.
+        """
+        start = {key: value for key, value in self._starting_values(arm).items() if key in Shape.model_fields}
+        spans = {key: span for key, span in self.arm_space(arm).items() if key in Shape.model_fields}
+        for change in ({}, *({key: value} for key, span in spans.items() for value in span.ends)):
+            try:
+                Shape.model_validate({**start, **change})
+            except ValidationError as error:
+                searched = f" with {change} of [search.space]" if change else ""
+                raise InputError(f"variants: {arm.text!r}{searched}: {one_line(error, Shape)}") from None
+
+    def _check_batch(self, arm: Arm) -> None:
+        """Whether the arm's view can cut every minibatch that the arm may have into decisions.
+
+        Raises:
+            InputError: it cannot.
+        """
+        divisor = _view(arm.view).divisor
+        batch, span = self.arm_shape(arm).batch, self.arm_space(arm).get("batch")
+        if batch % divisor:
+            raise InputError(
+                f"train.batch: got {batch}, which is no multiple of {divisor}, as view {arm.view!r} needs; allowed: one"
+            )
+        if span is None or divisor == 1:
+            return
+        if span.choices is None or any(choice % divisor for choice in span.choices):
+            raise InputError(
+                f"search.space.batch: {span.text} has values that are no multiple of {divisor}, as view {arm.view!r} "
+                "needs; allowed: choices that are"
+            )
+
     def _starting_values(self, arm: Arm) -> dict[str, Any]:
         """Every value of [train] and every loss parameter as the arm starts from them."""
         needed = (self.needs or {}).get(arm.loss, {})
         train = {key: getattr(self.train, key) for key in Train.model_fields}
         return {**arm.params, **train, **needed}
+
+
+def _view(text: str) -> View:
+    from harness.views import parse_view
+
+    try:
+        return parse_view(text)
+    except InputError as error:
+        raise InputError(f"views: {error}") from None
 
 
 def _variant(text: str) -> tuple[str, dict[str, float]]:
@@ -226,11 +280,11 @@ def _variant(text: str) -> tuple[str, dict[str, float]]:
     return variant.name, {**{p.name: p.default for p in variant.parameters}, **params}
 
 
-def _needs(names: list[str], train: Train) -> dict[str, dict[str, int | float]]:
+def _needs(names: list[str], train: Train) -> dict[str, dict[str, int | float | str]]:
     """What the variants need and [train] does not set."""
     from harness.losses import LOSSES
 
-    found: dict[str, dict[str, int | float]] = {}
+    found: dict[str, dict[str, int | float | str]] = {}
     for name in sorted(set(names)):
         try:
             whole_setting = Train.model_validate(dict(LOSSES[name].needs))

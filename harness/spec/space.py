@@ -51,16 +51,10 @@ def settle_space(
     return settled
 
 
-def _numbers(span: Range) -> list[int | float]:
-    if span.choices is not None:
-        return list(span.choices)
-    return [v for v in (span.low, span.high) if v is not None]
-
-
 def _train_range(key: str, span: Range) -> Range:
     """The range with every number as [train] would take it."""
     taken: dict[int | float, int | float] = {}
-    for number in _numbers(span):
+    for number in span.ends:
         try:
             taken[number] = getattr(Train.model_validate({key: number}), key)
         except ValidationError as error:
@@ -74,15 +68,15 @@ def _parameter_range(key: str, span: Range, arms: Sequence[Arm]) -> Range:
 
     for loss in sorted({arm.loss for arm in arms if key in arm.params}):
         parameter = next(p for p in LOSSES[loss].parameters if p.name == key)
-        for number in _numbers(span):
+        for number in span.ends:
             parameter.check(number, f"search.space.{key}: {loss}")
-    return _mapped(span, {number: float(number) for number in _numbers(span)})
+    return _mapped(span, {number: float(number) for number in span.ends})
 
 
 def _mapped(span: Range, taken: Mapping[int | float, int | float]) -> Range:
     if span.choices is not None:
         return Range(choices=tuple(taken[v] for v in span.choices))
-    low, high = (taken[v] for v in _numbers(span))
+    low, high = (taken[v] for v in span.ends)
     return Range(low=low, high=high, log=span.log)
 
 

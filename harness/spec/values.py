@@ -56,9 +56,7 @@ def _finite(value: object) -> int | float:
 
 Number = Annotated[int | float, PlainValidator(_finite)]
 Rate = Annotated[float, AfterValidator(_positive_zero), Field(gt=0, le=1e6, description="a number in (0, 1e6]")]
-Momentum = Annotated[
-    float, AfterValidator(_positive_zero), Field(gt=-1, lt=1, description="a number in (-1, 1)")
-]
+Momentum = Annotated[float, AfterValidator(_positive_zero), Field(gt=-1, lt=1, description="a number in (-1, 1)")]
 Decay = Annotated[float, AfterValidator(_positive_zero), Field(ge=0, lt=1, description="a number in [0, 1)")]
 Share = Annotated[float, AfterValidator(_positive_zero), Field(ge=0, le=1, description="a number in [0, 1]")]
 Bound = Annotated[
@@ -99,10 +97,14 @@ class Range(Part):
         return self
 
     @property
+    def ends(self) -> tuple[int | float, ...]:
+        """Both ends, or all choices."""
+        return self.choices or tuple(v for v in (self.low, self.high) if v is not None)
+
+    @property
     def integer(self) -> bool:
         """Whether every value is a whole number."""
-        values = (self.low, self.high) if self.choices is None else self.choices
-        return all(isinstance(v, int) for v in values)
+        return all(isinstance(v, int) for v in self.ends)
 
     def __contains__(self, value: float) -> bool:
         if self.choices is not None:

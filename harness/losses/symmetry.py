@@ -1,0 +1,120 @@
+"""What D's formula says of the two kinds of data: which way it pushes them, and whether it treats them alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import mpmath
+import sympy
+from sympy import Expr, Symbol
+
+from harness.losses.algebra import symbols_of
+from harness.losses.evaluation import precise
+from harness.losses.formula import Variant
+from harness.losses.primitives import (
+    LOGITS,
+    elementary,
+    fake,
+    fake_mean,
+    log_mean_exp,
+    probability,
+    real,
+    real_mean,
+    sigmoid,
+    softplus,
+)
+
+Verdict = Literal["yes", "no", "undecided"]
+
+#: Minibatches (real logits, fake logits) of K = 2 on which a claimed symmetry is tried. Of one decision alone,
+#: K = 1, a batch mean is the logit itself, and losses look symmetric that are not.
+BATCHES = (((1.25, -0.5), (-2.0, 0.375)), ((-0.75, 3.0), (0.125, -1.5)), ((0.25, 0.625), (1.75, 2.5)))
+#: Where in a parameter's interval it is tried, besides at the default.
+WITHIN = ("0.3", "0.7")
+DIGITS, TOLERANCE = 50, 1e-30
+
+
+def rejecting_end(variant: Variant) -> Expr | None:
+    """The end of the logits' axis to which D pushes generated data: ``-oo`` where high means "real", else ``oo``.
+
+    Found by D's loss, at default parameters, at the logits (real, fake) = (3, -3) and (-3, 3): the smaller tells.
+    None if the two are equal.
+    """
+    defaults = {p.name: str(p.default) for p in variant.parameters}
+    apart, crossed = (_total(variant, ((logit,), (-logit,)), defaults) for logit in (mpmath.mpf(3), mpmath.mpf(-3)))
+    if apart == crossed:
+        return None
+    return -sympy.oo if apart < crossed else sympy.oo
+
+
+def swap_symmetric(variant: Variant) -> Verdict | None:
+    """Whether D(real, fake) = D(-fake, -real): D loses as much on either kind of data, with the sign turned.
+
+    "yes" is proved by algebra for every value of the parameters, over the reals and in expectation over the labels;
+    "no" by a minibatch and parameters at which the two sides differ. None if D's loss reads no logit.
+    """
+    loss = _over_the_reals(variant.expected_discriminator)
+    if not symbols_of(loss) & set(LOGITS):
+        return None
+    for values in _parameter_values(variant):
+        for reals, fakes in BATCHES:
+            here = _total(variant, (reals, fakes), values)
+            there = _total(variant, (tuple(-f for f in fakes), tuple(-r for r in reals)), values)
+            if abs(here - there) > TOLERANCE * (1 + abs(here)):
+                return "no"
+    if loss.has(log_mean_exp):
+        # Under the swap it becomes another statistic, for which the formulas have no symbol.
+        return "undecided"
+    swap = {real: -fake, fake: -real, real_mean: -fake_mean, fake_mean: -real_mean}
+    difference = loss - loss.xreplace(swap)
+    return "yes" if _vanishes(difference) else "undecided"
+
+
+def _vanishes(difference: Expr) -> bool:
+    if difference == 0 or sympy.expand(_one_sided(difference)) == 0:
+        return True
+    return bool(sympy.simplify(elementary(difference)) == 0)
+
+
+def _one_sided(expression: Expr) -> Expr:
+    """The expression with softplus and sigmoid of one sign only: softplus(-x) = softplus(x) - x, s(-x) = 1 - s(x)."""
+
+    def of_softplus(x: Expr) -> Expr:
+        return softplus(-x) + x if x.could_extract_minus_sign() else softplus(x)
+
+    def of_sigmoid(x: Expr) -> Expr:
+        return 1 - sigmoid(-x) if x.could_extract_minus_sign() else sigmoid(x)
+
+    return expression.replace(softplus, of_softplus).replace(sigmoid, of_sigmoid)
+
+
+def _over_the_reals(expression: Expr) -> Expr:
+    return expression.replace(probability, sigmoid)
+
+
+def _parameter_values(variant: Variant) -> Iterator[dict[str, str]]:
+    # As decimal text, which mpmath reads exactly: in binary, 1 - 0.9 is not 0.1.
+    yield {p.name: str(p.default) for p in variant.parameters}
+    for share in WITHIN if variant.parameters else ():
+        with mpmath.workdps(DIGITS):
+            yield {
+                p.name: mpmath.nstr(p.low + (mpmath.mpf(p.high) - p.low) * mpmath.mpf(share), DIGITS)
+                for p in variant.parameters
+            }
+
+
+def _total(variant: Variant, batch: tuple[tuple[Any, ...], tuple[Any, ...]], parameters: Mapping[str, str]) -> Any:
+    """D's loss summed over a minibatch of K pairs of logits, in expectation over the labels."""
+    reals, fakes = batch
+    loss, size = _over_the_reals(variant.expected_discriminator), len(reals)
+    with mpmath.workdps(DIGITS):
+        together = mpmath.log(mpmath.fsum(mpmath.exp(x) for x in (*reals, *fakes)) / (2 * size))
+        shared: dict[Symbol, Any] = {
+            real_mean: mpmath.fsum(reals) / size,
+            fake_mean: mpmath.fsum(fakes) / size,
+            log_mean_exp: together,
+        }
+        shared |= {p.symbol: parameters[p.name] for p in variant.parameters}
+        pairs = zip(reals, fakes, strict=True)
+        return mpmath.fsum(precise(loss, values={real: r, fake: f, **shared}, digits=DIGITS)[0] for r, f in pairs)
