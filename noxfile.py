@@ -71,6 +71,13 @@ def bench(session: nox.Session) -> None:
     _run(session, "python", "experiments/benchmarks/engines.py", *session.posargs)
 
 
+@nox.session(default=False, venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """Write docs/losses/ and docs/penalties.md again, from the records of losses and penalties."""
+    _install(session)
+    _run(session, "python", "-m", "analysis.losses_docs")
+
+
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
     """The tests, without a GPU or a network."""

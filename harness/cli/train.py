@@ -30,7 +30,10 @@ _SETTABLE = ("seed", "target", "train")
 
 def command(
     loss: Annotated[str, typer.Option(help='A variant, with parameters if it has any: "generator_label(t=0.25)".')],
-    view: Annotated[str, typer.Option(help="What the discriminator reads: raw, variances, sample.")] = "variances",
+    view: Annotated[
+        str,
+        typer.Option(help="What the discriminator reads: raw, variances, diffs, moments, sorted, sample, pack(m=2)."),
+    ] = "variances",
     seeds: Annotated[int, typer.Option(help="How many members, seeds 0, 1, ...")] = 16,
     steps: Annotated[int, typer.Option(help="GAN-steps of each member.")] = 10_000,
     snapshots: Annotated[str, typer.Option(help="Steps to measure at, e.g. 1000,3000 (default: ten, even).")] = "",
@@ -64,7 +67,7 @@ def command(
         population = train(members, chosen, reporter.advanced)
     result = {
         "loss": spec.variants[0],
-        "view": view,
+        "view": spec.views[0],
         "engine": chosen.identity,
         "seconds": population.seconds,
         "steps": spec.train.steps,
