@@ -7,8 +7,12 @@ Promises, held by the conformance tests over every engine:
 * Every engine takes the same draws from ``harness.streams``; engines differ by rounding only.
 * A member whose gradient's squared norm is no finite number stops before that update: its parameters stay the
   last finite ones, the step and the first offending tensor are named, and its neighbours' bits do not change.
-* Step s of a snapshot means: losses, minibatch statistics and gradient norms of the s-th step (of its last
-  discriminator and generator update), and the generator as it stands after that step.
+* Where both players step from one point (simultaneous, extragradient), a gradient of either that is not finite stops
+  both; in the second half of an extragradient step the parameters are those from before the look ahead.
+* Step s of a snapshot means: losses, penalty, probabilities, minibatch statistics and gradient norms of the s-th step
+  (of its last discriminator and generator update), and the generator as it stands after that step. Losses are the
+  variant's, with its direct loss and without penalties; statistics are of values before replay and noise; the norms
+  are of whole gradients.
 """
 
 from __future__ import annotations
@@ -29,7 +33,6 @@ Measure = Callable[[NDArray[np.floating]], Mapping[str, NDArray[np.float64]]]
 #: Told how many GAN-steps were done since it was last called; may be called from several threads.
 Progress = Callable[[int], None]
 
-
 #: Minibatches that the replay of old generated values remembers (``Settings.replay``).
 HISTORY = 50
 
@@ -46,7 +49,7 @@ class Trained:
     ``theta_g_PW`` is the generator to be scored: its running average where the member asks for one.
     ``stopped_step_P`` is the step in which a member stopped, or 0 for one that trained to the end.
     ``snapshots`` holds an array (P, snapshots) for each name of ``store.SNAPSHOT_COLUMNS``; NaN stands for "no value":
-    after a stop, and where the loss has no such part.
+    after a stop, and where the member has no such loss or penalty.
     ``seconds`` is training alone, after any compilation.
     """
 
