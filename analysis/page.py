@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.answer import ABSENT, HEADINGS, cells, interval_text, number_text
@@ -14,6 +15,7 @@ from analysis.compare import ArmResult, Comparison
 from analysis.escaping import visible
 from analysis.intervals import LEVEL, RESAMPLES
 from analysis.rows import arms_of, best_trials, select, spec_of, tidy
+from harness.spec import Train
 from harness.store import HYPERPARAMETERS
 
 LONGEST = 400
@@ -168,14 +170,22 @@ def _budget(frame: pd.DataFrame, arms: Iterable[str]) -> tuple[Table, str, tuple
         counts[arm] = (int(own["trial"].nunique()), len(own), int(fresh["seed"].nunique()))
         found = {n: _cell(_one(chosen, n)) for n in ("trial", *HYPERPARAMETERS)}
         settings[arm] = found | {"parameters": _parameters(chosen)}
-    shared = [n for n in HYPERPARAMETERS if len(settings) > 1 and len({s[n] for s in settings.values()}) == 1]
-    shown = [n for n in HYPERPARAMETERS if n not in shared]
+    shown = [n for n in HYPERPARAMETERS if len({s[n] for s in settings.values()}) > 1]
     lines = tuple((a, *map(str, counts[a]), *(settings[a][n] for n in ("trial", "parameters", *shown))) for a in counts)
     columns = ("arm", "trials", "search members", "confirm seeds", "chosen trial", "its loss parameters", *shown)
     uneven = len({c[:2] for c in counts.values()}) > 1
     remarks = ("The arms were not searched equally; see the budget table.",) if uneven else ()
-    common = ", ".join(f"{n} {next(iter(settings.values()))[n]}" for n in shared)
-    return Table(columns, lines), common or "none", remarks
+    return Table(columns, lines), _shared(next(iter(settings.values()), {}), shown), remarks
+
+
+def _shared(setting: Mapping[str, str], shown: Sequence[str]) -> str:
+    """The settings that are the same in all arms, but for those at their default: there are dozens."""
+    default = Train().model_dump(mode="json")
+    same = {n: v for n, v in setting.items() if n in default and n not in shown and v != _cell(default[n])}
+    told = [f"{n} {v}" for n, v in same.items() if v != ABSENT]
+    absent = [n for n, v in same.items() if v == ABSENT]
+    parts = [", ".join(told) or "none but defaults"] + [f"not recorded: {', '.join(absent)}"] * bool(absent)
+    return f"{'; '.join(parts)}. Settings not named here are at their defaults"
 
 
 def _parameters(rows: pd.DataFrame) -> str:
@@ -184,9 +194,9 @@ def _parameters(rows: pd.DataFrame) -> str:
     return ", ".join(f"{k} {v:.4g}" for k, v in told.items()) if isinstance(told, Mapping) and told else ABSENT
 
 
-def _one(rows: pd.DataFrame, name: str) -> float | None:
+def _one(rows: pd.DataFrame, name: str) -> Any:
     known = rows[name].dropna()
-    return float(known.iloc[0]) if len(known) else None
+    return known.iloc[0] if len(known) else None
 
 
 def _lost(frame: pd.DataFrame) -> Table:
@@ -226,6 +236,8 @@ def _cell(value: Any) -> str:
         return ABSENT
     if isinstance(value, float):
         return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return ", ".join(map(str, value)) or "none"
     return str(value)
 
 

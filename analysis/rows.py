@@ -17,21 +17,11 @@ from harness.targets import Target
 
 Stage = Literal["confirm", "search only", "no rows"]
 LOST = ("diverged", "failed")
-_LISTS = frozenset(n for n in SCHEMA.names if n == "quantiles" or n == "generator" or n.startswith("snapshot_"))
-_TEXTS = (
-    "key",
-    "stage",
-    "arm",
-    "loss",
-    "view",
-    "target",
-    "engine",
-    "outcome",
-    "stopped_tensor",
-    "failure",
-    "sample_state",
+_TEXTS = tuple(f.name for f in SCHEMA if pa.types.is_string(f.type))
+# A seed is a name of 63 bits, which a float would round.
+_NUMBERS = tuple(
+    f.name for f in SCHEMA if (pa.types.is_integer(f.type) or pa.types.is_floating(f.type)) and f.name != "seed"
 )
-_NUMBERS = tuple(n for n in SCHEMA.names if n not in _LISTS and n not in (*_TEXTS, "loss_params", "digest", "seed"))
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,6 @@ def tidy(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     rows = frame.reindex(columns=list(SCHEMA.names)).copy()
     for name in _NUMBERS:
         rows[name] = pd.to_numeric(rows[name], errors="coerce").astype(np.float64).replace([np.inf, -np.inf], np.nan)
-    # A seed is a name of 63 bits, which a float would round.
     rows["seed"] = pd.array([_whole(v) for v in rows["seed"]], dtype="Int64")
     for name in _TEXTS:
         rows[name] = [v if isinstance(v, str) else None for v in rows[name]]

@@ -1,8 +1,7 @@
 """What a perfect generator scores: the noise floors that every distance is read against.
 
 A finite sample of the target itself lies at a distance from the target. Here are the sizes of those distances
-for independent draws, and the deterministic noise that brings them down to 1/(2n). The distances are in
-``scoring``.
+for independent draws. The distances are in ``scoring``.
 """
 
 from __future__ import annotations
@@ -11,30 +10,14 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.targets import Target
-
-Float64 = NDArray[np.float64]
 
 #: Up to this n the mean of D_n is integrated from its exact law; above, the series errs by less than 5e-5 of it.
 EXACT_MEAN_UP_TO = 1000
 
 #: Largest relative error of the integral behind the W1 floor.
 W1_TOLERANCE = 1e-6
-
-
-def stratified_noise(n: int) -> Float64:
-    """The midpoints (i - 1/2)/n, i = 1..n, ascending, float64, shape (n,).
-
-    Sent through a law's quantile function they have KS distance 1/(2n) and W1 0 (by ``scoring``'s formula):
-    the least that n points can have. They are not independent, so no p-value can be had from them.
-
-    Raises:
-        ValueError: n < 1.
-    """
-    _check(n)
-    return (np.arange(n) + 0.5) / n
 
 
 def w1_floor(n: int, target: Target) -> float | None:
@@ -60,7 +43,7 @@ def floors(n: int, target: Target | None = None) -> dict[str, float | None]:
     """The floors at sample size n: what a generator that has learned the target exactly would score.
 
     Keys: ``ks_mean``, ``ks_median``, ``ks_p95``, ``ks_p99`` of the KS distance of n independent draws, the same for
-    every target; ``ks_stratified`` = 1/(2n) on ``stratified_noise``; with a target also ``w1_mean`` (``w1_floor``).
+    every target; ``ks_stratified`` = 1/(2n) on ``noise.midpoints``; with a target also ``w1_mean`` (``w1_floor``).
 
     Raises:
         ValueError: n < 1.

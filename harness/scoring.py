@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import InputError
-from harness.floors import floors, stratified_noise
+from harness.floors import floors
+from harness.noise import midpoints
 from harness.targets import Target
 
 Float64 = NDArray[np.float64]
@@ -76,7 +77,7 @@ class Scores:
 def score(stratified_PS: Samples, iid_PS: Samples, target: Target, levels: Sequence[float] = ()) -> Scores:
     """Every committed score of P members.
 
-    ``stratified_PS`` is what the generators make of ``floors.stratified_noise``: all distances, ``sample_state`` and
+    ``stratified_PS`` is what the generators make of ``noise.evenly_spread``: all distances, ``sample_state`` and
     the quantiles at ``levels`` (each in [0, 1]; x_(i) is the quantile at (i - 1/2)/S) are taken from it.
     ``iid_PS`` is what they make of fresh independent noise, of any size: the KS test, whose p-value needs
     independence, is taken from it.
@@ -163,8 +164,8 @@ def _measure(x_PS: Samples, target: Target, levels: Sequence[float]) -> dict[str
     columns = {name: np.full(members, np.nan) for name in DISTANCES}
     columns["ks"][:] = 1.0
     columns["quantiles"] = np.full((members, len(levels)), np.nan)
-    grid_S = target.quantile(stratified_noise(n)) if n else np.empty(0)
-    middle_S = (np.arange(n) + 0.5) / max(1, n)
+    middle_S = midpoints(n) if n else np.empty(0)
+    grid_S = target.quantile(middle_S)
     for rows, sorted_PS in _finite_rows(x_PS):
         u_PS = target.cdf(sorted_PS)
         columns["ks"][rows] = _ks(u_PS)

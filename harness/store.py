@@ -37,7 +37,7 @@ from harness.errors import InputError, StoreError
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2
 
 #: Where sweeps lie unless another folder is named.
 SWEEPS = Path("sweeps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from numpy.typing import NDArray
 from harness.engines.base import Engine, Progress, Trained
 from harness.engines.threads import single_threaded
 from harness.errors import InputError
-from harness.floors import stratified_noise
 from harness.networks import generate
+from harness.noise import NOISES, evenly_spread
 from harness.population import Group, Member, groups
 from harness.scoring import Scores, ks_distance, score
-from harness.spec import Train
+from harness.spec import Shape, Train
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS
 from harness.streams import Stream, uniforms
 
@@ -76,31 +77,41 @@ def _out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def samples(group: Group, theta_PW: NDArray[np.floating], noise_PS: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each generator makes of its row of noise, (P, S); one member at a time, so that no bit depends on P."""
+def score_noise(study_seed: int, seed: int, shape: Shape) -> NDArray[np.float64]:
+    """The independent draws of noise (S, Z) that a member's KS test is taken on."""
+    count = SCORE_DRAWS * shape.latent
+    u_C = uniforms(study_seed, torch.tensor([seed]), Stream.SCORE, range(1), count)[0, 0].double().numpy()
+    return NOISES[shape.noise](u_C.reshape(SCORE_DRAWS, shape.latent))
+
+
+def samples(group: Group, theta_PW: NDArray[np.floating], noises: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """What each generator makes of its own noise (S, Z), as (P, S); one member at a time, so no bit depends on P."""
     theta = torch.from_numpy(np.ascontiguousarray(theta_PW))
-    noise = torch.from_numpy(noise_PS)
     with single_threaded():
-        made = [generate(group.generator, theta[p : p + 1], noise[p]).double().numpy() for p in range(len(theta))]
+        made = [
+            generate(group.generator, theta[p : p + 1], torch.from_numpy(noise_SZ)).double().numpy()
+            for p, noise_SZ in zip(range(len(theta)), noises, strict=False)
+        ]
     return np.concatenate(made)
 
 
+def _even_noise(shape: Shape) -> Iterable[NDArray[np.float64]]:
+    return itertools.repeat(evenly_spread(shape.noise, SCORE_DRAWS, shape.latent))
+
+
 def _snapshot_measure(group: Group) -> Any:
-    noise_S = stratified_noise(SCORE_DRAWS)
+    noises = _even_noise(group.shape)
 
     def measure(theta_PW: NDArray[np.floating]) -> Mapping[str, NDArray[np.float64]]:
-        x_PS = samples(group, theta_PW, np.broadcast_to(noise_S, (len(theta_PW), SCORE_DRAWS)).copy())
-        return {"ks": ks_distance(x_PS, group.target)}
+        return {"ks": ks_distance(samples(group, theta_PW, noises), group.target)}
 
     return measure
 
 
 def _rows(group: Group, trained: Trained, engine: Engine) -> list[Row]:
     members = group.members
-    stratified_PS = np.broadcast_to(stratified_noise(SCORE_DRAWS), (len(members), SCORE_DRAWS)).copy()
-    seeds_P = torch.tensor([m.seed for m in members])
-    iid_PS = uniforms(members[0].study_seed, seeds_P, Stream.SCORE, range(1), SCORE_DRAWS)[0].double().numpy()
-    made_PS, made_iid_PS = (samples(group, trained.theta_g_PW, noise) for noise in (stratified_PS, iid_PS))
+    drawn = (score_noise(member.study_seed, member.seed, member.shape) for member in members)
+    made_PS, made_iid_PS = (samples(group, trained.theta_g_PW, noises) for noises in (_even_noise(group.shape), drawn))
     scores = score(made_PS, made_iid_PS, group.target, QUANTILE_LEVELS)
     return [_row(member, p, trained, scores, engine) for p, member in enumerate(members)]
 
@@ -145,7 +156,7 @@ def _definition(member: Member, engine: Engine) -> Row:
         "target": member.target.text,
         "study_seed": member.study_seed,
         "seed": member.seed,
-        **member.shape.model_dump(exclude={"snapshots"}),
+        **member.shape.model_dump(mode="json", exclude={"snapshots"}),
         **member.settings.model_dump(),
         "engine": engine.identity,
     }

@@ -1,11 +1,16 @@
 """What the discriminator reads of a minibatch, and so how many decisions it makes about it.
 
 A view turns a minibatch ``x_PB`` into ``features_PKN``: K decisions, each on N numbers. The loss of a member is the
-mean over its K decisions.
+mean over its K decisions. A member's features are a function of its own row: no bit depends on the other rows.
+
+Source of raw, variances, diffs and moments: the four input modes of D. Nag, "Generative Adversarial Networks (GANs)
+in 50 lines of code (PyTorch)", 2017, and its script's later revisions.
 """
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,30 +18,87 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from harness.errors import InputError
+
+#: Largest m of ``pack``: the largest minibatch there is.
+MOST_PACKED = 10**6
+
 
 @dataclass(frozen=True)
 class View:
-    """One way of reading a minibatch: ``decisions`` and ``inputs`` give K and N for a batch size."""
+    """One way of reading a minibatch: ``decisions`` and ``inputs`` give K and N for a batch size.
+
+    ``name`` is its canonical text, which ``parse_view`` reads. The batch size must be a multiple of ``divisor``.
+    """
 
     name: str
     meaning: str
     decisions: Callable[[int], int]
     inputs: Callable[[int], int]
     features: Callable[[Tensor], Tensor]
+    divisor: int = 1
 
 
 def _raw(x_PB: Tensor) -> Tensor:
     return x_PB.unsqueeze(1)
 
 
+def _deviations(x_PB: Tensor) -> Tensor:
+    # The script turns the mean into a Python number, so no gradient passes through it: detach is part of the recipe.
+    return x_PB - x_PB.mean(dim=1, keepdim=True).detach()
+
+
 def _variances(x_PB: Tensor) -> Tensor:
-    # The seed turns the mean into a Python number, so no gradient passes through it: detach is part of the recipe.
-    mean_P1 = x_PB.mean(dim=1, keepdim=True).detach()
-    return torch.cat([x_PB, (x_PB - mean_P1).square()], dim=1).unsqueeze(1)
+    return torch.cat([x_PB, _deviations(x_PB).square()], dim=1).unsqueeze(1)
+
+
+def _diffs(x_PB: Tensor) -> Tensor:
+    return torch.cat([x_PB, _deviations(x_PB)], dim=1).unsqueeze(1)
+
+
+def _moments(x_PB: Tensor) -> Tensor:
+    # About a value of the minibatch itself, so that a constant one has a variance of exactly 0. The variance is
+    # replaced before the root is taken: where a root of 0 is masked afterwards its gradient is 0 times infinity.
+    shift_P1 = x_PB[:, :1].detach()
+    offset_PB = x_PB - shift_P1
+    mean_P1 = offset_PB.mean(dim=1, keepdim=True)
+    deviation_PB = offset_PB - mean_P1
+    variance_P1 = deviation_PB.square().mean(dim=1, keepdim=True)
+    spread_P1 = variance_P1 > 0
+    root_P1 = torch.where(spread_P1, variance_P1, 1).sqrt()
+    z_PB = deviation_PB / root_P1
+    square_PB = z_PB.square()
+    parts = [
+        shift_P1 + mean_P1,
+        torch.where(spread_P1, root_P1, 0),
+        (square_PB * z_PB).mean(dim=1, keepdim=True),
+        square_PB.square().mean(dim=1, keepdim=True) - 3,
+    ]
+    return torch.cat(parts, dim=1).unsqueeze(1)
+
+
+def _sorted(x_PB: Tensor) -> Tensor:
+    # Stable, so that among equal values the gradient always goes to the same ones.
+    return torch.sort(x_PB, dim=1, stable=True).values.unsqueeze(1)
 
 
 def _sample(x_PB: Tensor) -> Tensor:
     return x_PB.unsqueeze(2)
+
+
+def pack(m: int) -> View:
+    """The view of ``m`` consecutive values a decision: K = B/m, N = m, for B a multiple of m.
+
+    Source: Lin, Khetan, Fanti, Oh 2018, "PacGAN", arXiv:1712.04086.
+    """
+    return View(
+        f"pack(m={m})",
+        f"{m} consecutive values of the minibatch a decision: packing, against mode collapse",
+        decisions=lambda batch: batch // m,
+        inputs=lambda batch: m,
+        features=lambda x_PB: x_PB.reshape(len(x_PB), -1, m),
+        divisor=m,
+    )
 
 
 _ALL = (
@@ -56,22 +118,55 @@ _ALL = (
         features=_variances,
     ),
     View(
+        "diffs",
+        "the values and their deviations from the minibatch mean (a constant to the gradient), as one vector",
+        decisions=lambda batch: 1,
+        inputs=lambda batch: 2 * batch,
+        features=_diffs,
+    ),
+    View(
+        "moments",
+        "mean, standard deviation (divisor n), skewness and excess kurtosis of the minibatch: four numbers; "
+        "0, 0 and -3 for the last three of a constant minibatch",
+        decisions=lambda batch: 1,
+        inputs=lambda batch: 4,
+        features=_moments,
+    ),
+    View(
+        "sorted",
+        "the values in ascending order as one vector: one decision about the set, whatever the order drawn",
+        decisions=lambda batch: 1,
+        inputs=lambda batch: batch,
+        features=_sorted,
+    ),
+    View(
         "sample",
         "each value by itself: the textbook GAN, one decision a value",
         decisions=lambda batch: batch,
         inputs=lambda batch: 1,
         features=_sample,
     ),
+    pack(2),
 )
 
-#: Every view by its name.
+#: Every view by its text; of ``pack``, which has one for each m, the one of m = 2.
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
+
+_PACK = re.compile(r"\s*pack\s*\(\s*m\s*=\s*([0-9]{1,9})\s*\)\s*")
 
 
 def parse_view(text: str) -> View:
-    """The view that a name stands for.
+    """The view that a text names, ``raw`` or ``pack(m=4)``; its ``name`` is the canonical text.
 
     Raises:
-        InputError: no view has that name.
+        InputError: there is no such view.
     """
-    return VIEWS[text]
+    if found := VIEWS.get(text.strip()):
+        return found
+    packed = _PACK.fullmatch(text)
+    if packed and 1 <= int(packed[1]) <= MOST_PACKED:
+        return pack(int(packed[1]))
+    near = difflib.get_close_matches(text[:200], VIEWS, n=1, cutoff=0.5)
+    shown = repr(text) if len(text) <= 60 else f"{text[:57]!r}..."
+    hint = f"; nearest: {near[0]!r}" if near else ""
+    raise InputError(f"got {shown}{hint}; allowed: {', '.join(VIEWS)}, with any m that divides the batch")

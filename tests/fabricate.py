@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from harness.spec import Train
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS, Store
 
 LOC, SCALE, STEPS, DRAWS = 4.0, 1.25, 2000, 10_000
 _LEVELS = np.asarray(QUANTILE_LEVELS)
+#: The setting of every member but for its learning rates: two values are not the default.
+_TRAIN = Train(steps=STEPS, hidden=16, lr_decay=1.0).model_dump(mode="json", exclude={"snapshots"})
 _SNAPSHOTS = np.unique(np.geomspace(10, STEPS, 16).astype(int))
 
 
@@ -78,8 +81,11 @@ def _snapshots(arm: FabricatedArm, loc: float, scale: float, reached: int) -> di
         "loss_g": np.exp(-4 * done) if arm.loss == "flipped_labels" else math.log(2) + 3 * ks,
         "real_mean": np.full(steps.size, LOC), "real_sd": np.full(steps.size, SCALE),
         "fake_mean": locs, "fake_sd": scales, "grad_norm_d": 0.1 + ks, "grad_norm_g": 0.05 + ks,
+        "d_real": 0.5 + ks / 2, "d_fake": 0.5 - ks / 2, "penalty": np.full(steps.size, np.nan),
     }  # fmt: skip
-    lists = {f"snapshot_{name}": columns[name].tolist() for name in SNAPSHOT_COLUMNS}
+    lists = {
+        f"snapshot_{name}": [None if math.isnan(v) else v for v in columns[name].tolist()] for name in SNAPSHOT_COLUMNS
+    }
     return {"snapshot_step": steps.tolist(), **lists}
 
 
@@ -133,8 +139,7 @@ def _member(
     return {
         "key": key, "stage": stage, "round": round_, "arm": arm.label, "trial": trial, "loss": arm.loss,
         "loss_params": dict(arm.params), "view": arm.view, "target": f"norm(loc={LOC:g}, scale={SCALE:g})",
-        "study_seed": rng_seed, "seed": seed, "steps": STEPS, "batch": 100, "hidden": 16, "d_steps": 1, "g_steps": 1,
-        "lr_d": lr[0], "lr_g": lr[1], "beta1": 0.9, "beta2": 0.999, "lr_decay": 1.0, "ema": 0.0, "weight_clip": 0.0,
+        "study_seed": rng_seed, "seed": seed, **_TRAIN, "lr_d": lr[0], "lr_g": lr[1],
         "engine": "fabricated", **scores, **snapshots, "digest": hashlib.sha256(key.encode()).hexdigest(),
         "generator": own.standard_normal(8).astype(np.float32).tolist() if stage == "confirm" else None,
     }  # fmt: skip

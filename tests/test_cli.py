@@ -104,19 +104,61 @@ def test_losses_as_json_holds_every_variant(tmp_path: Path) -> None:
     assert [p["interval"] for p in rows["generator_label"]["parameters"]] == ["[0, 1]"]
 
 
-@pytest.mark.parametrize(("columns", "unbroken"), [(80, 24), (160, 100)])
-def test_losses_is_readable_at_any_width(columns: int, unbroken: int, tmp_path: Path) -> None:
-    """No line is wider than the terminal; names, sources, limits and formulas up to a length stand on one line."""
+@pytest.mark.parametrize("columns", [80, 160])
+def test_losses_is_a_table_at_any_width(columns: int, tmp_path: Path) -> None:
+    """Two lines an entry, none wider than the terminal: name and D's loss, then source, G's loss and three limits.
+
+    Names and sources are whole; a formula or a limit may be cut at the end, with an ellipsis.
+    """
     done = harness(tmp_path, "losses", COLUMNS=str(columns))
     assert (done.returncode, done.stderr) == (0, "")
-    assert max(map(len, done.stdout.splitlines())) <= columns
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= columns
     for row in catalogue():
-        words = [row["name"], row["citation"], *(p["interval"] for p in row["parameters"])]
-        words += [row[key] for key in ("generator", "discriminator", "generator_slope") if len(row[key]) <= unbroken]
-        assert [word for word in words if word not in done.stdout] == []
-        (line,) = (line for line in done.stdout.splitlines() if re.match(rf" {row['name']} +D ", line))
-        ends = [row[f"slope_at_{end}"] for end in ("minus_infinity", "zero", "plus_infinity")]
-        assert re.split(r"\s{2,}", line.strip())[-3:] == [end or "-" for end in ends]
+        # Names are distinct, so the first line that begins with one and a formula is that entry's.
+        number = next(i for i, line in enumerate(lines) if re.match(rf"{row['name']}  +\S", line))
+        first, second = re.split(r"\s{2,}", lines[number].strip()), re.split(r"\s{2,}", lines[number + 1].strip())
+        limits = (row[f"slope_at_{end}"] for end in ("minus_infinity", "zero", "plus_infinity"))
+        ends = [(limit if row["reads_logits"] else None) or "-" for limit in limits]
+        wanted = [row["name"], row["discriminator"], row["citation"], row["generator"], *ends]
+        for cell, word in zip((*first, *second), wanted, strict=True):
+            assert cell == word or (cell.endswith("…") and word.startswith(cell[:-1].rstrip())), row["name"]
+
+
+@pytest.mark.parametrize("name", ["minimax", "generator_label(t=0.25)", "hinge|minimax"])
+def test_a_loss_has_a_card(name: str, tmp_path: Path) -> None:
+    """The card is printed for a name, for values of its parameters, and for a combination; as JSON it is one object."""
+    printed, facts = harness(tmp_path, "losses", name), printed_json(harness(tmp_path, "losses", name, "--json"))
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert facts["name"] == name
+    words = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in printed.stdout.splitlines()}
+    assert words[name] == name
+    assert "D minimises" in words
+    assert facts["generator"] in printed.stdout
+    # By hand: -sigmoid(-oo) = 0, as G is minimax in the first and the last; sigmoid(-oo) - 1/4 = -1/4.
+    assert facts["slope_at_minus_infinity"] == ("-1/4" if "t=" in name else "0")
+
+
+def test_the_bare_name_keeps_parameters_as_symbols(tmp_path: Path) -> None:
+    """Without values the limits hold for all of them, and the allowed interval is given."""
+    facts = printed_json(harness(tmp_path, "losses", "generator_label", "--json"))
+    assert facts["slope_at_minus_infinity"] == "-t"
+    assert [p["interval"] for p in facts["parameters"]] == ["[0, 1]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("minimaxx", "no loss variant is called 'minimaxx'; nearest: minimax; all: "),
+        ("generator_label(t=2)", "t = 2 is outside [0, 1]"),
+        ("hinge|minimaxx", "no loss variant is called 'minimaxx'"),
+    ],
+)
+def test_a_card_of_nothing_is_refused(name: str, message: str, tmp_path: Path) -> None:
+    """An unknown name or a value out of range is one line on standard error, with exit status 2."""
+    done = harness(tmp_path, "losses", name)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert message in done.stderr
 
 
 # --- train ----------------------------------------------------------------------------------------------------------

@@ -22,9 +22,10 @@ from harness.errors import InputError
 from harness.losses import LOSSES
 from harness.population import groups
 from harness.targets import Target
+from harness.views import VIEWS
 
 
-@pytest.mark.parametrize("view", ["variances", "raw", "sample"])
+@pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("engine", BATCHED_PARAMS)
 def test_a_member_is_bitwise_the_same_in_any_population_and_slot(engine: Engine, view: str) -> None:
     """Alone, first, in the middle and last in populations of 2, 7, 16, 17, 64 and 70, and again after a repeat."""

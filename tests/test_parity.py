@@ -15,11 +15,12 @@ from scipy import stats
 from harness.engines.base import Engine, Trained
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
-from harness.floors import stratified_noise
+from harness.noise import evenly_spread
 from harness.population import Group, groups
 from harness.scoring import ks_distance
 from harness.targets import Target
 from harness.training import SCORE_DRAWS, train
+from harness.views import VIEWS
 
 STEPS = 50
 
@@ -73,29 +74,31 @@ def test_parity_would_fail_on_a_live_mean() -> None:
     assert relative_error(trained(ReferenceEngine(), group).theta_g_PW[0], flat_weights(loop.g)) > 2e-4
 
 
-@pytest.mark.parametrize("view", ["variances", "raw", "sample"])
+@pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize(
     "loss", ["minimax", "flipped_noise", "least_squares", "hinge", "wasserstein", "generator_label"]
 )
 def test_engines_agree_for_every_view_and_kind_of_loss(loss: str, view: str) -> None:
-    """batched (float32) stays within 1e-4 of reference (float64) for 20 steps, with every option on.
+    """batched (float32) stays within 1e-4 of reference (float64) for 20 steps (8 on moments), with many options on.
 
     Where the slopes on real and generated decisions cancel (hinge inside its margins, wasserstein), the gradients of
     D's biases behind linear units are 0 in exact arithmetic and rounding noise in any other, which Adam blows up to
     full steps: D's biases are left out there.
     """
     options = {"lr_d": 1e-3, "beta1": 0.5, "lr_decay": 0.5, "ema": 0.9, "weight_clip": 0.1, "d_steps": 2, "g_steps": 2}
-    (group,) = groups([member(loss, seed, view, batch=20, hidden=8, **options) for seed in range(2)])
+    # A generator near a constant has a third and fourth moment of float32's rounding: paths part after some steps.
+    steps = 8 if view == "moments" else 20
+    (group,) = groups([member(loss, seed, view, batch=20, hidden=8, steps=steps, **options) for seed in range(2)])
     engines = [ReferenceEngine(), BatchedEngine("cpu")]
     expected, found = (trained(engine, group) for engine in engines)
     assert relative_error(found.theta_g_PW, expected.theta_g_PW) < 1e-4
     compared = np.ones(group.discriminator.size, dtype=bool)
-    if loss in ("hinge", "wasserstein") and view == "sample":
+    if loss in ("hinge", "wasserstein") and group.view.decisions(20) > 1:
         for layer in group.discriminator.layers:
             compared[layer.bias : layer.stop] = False
     assert relative_error(found.theta_d_PW[:, compared], expected.theta_d_PW[:, compared]) < 1e-4
     for name, values in expected.snapshots.items():
-        if name != "ks" and (compared.all() or not name.startswith("loss_")):
+        if name not in ("ks", "penalty") and (compared.all() or not name.startswith(("loss_", "d_"))):
             assert relative_error(found.snapshots[name], values) < 1e-3, name
 
 
@@ -103,7 +106,7 @@ def literal_ks(view: str, seed: int, marks: tuple[int, ...]) -> list[float]:
     """KS distances of the literal float32 loop on its own random numbers, on stratified noise."""
     torch.set_num_threads(1)
     loop = SeedLoop(view, seed, torch.float32, own_randomness=True)
-    noise = torch.from_numpy(stratified_noise(SCORE_DRAWS)).float().unsqueeze(1)
+    noise = torch.from_numpy(evenly_spread("uniform", SCORE_DRAWS)).float()
     found = []
     for step in range(marks[-1]):
         loop.step(step)

@@ -39,6 +39,14 @@ CHANGES: dict[str, Any] = {
     "steps": 30,
     "batch": 64,
     "hidden": 32,
+    "hidden_g": 32,
+    "activations_g": ("elu",),
+    "activations_d": ("elu", "tanh"),
+    "noise": "normal",
+    "latent": 2,
+    "optimizer": "sgd",
+    "order": "simultaneous",
+    "schedule": "cosine",
     "d_steps": 2,
     "g_steps": 2,
     "snapshots": (1, 20),
@@ -47,8 +55,20 @@ CHANGES: dict[str, Any] = {
     "beta1": 0.5,
     "beta2": 0.9,
     "lr_decay": 0.5,
+    "penalty_decay": 0.5,
     "ema": 0.99,
+    "replay": 0.5,
+    "instance_noise": 0.1,
     "weight_clip": 0.01,
+    "spectral_norm": 1.0,
+    "r1": 0.1,
+    "r2": 0.1,
+    "zero_gp": 0.1,
+    "gp": 0.1,
+    "one_sided_gp": 0.1,
+    "dragan": 0.1,
+    "wgan_div": 0.1,
+    "consensus": 0.1,
 }
 
 
@@ -89,6 +109,8 @@ def test_key_changes_with_every_field() -> None:
         member(loss="generator_label", params={"t": 0.5}),
         member(loss="generator_label", params={"t": 0.5000000000000001}),
         member(view="raw"),
+        member(view="pack(m=2)"),
+        member(view="pack(m=4)"),
         member(seed=1),
         member(study_seed=1),
         member(target=Target("norm", {"loc": 4.0, "scale": 1.5})),
@@ -152,11 +174,13 @@ def members(draw: st.DrawFn) -> Member:
     """Members of a few losses, views, targets, study seeds and shapes, so that many share a group."""
     return member(
         loss=draw(st.sampled_from(["minimax", "non_saturating", "wasserstein"])),
-        view=draw(st.sampled_from(["raw", "sample"])),
+        view=draw(st.sampled_from(["raw", "sample", "pack(m=4)"])),
         target=Target("norm", {"loc": 0.0, "scale": draw(st.sampled_from([1.0, 2.0]))}),
         study_seed=draw(st.integers(0, 1)),
         seed=draw(st.integers(0, 2)),
         hidden=draw(st.sampled_from([8, 16])),
+        hidden_g=draw(st.sampled_from([0, 4])),
+        latent=draw(st.sampled_from([1, 3])),
         lr_d=draw(st.sampled_from([1e-3, 1e-4])),
     )
 
@@ -185,12 +209,13 @@ def test_variants_stand_together_in_a_group(some: list[Member]) -> None:
 
 @given(one=members())
 def test_group_says_what_its_members_share(one: Member) -> None:
-    """Shape, target and view are the members'; the networks have its hidden units and read what the view shows.
+    """Shape, target and view are the members'; the networks have its hidden units and read noise and what is shown.
 
-    The view raw shows D a batch as one vector, the view sample one value: 100 or 1 inputs at the default batch.
+    The view raw shows D a batch as one vector, sample one value, pack four: 100, 1 or 4 inputs at the default batch.
+    The generator has D's number of hidden units unless it has its own.
     """
     (group,) = groups([one, replace(one, seed=7)])
     assert (group.shape, group.target, group.view.name) == (one.shape, one.target, one.view)
-    hidden = one.shape.hidden
-    assert group.generator.widths == (1, hidden, hidden, 1)
-    assert group.discriminator.widths == ({"raw": 100, "sample": 1}[one.view], hidden, hidden, 1)
+    hidden, own = one.shape.hidden, one.shape.hidden_g or one.shape.hidden
+    assert group.generator.widths == (one.shape.latent, own, own, 1)
+    assert group.discriminator.widths == ({"raw": 100, "sample": 1, "pack(m=4)": 4}[one.view], hidden, hidden, 1)

@@ -228,6 +228,27 @@ def test_all_members_diverged(tmp_path: Path) -> None:
     assert "1 (all values equal)" in text
 
 
+def test_only_settings_that_say_something_are_shown(small: Store) -> None:
+    """A column for each setting in which arms differ; what all share is told where it is not the default.
+
+    In the fabricated rows steps, hidden, lr_decay and, with one trial's rates for all, nothing else are set.
+    """
+    frame = small.frame()
+    frame["lr_d"] = 0.01
+    frame["lr_g"] = [1e-3 if arm == ARMS[0].label else 2e-3 for arm in frame["arm"]]
+    frame["activations_g"] = [["tanh"]] * len(frame)
+    frame["noise"] = ["normal" if arm == ARMS[0].label else "uniform" for arm in frame["arm"]]
+    page = compose(small.describe(), frame, compare_described(small.describe(), frame))
+    assert page.budget.columns[6:] == ("noise", "lr_g")
+    assert {line[0]: line[6:] for line in page.budget.lines} == {
+        ARMS[0].label: ("normal", "0.001"),
+        ARMS[1].label: ("uniform", "0.002"),
+    }
+    told, rest = page.shared.split(". ")
+    assert told == "steps 2000, hidden 16, activations_g tanh, lr_d 0.01, lr_decay 1"
+    assert rest == "Settings not named here are at their defaults"
+
+
 def test_long_tables_are_cut_and_say_so() -> None:
     """A table of one line too many leaves out one and counts it."""
     table = table_of(pd.DataFrame({"seed": range(LONGEST + 1)}))

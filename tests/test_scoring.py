@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from harness.errors import InputError
-from harness.floors import stratified_noise
+from harness.noise import midpoints
 from harness.scoring import (
     DISTANCES,
     LOG_FLOOR,
@@ -88,7 +88,7 @@ def test_w1_is_that_of_scipy_to_a_fine_sample_of_the_law(drawn: tuple[Float64, T
     By the triangle inequality the second differs by no more than the two midpoint samples do from one another.
     """
     x_PS, target = drawn
-    coarse, fine = (target.quantile(stratified_noise(n)) for n in (x_PS.shape[1], 20_000))
+    coarse, fine = (target.quantile(midpoints(n)) for n in (x_PS.shape[1], 20_000))
     spacing = stats.wasserstein_distance(coarse, fine)
     for x_S, w1 in zip(x_PS, distances(x_PS, target)["w1"], strict=True):
         assert w1 == pytest.approx(stats.wasserstein_distance(x_S, coarse), rel=1e-9, abs=1e-12)
@@ -214,7 +214,7 @@ def test_empty_samples_and_populations_have_scores() -> None:
 
 def test_one_bad_sample_of_the_two_is_scored_by_itself() -> None:
     """A nonfinite independent sample has ks_iid 1 and p 0, and leaves the stratified scores as they are."""
-    good = SEED_LAW.quantile(stratified_noise(100))[None]
+    good = SEED_LAW.quantile(midpoints(100))[None]
     row = score(good, np.full((1, 7), np.nan), SEED_LAW).row(0)
     assert (row["ks_iid"], row["ks_pvalue"], row["sample_state"]) == (1.0, 0.0, "ordinary")
     assert row["ks"] == pytest.approx(1 / 200, abs=1e-12)
@@ -253,7 +253,7 @@ def test_anchors(law: Target, ks: float, w1: float | None) -> None:
     1/(2n) = 5e-5. The true W1 is the integral of |G - F|. The rounded numbers are those formulas' values.
     """
     gap = np.abs(law.frozen.cdf(GRID) - SEED_LAW.frozen.cdf(GRID))
-    measured = distances(law.quantile(stratified_noise(10_000))[None], SEED_LAW)
+    measured = distances(law.quantile(midpoints(10_000))[None], SEED_LAW)
     assert measured["ks"][0] == pytest.approx(gap.max(), abs=6e-5)
     assert measured["ks"][0] == pytest.approx(ks, abs=5e-4)
     assert measured["w1"][0] == pytest.approx(integrate.trapezoid(gap, GRID), rel=2e-3)

@@ -41,6 +41,7 @@ _VALUES: Mapping[pa.DataType, st.SearchStrategy[Any]] = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
     pa.float64(): st.floats(),
     pa.map_(pa.string(), pa.float64()): st.dictionaries(st.text(max_size=5), st.floats() | st.none(), max_size=3),
+    pa.list_(pa.string()): st.lists(st.text(max_size=5), max_size=3),
     pa.list_(pa.int32()): st.lists(st.integers(-(2**31), 2**31 - 1), max_size=3),
     pa.list_(pa.float32()): st.lists(st.floats(width=32) | st.none(), max_size=3),
     pa.list_(pa.float64()): st.lists(st.floats() | st.none(), max_size=3),

@@ -20,6 +20,7 @@ EXAMPLES = [
     Target("uniform", {"loc": -1.0, "scale": 3.0}),
     Target("expon", {"scale": 0.5}),
     Target("laplace", {"loc": 2.0}),
+    Target("logistic", {"loc": 2.0, "scale": 3.0}),
     Target("t", {"df": 2.5}),
     Target("lognorm", {"s": 0.8}),
     Target("gamma", {"a": 0.4}),
@@ -125,7 +126,8 @@ def test_every_continuous_law_is_offered() -> None:
 @pytest.mark.parametrize(
     ("law", "params", "said"),
     [
-        ("nrom", {}, "target.law: 'nrom' is not a continuous law of scipy.stats; nearest: 'norm'"),
+        ("nrom", {}, "target.law: 'nrom' is not a continuous law of scipy.stats, nor mixture; nearest: 'norm'"),
+        ("mixtures", {}, "nearest: 'mixture'"),
         ("lognormal", {}, "nearest: 'lognorm'"),
         ("poisson", {"mu": 1.0}, "target.law: 'poisson' is not a continuous law"),
         ("__class__", {}, "is not a continuous law"),

@@ -16,8 +16,8 @@ from harness.engines.base import Engine
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError
-from harness.floors import stratified_noise
 from harness.losses import LOSSES, Variant, fake, fake_mean, real, real_mean, softplus
+from harness.noise import NOISES, evenly_spread
 from harness.population import Group, Member, groups
 from harness.spec import Settings, Shape
 from harness.store import QUANTILE_LEVELS, SCHEMA, SNAPSHOT_COLUMNS
@@ -27,6 +27,9 @@ from harness.training import SCORE_DRAWS, Row, samples, train
 
 #: Not all of them end at the last step, and none at the end of a block of steps.
 SHAPE = Shape(steps=45, batch=20, hidden=8, snapshots=(1, 7, 40, 45))
+
+#: Another generator: its own width and depth, three dimensions of Gaussian noise.
+WIDE = SHAPE.model_copy(update={"hidden_g": 6, "latent": 3, "noise": "normal", "activations_g": ("tanh",)})
 
 #: Rates at which the squares of the logits overflow float32 within a few steps.
 WILD = {"lr_d": 1e6, "lr_g": 1e6}
@@ -48,7 +51,7 @@ def member(
     )
 
 
-#: Seven members of two losses, two shapes, many settings, one that diverges: three groups, interleaved.
+#: Eight members of two losses, three shapes, many settings, one that diverges: four groups, interleaved.
 COMPANY = (
     member(3, lr_g=1e-3),
     member(1, "least_squares", **WILD),
@@ -57,6 +60,7 @@ COMPANY = (
     member(3, lr_g=1e-3, lr_decay=1.0),
     member(3, target=Target("logistic", {"loc": 1.0, "scale": 2.0})),
     member(2**32 - 1, weight_clip=0.05, beta1=0.0),
+    member(3, shape=WIDE, gp=0.5),
 )
 
 
@@ -77,22 +81,19 @@ def text(row: Row) -> dict[str, str]:
 
 
 def test_scores_are_scipys_of_the_members_samples(company: list[Row]) -> None:
-    """KS on stratified noise and KS test on independent draws, from the row's own generator, as scipy computes them.
+    """KS on evenly spread noise and KS test on independent draws, from the row's own generator, as scipy computes them.
 
-    The samples are those of 10,000 stratified and 10,000 Philox draws; KS differs from scipy's by rounding alone.
+    The samples are those of 10,000 even points and of 10,000 times Z Philox draws, sent through the noise's quantile
+    function; KS differs from scipy's by rounding alone.
     """
     for one, row in zip(COMPANY, company, strict=True):
         if row["outcome"] != "scored":
             continue
-        noise = np.stack(
-            [
-                stratified_noise(SCORE_DRAWS),
-                uniforms(5, torch.tensor([one.seed]), Stream.SCORE, range(1), SCORE_DRAWS)[0, 0].double().numpy(),
-            ]
-        )
-        x_2S = samples(Group((one, one)), np.stack([row["generator"]] * 2), noise)
-        law = one.target.frozen
-        fixed, test = ks_1samp(x_2S[0], law.cdf), ks_1samp(x_2S[1], law.cdf)
+        law, latent = one.shape.noise, one.shape.latent
+        u = uniforms(5, torch.tensor([one.seed]), Stream.SCORE, range(1), SCORE_DRAWS * latent)[0, 0].double().numpy()
+        noises = [evenly_spread(law, SCORE_DRAWS, latent), NOISES[law](u).reshape(SCORE_DRAWS, latent)]
+        x_2S = samples(Group((one, one)), np.stack([row["generator"]] * 2), noises)
+        fixed, test = (ks_1samp(x_S, one.target.frozen.cdf) for x_S in x_2S)
         assert row["ks"] == pytest.approx(fixed.statistic, abs=1e-14)
         assert row["ks_iid"] == pytest.approx(test.statistic, abs=1e-14)
         assert row["ks_pvalue"] == pytest.approx(test.pvalue, rel=1e-9, abs=1e-300)
@@ -144,22 +145,27 @@ def test_rows_describe_their_member(company: list[Row]) -> None:
             "stopped_step",
             "stopped_tensor",
         }
-        asked = {**one.shape.model_dump(exclude={"snapshots"}), **one.settings.model_dump(), "seed": one.seed}
+        shape = one.shape.model_dump(mode="json", exclude={"snapshots"})
+        asked = {**shape, **one.settings.model_dump(), "seed": one.seed}
         assert {name: row[name] for name in asked} == asked
         assert (row["loss"], row["loss_params"], row["study_seed"]) == (one.loss, dict(one.loss_params), 5)
         assert (row["target"], row["engine"]) == (one.target.text, "batched/1/cpu")
 
 
 def test_snapshots_of_scored_members_are_finite(company: list[Row]) -> None:
-    """A number in every column at every mark (these losses have all parts); the last KS is the score."""
+    """A number in every column at every mark (these losses have all parts), but no penalty where there is none; the
+    last KS is the score."""
     scored = [(one, row) for one, row in zip(COMPANY, company, strict=True) if row["outcome"] == "scored"]
-    assert len(scored) == 6
+    assert len(scored) == 7
     for one, row in scored:
         assert row["snapshot_step"] == list(one.shape.snapshots)
         for name in SNAPSHOT_COLUMNS:
             values = row[f"snapshot_{name}"]
             assert len(values) == len(one.shape.snapshots)
-            assert all(math.isfinite(v) for v in values)
+            if name == "penalty" and not one.settings.gp:
+                assert values == [None] * len(values)
+            else:
+                assert all(math.isfinite(v) for v in values)
         assert row["snapshot_ks"][-1] == row["ks"]
         assert all(1 / (2 * SCORE_DRAWS) <= v <= 1 for v in row["snapshot_ks"])
 
@@ -213,6 +219,6 @@ class Refusing(ReferenceEngine):
 
 def test_a_refused_group_stops_all_before_anything_is_trained() -> None:
     """The engine's own words, and no group of the population is trained, not even those it would take."""
-    assert len(groups(COMPANY)) == 3
+    assert len(groups(COMPANY)) == 4
     with pytest.raises(InputError, match="engine refusing: 8 hidden units are too many"):
         rows_of((COMPANY[3], COMPANY[0]), Refusing())

@@ -61,7 +61,7 @@ def from_table(data: dict[str, Any], overrides: Sequence[str], shown: str) -> Ex
             _apply(data, override)
         for key in _DERIVED:
             if key in data:
-                raise InputError(unknown_key(key, known_keys()))
+                raise InputError(unknown_key(key, known_keys(), beside(key)))
         experiment = Experiment.model_validate(data)
         check_memory(experiment)
     except ValidationError as error:
@@ -75,6 +75,13 @@ def known_keys() -> list[str]:
     """Every dotted key that a file may set, without loss parameters in the space and shapes of the target's law."""
     listed = list(keys(Experiment, _DERIVED))
     return [*listed, "target.law", "target.loc", "target.scale", *(f"search.space.{key}" for key in SEARCHABLE)]
+
+
+def beside(key: str) -> list[str]:
+    """The keys of the table that a dotted key would lie in; of the file itself where there is no such table."""
+    known = known_keys()
+    found = [other for other in known if other.rpartition(".")[0] == key.rpartition(".")[0]]
+    return found or [other for other in known if "." not in other]
 
 
 def parse(content: bytes) -> dict[str, Any]:
@@ -150,7 +157,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
     known = known_keys()
     free = re.fullmatch(r"target\.\w{1,60}|search\.space\.\w{1,60}(?:\.(?:low|high|log|choices))?", key)
     if key not in known and not free:
-        raise InputError(f"--set: {unknown_key(key, known)}")
+        raise InputError(f"--set: {unknown_key(key, known, beside(key))}")
     *tables, leaf = key.split(".")
     for table in tables:
         data = data.setdefault(table, {})

@@ -173,11 +173,15 @@ def _sweep_params(spec: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _trial_params(row: Row) -> dict[str, str]:
-    numbers = {name: row[name] for name in HYPERPARAMETERS}
+    values = {name: row[name] for name in HYPERPARAMETERS}
     for name, value in row["loss_params"].items() if row["loss_params"] else ():
-        numbers[f"loss.{name}" if name in numbers else name] = value
-    finite = {k: str(v) for k, v in numbers.items() if v is not None and math.isfinite(v)}
-    return {"loss": str(row["loss"]), "view": str(row["view"]), **finite}
+        values[f"loss.{name}" if name in values else name] = value
+    told = {k: ", ".join(v) if isinstance(v, list) else str(v) for k, v in values.items() if _is_known(v)}
+    return {"loss": str(row["loss"]), "view": str(row["view"]), **told}
+
+
+def _is_known(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _confirm_values(rows: Sequence[Row], success_ks: float) -> dict[str, float]:

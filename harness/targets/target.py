@@ -1,4 +1,4 @@
-"""What is to be learned: a continuous law of scipy.stats, by name and parameters.
+"""What is to be learned: a continuous law by name and parameters, of scipy.stats or of this package.
 
 Knows nothing of networks or scores. A target is sampled through its quantile function, so that the same
 uniform draws give the same data on every engine.
@@ -20,12 +20,25 @@ from numpy.typing import NDArray
 from scipy import special
 
 from harness.errors import InputError
+from harness.targets.mixture import mixture
 
 Float64 = NDArray[np.float64]
 
-#: Quantiles of standard laws without the argument checks of scipy.stats, which take 15 times the arithmetic of the
-#: Gaussian's; the data of every training step pass through here.
-_STANDARD_QUANTILES: dict[str, Callable[[Float64], Float64]] = {"norm": special.ndtri}
+#: Quantiles of standard laws, of u and the law's shapes, without the argument checks of scipy.stats, which take 15
+#: times the arithmetic of the Gaussian's; the data of every training step pass through here. Each is the formula that
+#: scipy.stats uses itself, so the bits are the same.
+_STANDARD_QUANTILES: dict[str, Callable[..., Any]] = {
+    "norm": special.ndtri,
+    "uniform": lambda u: u,
+    "expon": lambda u: -special.log1p(-u),
+    "laplace": lambda u: np.where(u > 0.5, -np.log(2 * (1 - u)), np.log(2 * u)),
+    "logistic": special.logit,
+    "lognorm": lambda u, s: np.exp(s * special.ndtri(u)),
+    "t": lambda u, df: special.stdtrit(df, u),
+}
+
+#: Laws that scipy.stats has not, from their parameters.
+_OWN_LAWS: dict[str, Callable[[Mapping[str, float]], Any]] = {"mixture": mixture}
 
 
 def continuous_laws() -> tuple[str, ...]:
@@ -35,11 +48,17 @@ def continuous_laws() -> tuple[str, ...]:
     return tuple(sorted(n for n in dir(stats) if isinstance(getattr(stats, n), stats.rv_continuous)))
 
 
+def starting_params(law: str) -> dict[str, float]:
+    """What a law's parameters are where nothing is said of them: loc 0 and scale 1 of a law of scipy.stats."""
+    return {} if law in _OWN_LAWS else {"loc": 0.0, "scale": 1.0}
+
+
 @dataclass(frozen=True)
 class Target:
     """A continuous law F of the real line, e.g. ``Target("norm", {"loc": 4.0, "scale": 1.25})``.
 
-    ``law`` is a name of scipy.stats, ``params`` its shape parameters with ``loc`` and ``scale``.
+    ``law`` is a name of scipy.stats, with ``params`` its shape parameters, ``loc`` and ``scale``; or "mixture", of
+    Gaussian laws, with ``params`` weight1, loc1, scale1, weight2, ... (``harness.targets.mixture``).
 
     Raises:
         InputError: the law is unknown, or its parameters are missing, unknown or outside their domain.
@@ -57,15 +76,17 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """The target that ``text`` names, inverse to ``text``: ``norm(loc=4, scale=1.25)``; left out: loc 0, scale 1.
+        """The target that a text such as ``norm(loc=4, scale=1.25)`` names: inverse to ``text``.
+
+        Parameters left out are those of ``starting_params``.
 
         Raises:
             InputError: the text is not of this form, or the law is none (see the class).
         """
         match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
-        params = {"loc": 0.0, "scale": 1.0}
         if match is None:
             raise InputError(f"target {text!r}: allowed: a law and its parameters, such as norm(loc=4, scale=1.25)")
+        params = starting_params(match[1])
         for item in filter(None, map(str.strip, (match[2] or "").split(","))):
             name, _, value = (part.strip() for part in item.partition("="))
             try:
@@ -81,14 +102,18 @@ class Target:
 
     @cached_property
     def frozen(self) -> Any:
-        """The frozen scipy law."""
+        """The law as scipy.stats freezes one: an object with ``cdf``, ``logcdf``, ``logsf``, ``ppf``, ``pdf``, ..."""
+        if own := _OWN_LAWS.get(str(self.law)):
+            return own(self.params)
         from scipy import stats
 
         law = getattr(stats, str(self.law), None)
         if not isinstance(law, stats.rv_continuous):
-            near = difflib.get_close_matches(str(self.law), continuous_laws(), n=1)
+            near = difflib.get_close_matches(str(self.law), [*continuous_laws(), *_OWN_LAWS], n=1)
             hint = f"; nearest: {near[0]!r}" if near else ""
-            raise InputError(f"target.law: {self.law!r} is not a continuous law of scipy.stats{hint}")
+            raise InputError(
+                f"target.law: {self.law!r} is not a continuous law of scipy.stats, nor {', '.join(_OWN_LAWS)}{hint}"
+            )
         shapes = tuple(s.strip() for s in law.shapes.split(",")) if law.shapes else ()
         allowed = (*shapes, "loc", "scale")
         unknown = sorted(set(self.params) - set(allowed))
@@ -133,8 +158,10 @@ class Target:
         u = np.asarray(u, dtype=np.float64)  # scipy would answer float32 in float32
         standard = _STANDARD_QUANTILES.get(self.law)
         if standard is not None:
-            # The order of scipy.stats, times scale and then plus loc: the same bits.
-            return np.asarray(standard(u) * self.params.get("scale", 1.0) + self.params.get("loc", 0.0))
+            shapes = {name: value for name, value in self.params.items() if name not in ("loc", "scale")}
+            with np.errstate(all="ignore"):
+                # The order of scipy.stats, times scale and then plus loc: the same bits.
+                return np.asarray(standard(u, **shapes) * self.params.get("scale", 1.0) + self.params.get("loc", 0.0))
         with np.errstate(all="ignore"):
             return np.asarray(self.frozen.ppf(u), dtype=np.float64)
 
