@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import harness.store
 from harness.errors import InputError, StoreError
-from harness.store import SCHEMA, Store
+from harness.store import FORMAT, SCHEMA, Store
 
 DESCRIPTION = {"uid": "0" * 32, "name": "größer", "spec": {"steps": 3}, "arms": []}
 
@@ -182,7 +182,7 @@ def test_parquet_of_others_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(harness.store, "SCHEMA", SCHEMA.remove(SCHEMA.get_field_index("w1")))
         store.commit(1, [ROW], {})
-    with pytest.raises(StoreError, match=r"000001\.parquet: has other columns than this program writes \(format 1\)$"):
+    with pytest.raises(StoreError, match=r"000001\.parquet: has other columns than this program writes \(format 2\)$"):
         store.population(1)
 
 
@@ -201,7 +201,7 @@ def test_description_comes_back(tmp_path: Path) -> None:
     assert not store.exists
     store.start(DESCRIPTION)
     assert store.exists
-    assert store.describe() == DESCRIPTION | {"format": 1}
+    assert store.describe() == DESCRIPTION | {"format": FORMAT}
     with pytest.raises(InputError, match=r"one: already holds a sweep$"):
         store.start(DESCRIPTION)
 
@@ -214,7 +214,7 @@ def test_description_is_missing(tmp_path: Path) -> None:
 
 def damaged_descriptions() -> Iterator[bytes]:
     """Every truncation of a description, and files that are not one: other JSON, no text, too deep."""
-    whole = json.dumps({"format": 1} | DESCRIPTION).encode()
+    whole = json.dumps({"format": FORMAT} | DESCRIPTION).encode()
     yield from (whole[:length] for length in range(len(whole)))
     yield from (b"[]", b"null", b'"format"', b"{}", b"\xff\xfe\x00", b"PAR1", b"[" * 10**5)
 
@@ -234,5 +234,5 @@ def test_damaged_description_is_refused(tmp_path: Path) -> None:
 def test_other_format_is_refused(tmp_path: Path, form: object) -> None:
     """A description of another format is refused by both formats' names."""
     (tmp_path / "sweep.json").write_text(json.dumps({"format": form} | DESCRIPTION))
-    with pytest.raises(StoreError, match=rf"sweep\.json: written in format {form}; this program reads format 1$"):
+    with pytest.raises(StoreError, match=rf"sweep\.json: written in format {form}; this program reads format 2$"):
         Store(tmp_path).describe()
