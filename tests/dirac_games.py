@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.dirac import Game, game, rules_of
-from analysis.theory import rules_in
-from analysis.turns import play
+from analysis.theory.dirac import Game, game, rules_of
+from analysis.theory.entries import rules_in
+from analysis.theory.turns import play
 from harness.losses import parse_variant
 
 

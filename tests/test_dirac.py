@@ -13,9 +13,9 @@ from dirac_games import forces, made, run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.dirac import Game, Rules, game, obstacle, rules_of
-from analysis.outcomes import course, frequency
-from analysis.turns import START, play
+from analysis.theory.dirac import Game, Rules, game, obstacle, rules_of
+from analysis.theory.outcomes import course, frequency
+from analysis.theory.turns import START, play
 from harness.losses import LOSSES
 from harness.penalties import PENALTIES, GradientPenalty
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.label_figure import label_figure
-from analysis.label_law import LabelLaw, label_law, main
-from analysis.label_verdicts import MIN_SEEDS, PREDICTIONS, Verdict, paragraph, verdicts
-from analysis.landing import arrival, landings, rhythm, settling, tail_median
+from analysis.label_law.__main__ import main
+from analysis.label_law.figure import label_figure
+from analysis.label_law.landing import arrival, landings, rhythm, settling, tail_median
+from analysis.label_law.table import LabelLaw, label_law
+from analysis.label_law.verdicts import MIN_SEEDS, PREDICTIONS, Verdict, paragraph, verdicts
 from harness.errors import InputError
 from harness.store import SCHEMA, Store
 

@@ -13,8 +13,10 @@ from dirac_games import made, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.dirac import game, obstacle
-from analysis.label_game import (
+from analysis.theory.__main__ import main
+from analysis.theory.dirac import game, obstacle
+from analysis.theory.entries import BESIDES, COLUMNS, ORDERS
+from analysis.theory.label_game import (
     R1_WEIGHT,
     label_escape,
     label_frequency,
@@ -23,7 +25,7 @@ from analysis.label_game import (
     parked,
     squares_threshold,
 )
-from analysis.rotation import (
+from analysis.theory.rotation import (
     angular_frequency,
     damped_pair,
     eigenvalues,
@@ -32,7 +34,6 @@ from analysis.rotation import (
     parked_offset,
     threshold,
 )
-from analysis.theory import BESIDES, COLUMNS, ORDERS, main
 from harness.losses import LOSSES, parse_variant
 
 

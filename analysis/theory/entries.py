@@ -1,28 +1,21 @@
 """Every loss of the registry on the Dirac-GAN: what happens, and whether that is what its entry predicts.
 
-    python -m analysis.theory [-o DIR]
-
-plays each entry with its default parameters and the ``needs`` that mean something there, in both orders of updates
-(or in the one that it needs), prints the table, and writes theory.md, theory.csv and theory.png to DIR.
+Each entry is played with its default parameters and the ``needs`` that mean something there, in both orders of updates,
+or in the one that it needs.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
-from analysis.dirac import Rules, game, obstacle, rules_of
-from analysis.outcomes import Course, course
-from analysis.turns import play
+from analysis.theory.dirac import Rules, game, obstacle, rules_of
+from analysis.theory.outcomes import Course, course
+from analysis.theory.turns import play
 from harness.losses import LOSSES, Variant, parse_variant, variant_text
 
 #: The orders that an entry is played in, unless it needs another.
@@ -151,39 +144,3 @@ def number(value: float, digits: int) -> str:
 
 
 HEADINGS = ("entry", "with", "order", "outcome", "freq", "max", "mean", "claim")
-
-
-def print_table(frame: pd.DataFrame, console: Console) -> None:
-    """Print the rows; a disagreement stands out."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("entry, with settings", *HEADINGS[2:]):
-        table.add_column(heading, no_wrap=heading in HEADINGS[4:], overflow="fold")
-    before = ""
-    for entry, settings, *rest in shown(frame):
-        told = f"{entry}, {settings}" if settings else entry
-        table.add_row("" if told == before else told, *rest, style="bold red" if rest[-1].startswith("not ") else None)
-        before = told
-    console.print(table)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Play every entry of the registry on the Dirac-GAN; print and write the table. Exit status 1 on disagreement."""
-    from analysis.theory_page import write_theory
-
-    parser = argparse.ArgumentParser(prog="python -m analysis.theory", description=main.__doc__)
-    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write theory.md, .csv and .png")
-    out = parser.parse_args(arguments).out
-    entries, others = registered(), besides()
-    console = Console()
-    print_table(pd.concat([entries, others], ignore_index=True), console)
-    wrong = disagreements(entries)
-    claims = int(entries["agrees"].ne("").sum())
-    console.print(f"\n{claims} predictions, {len(wrong)} of them contradicted by the game.")
-    if out is not None:
-        for path in write_theory(out, entries, others):
-            console.print(str(path), soft_wrap=True)
-    return 1 if len(wrong) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.dirac import STEP, Game, Rules
-from analysis.turns import STEPS, play
+from analysis.theory.dirac import STEP, Game, Rules
+from analysis.theory.turns import STEPS, play
 
 #: Nearer than this counts as there: half the smallest clip in use, within which a clipped D swings for ever. Damping
 #: by exp(-time/s) with s up to 280 is below it in the last quarter, damping like 1/sqrt(time) is not (0.07 for

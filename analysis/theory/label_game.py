@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.dirac import Rules, game
-from analysis.rotation import (
+from analysis.theory.dirac import Rules, game
+from analysis.theory.rotation import (
     angular_frequency,
     arrival_and_landing,
     eigenvalues,
@@ -16,7 +16,7 @@ from analysis.rotation import (
     parked_offset,
     threshold,
 )
-from analysis.turns import State, play
+from analysis.theory.turns import State, play
 from harness.losses import parse_variant
 
 #: Offsets are measured under this weight of R1.

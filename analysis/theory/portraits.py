@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import drawing
-from analysis.dirac import Game, game
 from analysis.drawing import INK, QUIET
-from analysis.outcomes import course
-from analysis.theory import rules_in, settings_text
-from analysis.turns import play
+from analysis.theory.dirac import Game, game
+from analysis.theory.entries import rules_in, settings_text
+from analysis.theory.outcomes import course
+from analysis.theory.turns import play
 from harness.losses import parse_variant
 
 #: What is drawn, with settings that replace the variant's needs.

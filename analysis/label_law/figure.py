@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis import drawing
 from analysis.drawing import INK, QUIET, Style
-from analysis.label_verdicts import law_of_d, law_of_rhythm, rhythm_scale, rhythmic
+from analysis.label_law.verdicts import law_of_d, law_of_rhythm, rhythm_scale, rhythmic
 
 _LAW_DASH = (0, (4, 2))
 _LOWEST = 1e-4

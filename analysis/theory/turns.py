@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analysis.dirac import STATE, STEP, Game, Rules
+from analysis.theory.dirac import STATE, STEP, Game, Rules
 
 State = tuple[float, float, float]
 START: State = (1.0, 0.0, 0.0)

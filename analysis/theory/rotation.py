@@ -16,7 +16,7 @@ import numpy as np
 import sympy
 from scipy.integrate import solve_ivp
 
-from analysis.dirac import STATE, Game
+from analysis.theory.dirac import STATE, Game
 from harness.errors import InputError
 from harness.losses import Variant
 

@@ -1,8 +1,5 @@
 """The label law on real networks: what became of the members of each generator label t, beside what theory says.
 
-``python -m analysis.label_law SWEEP [-o DIR]`` reads the folder of a sweep with arms ``generator_label(t=...)``, such
-as experiments/label_dial.toml makes, writes label_law.png and label_law.csv, and says which predictions hold.
-
 The law is derived on the Dirac-GAN (Mescheder et al. 2018, sec. 2, D(x) = psi x) for the generator's loss
 t softplus(-l) + (1-t) softplus(l), whose slope sigmoid(l) - t vanishes where D says t: for t < 1/2 the generator
 parks where D gives its data the probability t, for t >= 1/2 it comes to the data, where D says 1/2, and for t > 1/2
@@ -11,25 +8,17 @@ it rings around them with the angular frequency sqrt((t - 1/2)/2) in units of th
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis import drawing
 from analysis.compare import SUCCESS_KS
-from analysis.escaping import csv_cell, visible
 from analysis.intervals import bootstrap_interval, success_interval
-from analysis.label_figure import label_figure
-from analysis.label_verdicts import paragraph, verdicts
-from analysis.landing import landings, later
-from analysis.rows import LOST, read, select, spec_of
+from analysis.label_law.landing import landings, later
+from analysis.rows import LOST, select, spec_of
 from harness.errors import InputError
-from harness.store import Store, write_whole
 
 #: The variant whose arms are read, and its parameter.
 VARIANT, LABEL = "generator_label", "t"
@@ -91,41 +80,3 @@ def by_label(members: pd.DataFrame, after: float) -> pd.DataFrame:
 def _interval(name: str, values: pd.Series[Any]) -> dict[str, float | None]:
     found = bootstrap_interval(values.to_numpy(dtype=float))
     return {f"{name}_median": found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def write_label_law(folder: Path, out: Path) -> tuple[list[Path], str]:
-    """Write label_law.png and label_law.csv of the sweep in ``folder`` to ``out``; the paths, and the paragraph.
-
-    Raises:
-        StoreError: there is no sweep, or its description is damaged.
-        InputError: it has no arm of the variant.
-    """
-    law = label_law(*read(Store(folder)))
-    table = law.table.assign(view=[csv_cell(v) for v in law.table["view"]])
-    files = {
-        "label_law.png": drawing.png(label_figure(law.members, law.table, law.success_ks, law.later)),
-        "label_law.csv": table.to_csv(index=False, lineterminator="\n").encode(),
-    }
-    for name, data in files.items():
-        write_whole(out / name, data)
-    told = " ".join([paragraph(verdicts(law.members, law.table, law.later)), *law.remarks])
-    return [out / name for name in files], told
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw the label law of a sweep's folder and say which predictions hold; exit status 2 where there is none."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.label_law", description=main.__doc__)
-    parser.add_argument("folder", type=Path, metavar="SWEEP", help="the sweep's folder")
-    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write (default: SWEEP/report)")
-    options = parser.parse_args(arguments)
-    try:
-        paths, told = write_label_law(options.folder, options.out or options.folder / "report")
-    except InputError as error:
-        sys.stderr.write(f"{visible(error)}\n")
-        return 2
-    sys.stdout.write("".join(f"{path}\n" for path in paths) + f"\n{visible(told)}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

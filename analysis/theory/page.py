@@ -11,9 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis import drawing
 from analysis.escaping import markdown
-from analysis.label_game import label_law, landing
-from analysis.portraits import portraits
-from analysis.theory import HEADINGS, disagreements, shown
+from analysis.theory.entries import HEADINGS, disagreements, shown
+from analysis.theory.label_game import label_law, landing
+from analysis.theory.portraits import portraits
 from harness.store import write_whole
 
 

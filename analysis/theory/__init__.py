@@ -1,0 +1,1 @@
+"""The Dirac-GAN: every loss where the answer can be worked out, and the law of the generator's label."""
