@@ -73,9 +73,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def docs(session: nox.Session) -> None:
-    """Write docs/losses/ and docs/penalties.md again, from the records of losses and penalties."""
+    """Write docs/losses/, docs/penalties.md and docs/theory.md again, from the records of losses and penalties."""
     _install(session)
     _run(session, "python", "-m", "analysis.losses_docs")
+    _run(session, "python", "-m", "analysis.theory", "-o", "docs")
 
 
 @nox.session(venv_backend="none")

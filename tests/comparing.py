@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+import torch
 from conftest import member
 
 from harness.engines.base import Engine, Trained
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
+from harness.networks import Mlp
 from harness.population import Member, groups
 
 ENGINE_PARAMS = [
@@ -46,3 +51,19 @@ def others(count: int, **changes: object) -> list[Member]:
 def relative_error(value: np.ndarray, expected: np.ndarray) -> float:
     """Largest difference, in units of the largest expected value."""
     return float(np.abs(value - expected).max() / np.abs(expected).max())
+
+
+@contextlib.contextmanager
+def negated_last_layer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start every discriminator with the negative of its last layer."""
+    original = Mlp.initial
+
+    def initial(self: Mlp, u_PW: torch.Tensor) -> torch.Tensor:
+        theta = original(self, u_PW)
+        if self.activations == ("elu", "elu"):
+            theta[:, self.layers[-1].start :] *= -1
+        return theta
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Mlp, "initial", initial)
+        yield

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
-from comparing import BATCHED_PARAMS, ENGINE_PARAMS, bits, measured_mean, others, trained
+from comparing import BATCHED_PARAMS, ENGINE_PARAMS, bits, measured_mean, negated_last_layer, others, trained
 from conftest import member
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -83,24 +81,6 @@ def test_label_one_is_non_saturating_and_label_zero_is_flipped_labels(engine: En
     for t, loss in ((1.0, "non_saturating"), (0.0, "flipped_labels")):
         dial = trained(engine, [member("generator_label", 3, view, params={"t": t}, steps=30)])
         assert bits(dial, 0) == bits(trained(engine, [member(loss, 3, view, steps=30)]), 0)
-
-
-@contextlib.contextmanager
-def negated_last_layer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Start every discriminator with the negative of its last layer."""
-    from harness.networks import Mlp
-
-    original = Mlp.initial
-
-    def initial(self: Mlp, u_PW: torch.Tensor) -> torch.Tensor:
-        theta = original(self, u_PW)
-        if self.activations == ("elu", "elu"):
-            theta[:, self.layers[-1].start :] *= -1
-        return theta
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Mlp, "initial", initial)
-        yield
 
 
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
