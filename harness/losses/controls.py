@@ -16,6 +16,7 @@ from sympy import Integer
 from harness.losses.direct import Direct, Truth
 from harness.losses.formula import Variant
 from harness.losses.metadata import Citation, Outcome, Prediction
+from harness.losses.papers import SALIMANS_2016
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -250,12 +251,7 @@ MOMENTS_DIRECT = _control(
         text="sum over k = 1..4 of (mean u(x)^k - mean u(y)^k)^2, u(x) = (x - mean y)/sd y",
         loss=moments,
     ),
-    Citation(
-        key="salimans2016improved",
-        authors=("Tim Salimans", "Ian Goodfellow", "Wojciech Zaremba", "Vicki Cheung", "Alec Radford", "Xi Chen"),
-        year=2016,
-        title="Improved Techniques for Training GANs",
-        identifier="arXiv:1606.03498",
+    SALIMANS_2016.at(
         where="section 3.1",
         checked="programs that take the mean square of the difference of mean features, not the authors' own",
     ),

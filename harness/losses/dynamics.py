@@ -7,6 +7,7 @@ two shows the steps alone. For other bounds on D, such as the gradient penalty, 
 from __future__ import annotations
 
 from harness.losses.metadata import Citation, Prediction
+from harness.losses.papers import MESCHEDER_2017
 from harness.losses.penalised import CONVERGES, ON_DIRAC, preset
 from harness.losses.vanilla import NON_SATURATING
 from harness.losses.wasserstein import WASSERSTEIN
@@ -15,14 +16,9 @@ CONSENSUS = preset(
     "consensus",
     NON_SATURATING,
     {"consensus": 10.0, "order": "simultaneous"},
-    Citation(
-        key="mescheder2017numerics",
-        authors=("Lars Mescheder", "Sebastian Nowozin", "Andreas Geiger"),
-        year=2017,
-        title="The Numerics of GANs",
-        identifier="arXiv:1705.10461",
+    MESCHEDER_2017.at(
         checked="LMescheder/TheNumericsOfGANs, consensus_gan/optimizer.py, train.py and experiments/celebA/conopt.py "
-        "(half the squared length, non-saturating loss, weight 10; RMSprop there)",
+        "(half the squared length, non-saturating loss, weight 10; RMSprop there)"
     ),
     Prediction(
         "converges",

@@ -8,7 +8,7 @@ or the heuristic -T(fake) (``ns_*``; Nowozin et al. 2016, sec. 3.2). With u = p_
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sympy import Expr, Integer, exp, log, tanh
 
@@ -139,7 +139,7 @@ def _variant(row: Divergence, prefix: str, generator: Expr, claim: tuple[Dirac, 
         family="f_divergence",
         discriminator=-row.activation + row.conjugate.subs(real, fake),
         generator=generator.subs(real, fake),
-        citation=replace(NOWOZIN, where=where, checked=row.checked),
+        citation=NOWOZIN.at(where=where, checked=row.checked),
         prediction=Prediction(
             outcome,
             f"The {row.title}: a generator that cannot fit {row.misfit}. N(4, 1.25) can be fitted, so only the "

@@ -6,8 +6,6 @@ the learning rate, it changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sympy import Expr, Integer
 
 from harness.losses.formula import Variant
@@ -91,7 +89,7 @@ LK_LOGIT = Variant(
     generator=_distance(fake),
     parameters=(_k, _c_logit),
     # The same power of another argument: no publication is known that trains on it.
-    citation=replace(VEINER, where="its generator, of the logit instead of the probability", checked=""),
+    citation=VEINER.at(where="its generator, of the logit instead of the probability", checked=""),
     prediction=Prediction(
         "converges",
         "With c = 0 it seeks the boundary: Dirac settles without turning, k > 2 ever more slowly (within 0.0001 after "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 import sympy
@@ -96,6 +96,10 @@ class Citation:
     identifier: str = ""
     where: str = ""
     checked: str = ""
+
+    def at(self, where: str = "", checked: str = "") -> Citation:
+        """The same paper at another place, held against something else."""
+        return replace(self, where=where, checked=checked)
 
     def short(self) -> str:
         """Author-year form: ``Goodfellow et al. 2014``; ``unpublished`` without authors."""

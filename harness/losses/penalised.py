@@ -15,6 +15,16 @@ from types import MappingProxyType
 from harness.losses.formula import Variant
 from harness.losses.hinge import HINGE
 from harness.losses.metadata import Citation, Dirac, Equivalence, Prediction
+from harness.losses.papers import (
+    GULRAJANI_2017,
+    KODALI_2017,
+    MESCHEDER_2018,
+    MIYATO_2018,
+    PETZKA_2018,
+    SONDERBY_2017,
+    THANH_TUNG_2019,
+    WU_2018,
+)
 from harness.losses.relativistic import RPGAN
 from harness.losses.vanilla import NON_SATURATING
 from harness.losses.wasserstein import WASSERSTEIN
@@ -53,12 +63,7 @@ WGAN_GP = preset(
     "wgan_gp",
     WASSERSTEIN,
     {"gp": 10.0, **_GULRAJANI},
-    Citation(
-        key="gulrajani2017improved",
-        authors=("Ishaan Gulrajani", "Faruk Ahmed", "Martin Arjovsky", "Vincent Dumoulin", "Aaron Courville"),
-        year=2017,
-        title="Improved Training of Wasserstein GANs",
-        identifier="arXiv:1704.00028",
+    GULRAJANI_2017.at(
         where="eq. 3, algorithm 1",
         checked="igul222/improved_wgan_training, gan_toy.py (the formulas; its toy weight is 0.1, not 10)",
     ),
@@ -77,13 +82,7 @@ WGAN_LP = preset(
     "wgan_lp",
     WASSERSTEIN,
     {"one_sided_gp": 10.0, **_GULRAJANI},
-    Citation(
-        key="petzka2018regularization",
-        authors=("Henning Petzka", "Asja Fischer", "Denis Lukovnikov"),
-        year=2018,
-        title="On the regularization of Wasserstein GANs",
-        identifier="arXiv:1709.08894",
-    ),
+    PETZKA_2018,
     Prediction(
         "cycles",
         "Free below slope 1, so on Dirac it is the Wasserstein game there and circles with |psi| <= 1 for good. On "
@@ -99,14 +98,7 @@ WGAN_DIV = preset(
     "wgan_div",
     WASSERSTEIN,
     {"wgan_div": 2.0},
-    Citation(
-        key="wu2018wasserstein",
-        authors=("Jiqing Wu", "Zhiwu Huang", "Janine Thoma", "Dinesh Acharya", "Luc Van Gool"),
-        year=2018,
-        title="Wasserstein Divergence for GANs",
-        identifier="arXiv:1712.01026",
-        checked="eriklindernoren/PyTorch-GAN, wgan_div.py (k = 2, p = 6, on real and fake data)",
-    ),
+    WU_2018.at(checked="eriklindernoren/PyTorch-GAN, wgan_div.py (k = 2, p = 6, on real and fake data)"),
     Prediction(
         "rings",
         "The sixth power of the slope damps large slopes only: Dirac's circle shrinks ever more slowly (0.08 after "
@@ -144,13 +136,8 @@ DRAGAN = preset(
     "dragan",
     NON_SATURATING,
     {"dragan": 10.0, "beta1": 0.5, "beta2": 0.9},
-    Citation(
-        key="kodali2017convergence",
-        authors=("Naveen Kodali", "Jacob Abernethy", "James Hays", "Zsolt Kira"),
-        year=2017,
-        title="On Convergence and Stability of GANs",
-        identifier="arXiv:1705.07215",
-        checked="kodalinaveen3/DRAGAN, DRAGAN.ipynb (cross-entropy, non-saturating G, weight 10, decays 0.5 and 0.9)",
+    KODALI_2017.at(
+        checked="kodalinaveen3/DRAGAN, DRAGAN.ipynb (cross-entropy, non-saturating G, weight 10, decays 0.5 and 0.9)"
     ),
     Prediction(
         "cycles",
@@ -167,12 +154,7 @@ NS_R1 = preset(
     "ns_r1",
     NON_SATURATING,
     {"r1": 10.0},
-    Citation(
-        key="mescheder2018which",
-        authors=("Lars Mescheder", "Andreas Geiger", "Sebastian Nowozin"),
-        year=2018,
-        title="Which Training Methods for GANs do actually Converge?",
-        identifier="arXiv:1801.04406",
+    MESCHEDER_2018.at(
         where="section 4.1",
         checked="LMescheder/GAN_stability, gan_training/train.py and configs/default.yaml (reg_param 10, there without "
         "the paper's 1/2)",
@@ -191,13 +173,8 @@ NS_ZERO_GP = preset(
     "ns_zero_gp",
     NON_SATURATING,
     {"zero_gp": 10.0},
-    Citation(
-        key="thanhtung2019improving",
-        authors=("Hoang Thanh-Tung", "Truyen Tran", "Svetha Venkatesh"),
-        year=2019,
-        title="Improving Generalization and Stability of Generative Adversarial Networks",
-        identifier="arXiv:1902.03984",
-        checked="copies of the authors' function cal_gradpen with center = 0 (the penalty, not its weight)",
+    THANH_TUNG_2019.at(
+        checked="copies of the authors' function cal_gradpen with center = 0 (the penalty, not its weight)"
     ),
     Prediction(
         "converges",
@@ -213,12 +190,7 @@ SNGAN = preset(
     "sngan",
     HINGE,
     {"spectral_norm": 1.0, **_GULRAJANI},
-    Citation(
-        key="miyato2018spectral",
-        authors=("Takeru Miyato", "Toshiki Kataoka", "Masanori Koyama", "Yuichi Yoshida"),
-        year=2018,
-        title="Spectral Normalization for Generative Adversarial Networks",
-        identifier="arXiv:1802.05957",
+    MIYATO_2018.at(
         where="eqs. 16-17",
         checked="pfnet-research/sngan_projection, configs/sn_cifar10_unconditional.yml (hinge, 5 updates of D, decays "
         "0 and 0.9)",
@@ -238,14 +210,9 @@ NS_INSTANCE_NOISE = preset(
     "ns_instance_noise",
     NON_SATURATING,
     {"instance_noise": 1.0, "penalty_decay": 1.0},
-    Citation(
-        key="sonderby2017amortised",
-        authors=("Casper Kaae Sønderby", "Jose Caballero", "Lucas Theis", "Wenzhe Shi", "Ferenc Huszár"),
-        year=2017,
-        title="Amortised MAP Inference for Image Super-resolution",
-        identifier="arXiv:1610.04490",
+    SONDERBY_2017.at(
         checked="the authors' note inference.vc/instance-noise-a-trick-for-stabilising-gan-training (noise on both "
-        "kinds of data, fading); the standard deviation 1, near the target's, is this project's choice",
+        "kinds of data, fading); the standard deviation 1, near the target's, is this project's choice"
     ),
     Prediction(
         "converges",

@@ -12,6 +12,7 @@ from sympy import Rational, log
 from harness.losses.flipping import LABELLED
 from harness.losses.formula import Variant
 from harness.losses.metadata import Citation, Dirac, Equivalence, Labels, Parameter, Prediction, Uniform
+from harness.losses.papers import SALIMANS_2016
 from harness.losses.primitives import fake, real, softplus
 from harness.losses.vanilla import DIRAC, REAL_AS_FAKE
 
@@ -25,14 +26,7 @@ ONE_SIDED_SMOOTHING = Variant(
     discriminator=_ON_REAL + softplus(fake),
     generator=softplus(-fake),
     parameters=(_a,),
-    citation=Citation(
-        key="salimans2016improved",
-        authors=("Tim Salimans", "Ian Goodfellow", "Wojciech Zaremba", "Vicki Cheung", "Alec Radford", "Xi Chen"),
-        year=2016,
-        title="Improved Techniques for Training GANs",
-        identifier="arXiv:1606.03498",
-        where="sec. 3.4",
-    ),
+    citation=SALIMANS_2016.at(where="sec. 3.4"),
     prediction=Prediction(
         "rings",
         "The optimal D is a p_data/(p_data + p_g); smoothing barely changes the non-saturating game (Dirac amplitude "

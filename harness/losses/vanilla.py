@@ -6,8 +6,6 @@ What happens when D's labels are exchanged, random or softened is in ``flipping.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sympy import Integer
 
 from harness.losses.formula import Variant
@@ -29,8 +27,8 @@ GOODFELLOW = Citation(
     where="eq. 1",
     checked="the README of github.com/soumith/ganhacks, trick 2, which states the published generator loss",
 )  # fmt: skip
-GOODFELLOW_NON_SATURATING = replace(
-    GOODFELLOW, where="sec. 3, after eq. 1", checked="google/compare_gan, compare_gan/gans/loss_lib.py"
+GOODFELLOW_NON_SATURATING = GOODFELLOW.at(
+    where="sec. 3, after eq. 1", checked="google/compare_gan, compare_gan/gans/loss_lib.py"
 )
 
 CROSS_ENTROPY = softplus(-real) + softplus(fake)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.losses.formula import Variant
-from harness.losses.metadata import Citation, Dirac, Prediction
+from harness.losses.metadata import Dirac, Prediction
+from harness.losses.papers import ARJOVSKY_2017
 from harness.losses.primitives import fake, real
 from harness.losses.vanilla import DIRAC
 
@@ -12,12 +13,7 @@ WASSERSTEIN = Variant(
     family="wasserstein",
     discriminator=-real + fake,
     generator=-fake,
-    citation=Citation(
-        key="arjovsky2017wasserstein",
-        authors=("Martin Arjovsky", "Soumith Chintala", "Léon Bottou"),
-        year=2017,
-        title="Wasserstein GAN",
-        identifier="arXiv:1701.07875",
+    citation=ARJOVSKY_2017.at(
         where="algorithm 1",
         checked="martinarjovsky/WassersteinGAN, main.py (there with the sign of D turned: high means fake)",
     ),

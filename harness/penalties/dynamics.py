@@ -5,7 +5,7 @@ Descriptions only: they need the draws and gradients of both players, so the eng
 
 from __future__ import annotations
 
-from harness.losses.metadata import Citation
+from harness.losses.papers import MESCHEDER_2017, SONDERBY_2017
 from harness.penalties.penalty import Penalty
 
 INSTANCE_NOISE = Penalty(
@@ -17,13 +17,8 @@ INSTANCE_NOISE = Penalty(
     text="x <- x + sigma * N(0, 1) for everything that D reads",
     latex=r"x \leftarrow x + \sigma\, \epsilon, \quad \epsilon \sim \mathcal{N}(0, 1)",
     convention="sigma, a standard deviation (not a variance) in units of x; penalty_decay lets it fade.",
-    citation=Citation(
-        key="sonderby2017amortised",
-        authors=("Casper Kaae Sønderby", "Jose Caballero", "Lucas Theis", "Wenzhe Shi", "Ferenc Huszár"),
-        year=2017,
-        title="Amortised MAP Inference for Image Super-resolution",
-        identifier="arXiv:1610.04490",
-        checked="the authors' note inference.vc/instance-noise-a-trick-for-stabilising-gan-training",
+    citation=SONDERBY_2017.at(
+        checked="the authors' note inference.vc/instance-noise-a-trick-for-stabilising-gan-training"
     ),
 )
 CONSENSUS = Penalty(
@@ -34,12 +29,5 @@ CONSENSUS = Penalty(
     text="|v|^2/2, v = (dL_d/dtheta_d, dL_g/dtheta_g), added to the losses of both players",
     latex=r"\tfrac{1}{2} \lVert v \rVert^2, \quad v = (\nabla_{\theta_d} L_d, \nabla_{\theta_g} L_g)",
     convention="gamma, with the 1/2: the weight multiplies half the squared length, for D and G alike.",
-    citation=Citation(
-        key="mescheder2017numerics",
-        authors=("Lars Mescheder", "Sebastian Nowozin", "Andreas Geiger"),
-        year=2017,
-        title="The Numerics of GANs",
-        identifier="arXiv:1705.10461",
-        checked="LMescheder/TheNumericsOfGANs, consensus_gan/optimizer.py: ConsensusOptimizer",
-    ),
+    citation=MESCHEDER_2017.at(checked="LMescheder/TheNumericsOfGANs, consensus_gan/optimizer.py: ConsensusOptimizer"),
 )

@@ -8,6 +8,7 @@ from sympy import Expr
 from torch import Tensor
 
 from harness.losses.metadata import Citation
+from harness.losses.papers import GULRAJANI_2017, KODALI_2017, MESCHEDER_2018, PETZKA_2018, THANH_TUNG_2019, WU_2018
 from harness.losses.primitives import elementary, relu
 from harness.penalties.penalty import GradientPenalty, Site, norm
 
@@ -52,12 +53,7 @@ def _entry(name: str, phi: Expr, sites: tuple[Site, ...], **rest: str | Citation
     )
 
 
-MESCHEDER_2018 = Citation(
-    key="mescheder2018which",
-    authors=("Lars Mescheder", "Andreas Geiger", "Sebastian Nowozin"),
-    year=2018,
-    title="Which Training Methods for GANs do actually Converge?",
-    identifier="arXiv:1801.04406",
+MESCHEDER_2018 = MESCHEDER_2018.at(
     where="section 4.1",
     checked="LMescheder/GAN_stability, gan_training/train.py: the same sum of squares for each sample",
 )
@@ -92,13 +88,8 @@ ZERO_GP = _entry(
     title="0-GP",
     meaning="Flattens D between real and generated data, so that it cannot learn single samples by heart.",
     convention="lambda, without 1/2: it multiplies the whole square.",
-    citation=Citation(
-        key="thanhtung2019improving",
-        authors=("Hoang Thanh-Tung", "Truyen Tran", "Svetha Venkatesh"),
-        year=2019,
-        title="Improving Generalization and Stability of Generative Adversarial Networks",
-        identifier="arXiv:1902.03984",
-        checked="htt210/GeneralizationAndStabilityInGANs, GradientPenaltiesGAN.py: cal_gradpen with center = 0",
+    citation=THANH_TUNG_2019.at(
+        checked="htt210/GeneralizationAndStabilityInGANs, GradientPenaltiesGAN.py: cal_gradpen with center = 0"
     ),
 )
 GP = _entry(
@@ -109,15 +100,7 @@ GP = _entry(
     meaning="Draws the slope of D to 1 between real and generated data: a 1-Lipschitz D whose slope is 1 there is the "
     "best for the Wasserstein loss.",
     convention="lambda, without 1/2. The paper's images take 10; its programs take 0.1 on toy data.",
-    citation=Citation(
-        key="gulrajani2017improved",
-        authors=("Ishaan Gulrajani", "Faruk Ahmed", "Martin Arjovsky", "Vincent Dumoulin", "Aaron Courville"),
-        year=2017,
-        title="Improved Training of Wasserstein GANs",
-        identifier="arXiv:1704.00028",
-        where="eq. 3",
-        checked="igul222/improved_wgan_training, gan_toy.py",
-    ),
+    citation=GULRAJANI_2017.at(where="eq. 3", checked="igul222/improved_wgan_training, gan_toy.py"),
 )
 ONE_SIDED_GP = _entry(
     "one_sided_gp",
@@ -126,13 +109,8 @@ ONE_SIDED_GP = _entry(
     title="one-sided gradient penalty",
     meaning="WGAN-LP: punishes slopes of D above 1 and leaves smaller ones alone, which is all that 1-Lipschitz asks.",
     convention="lambda, without 1/2.",
-    citation=Citation(
-        key="petzka2018regularization",
-        authors=("Henning Petzka", "Asja Fischer", "Denis Lukovnikov"),
-        year=2018,
-        title="On the regularization of Wasserstein GANs",
-        identifier="arXiv:1709.08894",
-        checked="mikigom/WGAN-LP-tensorflow, reg_losses.py: a reproduction, not the authors' program",
+    citation=PETZKA_2018.at(
+        checked="mikigom/WGAN-LP-tensorflow, reg_losses.py: a reproduction, not the authors' program"
     ),
 )
 DRAGAN = _entry(
@@ -144,13 +122,8 @@ DRAGAN = _entry(
     "all real features of a minibatch.",
     convention="lambda, without 1/2; the authors' program takes 10. It adds uniform noise on [0, sd/2], times a second "
     "uniform number; the noise here is normal.",
-    citation=Citation(
-        key="kodali2017convergence",
-        authors=("Naveen Kodali", "Jacob Abernethy", "James Hays", "Zsolt Kira"),
-        year=2017,
-        title="On Convergence and Stability of GANs",
-        identifier="arXiv:1705.07215",
-        checked="kodalinaveen3/DRAGAN, DRAGAN.ipynb: the square and sd/2; not the law of the noise",
+    citation=KODALI_2017.at(
+        checked="kodalinaveen3/DRAGAN, DRAGAN.ipynb: the square and sd/2; not the law of the noise"
     ),
 )
 WGAN_DIV = _entry(
@@ -161,14 +134,7 @@ WGAN_DIV = _entry(
     meaning="Makes the Wasserstein loss a divergence without a Lipschitz bound: slopes of D cost their 6th power.",
     convention="k with power p = 6 and the 1/2 that averages the two sites: k = 2 is the usual value. The authors' "
     "program takes the mean on segments instead, without 1/2.",
-    citation=Citation(
-        key="wu2018wasserstein",
-        authors=("Jiqing Wu", "Zhiwu Huang", "Janine Thoma", "Dinesh Acharya", "Luc Van Gool"),
-        year=2018,
-        title="Wasserstein Divergence for GANs",
-        identifier="arXiv:1712.01026",
-        checked="musikisomorphie/wgan-div, wgan_div.py: the 6th power; not the sites",
-    ),
+    citation=WU_2018.at(checked="musikisomorphie/wgan-div, wgan_div.py: the 6th power; not the sites"),
 )
 
 GRADIENT_PENALTIES = (R1, R2, ZERO_GP, GP, ONE_SIDED_GP, DRAGAN, WGAN_DIV)

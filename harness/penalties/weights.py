@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from harness.losses.metadata import Citation
+from harness.losses.papers import ARJOVSKY_2017, MIYATO_2018
 from harness.networks import Mlp
 from harness.penalties.penalty import FLOOR, Penalty
 
@@ -75,14 +75,8 @@ WEIGHT_CLIP = Penalty(
     text="theta_d <- min(max(theta_d, -c), c) after each update of D",
     latex=r"\theta_d \leftarrow \min(\max(\theta_d, -c), c)",
     convention="c, the largest absolute value of a weight or bias; a bound, which no schedule changes.",
-    citation=Citation(
-        key="arjovsky2017wasserstein",
-        authors=("Martin Arjovsky", "Soumith Chintala", "Léon Bottou"),
-        year=2017,
-        title="Wasserstein GAN",
-        identifier="arXiv:1701.07875",
-        where="algorithm 1, line 7",
-        checked="igul222/improved_wgan_training, gan_toy.py: clip_ops",
+    citation=ARJOVSKY_2017.at(
+        where="algorithm 1, line 7", checked="igul222/improved_wgan_training, gan_toy.py: clip_ops"
     ),
 )
 SPECTRAL_NORM = Penalty(
@@ -93,12 +87,7 @@ SPECTRAL_NORM = Penalty(
     text="W <- W * bound/sigma(W) in each layer, sigma by one power iteration an update of D",
     latex=r"W \leftarrow c\, W / \sigma(W)",
     convention="the bound on each layer's largest singular value: 1 is the paper's; no schedule changes it.",
-    citation=Citation(
-        key="miyato2018spectral",
-        authors=("Takeru Miyato", "Toshiki Kataoka", "Masanori Koyama", "Yuichi Yoshida"),
-        year=2018,
-        title="Spectral Normalization for Generative Adversarial Networks",
-        identifier="arXiv:1802.05957",
+    citation=MIYATO_2018.at(
         where="algorithm 1",
         checked="pfnet-research/sngan_projection, source/functions/max_sv.py and source/links/sn_linear.py",
     ),
