@@ -15,7 +15,8 @@ from analysis.compare import ArmResult, Comparison
 from analysis.escaping import visible
 from analysis.intervals import LEVEL, RESAMPLES
 from analysis.rows import arms_of, best_trials, select, spec_of, tidy
-from harness.spec import Train
+from harness.errors import InputError
+from harness.spec import Experiment, Train
 from harness.store import HYPERPARAMETERS
 
 LONGEST = 400
@@ -74,7 +75,7 @@ def compose(description: Mapping[str, Any], frame: pd.DataFrame, comparison: Com
         question=_told(spec.get("question"), "None was stated."),
         prediction=_told(spec.get("prediction"), "Nothing was predicted."),
         found=_answer(comparison),
-        remarks=(*comparison.remarks, *uneven),
+        remarks=(*comparison.remarks, *uneven, *_overridden(spec)),
         answer=Table(HEADINGS, tuple(cells(a) for a in comparison.arms)),
         answer_label={
             "confirm": "Arms by median KS distance on the confirm seeds",
@@ -93,6 +94,14 @@ def compose(description: Mapping[str, Any], frame: pd.DataFrame, comparison: Com
         commands="python -m analysis.compare SWEEP_FOLDER\npython -m analysis.report SWEEP_FOLDER",
         spec=json.dumps(spec, indent=1, sort_keys=True, default=str),
     )
+
+
+def _overridden(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """What variants need and the sweep was told otherwise; nothing where this program cannot read the spec."""
+    try:
+        return tuple(f"{setting.text}." for setting in Experiment.from_json(spec).overridden)
+    except InputError:
+        return ()
 
 
 def _told(value: object, otherwise: str) -> str:

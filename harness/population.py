@@ -63,7 +63,8 @@ def _formulas(variant: Variant) -> tuple[str, ...]:
         expressions += [variant.labels.real.draw, variant.labels.fake.draw]
     if variant.slopes:
         expressions += [variant.slopes.real, variant.slopes.fake, variant.slopes.generator]
-    return (*map(text, expressions), *([variant.direct.text] if variant.direct else []))
+    direct = variant.direct
+    return (*map(text, expressions), *([direct.text, str(direct.version)] if direct else []))
 
 
 @dataclass(frozen=True)

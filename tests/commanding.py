@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,11 @@ def tree(folder: Path) -> dict[str, str]:
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
         for path in paths
     }
+
+
+def hear_interrupts() -> None:
+    """For ``preexec_fn``: SIGINT as it is on a terminal.
+
+    Tests that a shell runs in the background inherit an ignored SIGINT, and Python leaves it ignored.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commanding import COMMANDS, EXPERIMENT, HARNESS, environment, harness, tree
+from commanding import COMMANDS, EXPERIMENT, HARNESS, environment, harness, hear_interrupts, tree
 from scipy import stats
 from sweeping import altered
 
@@ -181,6 +181,9 @@ def test_train_as_json_gives_the_members_of_a_sweep(home: Path) -> None:
         {
             "seed": row["seed"],
             "outcome": row["outcome"],
+            "stopped_step": None,
+            "stopped_tensor": None,
+            "failure": None,
             "ks": dict(zip(["10", "20"], row["snapshot_ks"], strict=True)),
             "mean": row["mean"],
             "sd": row["sd"],
@@ -196,6 +199,7 @@ def test_train_prints_a_table_of_members_that_diverge_too(tmp_path: Path) -> Non
     done = harness(tmp_path, "train", "--loss", "least_squares", *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(re.findall(r"^│ +[01] │ diverged at step \d+ +│ 1\.0000 │", done.stdout, re.MULTILINE)) == 2
+    assert re.search(r"^2 of 2 diverged: [\w. ]+ not finite$", done.stdout, re.MULTILINE)
     assert "median KS 1.0000" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -275,7 +279,12 @@ def test_an_interrupt_is_told_in_a_line(tmp_path: Path) -> None:
         EXPERIMENT.replace("steps = 20", "steps = 10000000").replace("[10, 20]", "[10]")
     )
     process = subprocess.Popen(
-        [str(HARNESS), "sweep", "long.toml"], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+        [str(HARNESS), "sweep", "long.toml"],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
     )
     assert process.stderr is not None
     with process.stderr as said:

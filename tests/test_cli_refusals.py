@@ -74,6 +74,24 @@ REFUSED = {
     "train: steps": ("train --loss minimax --steps -5", "--steps: got -5; allowed: a whole number from 1 to "),
     "train: snapshots": ("train --loss minimax --snapshots 10,x", "--snapshots: got '10,x'; allowed: whole numbers"),
     "train: order": ("train --loss minimax --snapshots 20,10", "train: snapshots must be ascending steps within 1.."),
+    "train: activation": (
+        'train --loss minimax --set train.activations_g=["foo","tanh"]',
+        "train.activations_g: got 'foo'; allowed: elu, sigmoid, tanh, relu, leaky_relu, softplus",
+    ),
+    "train: no activation": (
+        'train --loss minimax --set train.activations_g=["relu",3]',
+        "train.activations_g: got 3; allowed: elu, sigmoid, tanh, relu, leaky_relu, softplus",
+    ),
+    "train: needs": (
+        "train --loss wgan_gp --set train.order=simultaneous",
+        "--loss: 'wgan_gp / variances': order = 'simultaneous' takes d_steps = 1 and g_steps = 1, not d_steps = 5 and "
+        "g_steps = 1; wgan_gp needs d_steps = 5",
+    ),
+    "train: tails": (
+        "train --loss minimax --set target.law=t --set target.df=0.1",
+        "target: t(df=0.1, loc=0, scale=1) draws -2.83e+68",
+        "allowed: a law whose draws are within 1e+18 of 0",
+    ),
     "train: memory": ("train --loss hinge --seeds 100000 --set train.batch=1000000", "--seeds: ", "allowed: at most"),
     "train: key": ("train --loss hinge --set success_ks=0.2", "--set success_ks: it means nothing", "allowed: seed, "),
     "train: two": ('train --loss hinge --set views=["raw","sample"]', "--set views: --view says this; allowed: seed, "),

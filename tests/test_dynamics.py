@@ -29,7 +29,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "dragan": {"dragan": 0.5},
     "wgan_div": {"wgan_div": 0.5},
     "consensus": {"consensus": 0.5},
-    "penalty_decay": {"r1": 0.5, "instance_noise": 0.2, "penalty_decay": 1.0},
+    "penalty_decay of r1": {"r1": 0.5, "penalty_decay": 1.0},
+    "penalty_decay of instance_noise": {"instance_noise": 0.2, "penalty_decay": 1.0},
     "replay": {"replay": 0.5},
     "ema": {"ema": 0.9},
     "lr_decay": {"lr_decay": 1.0},
@@ -44,7 +45,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rmsprop": {"optimizer": "rmsprop", "beta1": 0.0},
     "normal_noise": {"noise": "normal"},
     "latent": {"noise": "normal", "latent": 3},
-    "activations": {"activations_g": ["tanh", "relu"], "activations_d": ["leaky_relu", "softplus", "tanh"]},
+    "activations_g": {"activations_g": ["tanh", "relu"]},
+    "activations_d": {"activations_d": ["leaky_relu", "softplus", "tanh"]},
     "hidden_g": {"hidden_g": 5},
     "affine": {"activations_g": []},
     "everything": {
@@ -66,8 +68,13 @@ SMALL: dict[str, Any] = {"lr_d": 1e-3, "lr_g": 1e-3, "batch": 20, "hidden": 8, "
 #: Without these an option does nothing, or the seed's value is an option's own.
 PLAIN: dict[str, dict[str, Any]] = {
     "schedule": {"lr_decay": 1.0},
-    "penalty_decay": {"r1": 0.5, "instance_noise": 0.2},
+    "penalty_decay of r1": {"r1": 0.5},
+    "penalty_decay of instance_noise": {"instance_noise": 0.2},
     "one_sided_gp": {"lr_d": 0.05},  # a rate at which D's slope passes 1 within the test
+    "extragradient": {"weight_clip": 0.3},
+    "negative_momentum": {"optimizer": "sgd", "beta1": 0.5},
+    "rmsprop": {"beta1": 0.0},
+    "latent": {"noise": "normal"},
 }
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import member
 
 from harness.engines import ENGINES
 from harness.losses import BUILT_IN, LOSSES
 from harness.penalties import PENALTIES
-from harness.population import Member, groups
+from harness.population import Group, Member, groups
+from harness.streams import Stream, uniforms
 from harness.targets import Target
 from harness.training import train
 from harness.views import VIEWS
@@ -53,6 +55,12 @@ def test_there_is_as_much_as_the_project_promises() -> None:
     assert len({Target.parse(text) for text in TARGETS}) >= 8
 
 
+def initial_generator(group: Group, one: Member) -> np.ndarray:
+    """The parameters (W,) in float32 that a member's generator starts from."""
+    u_TPW = uniforms(one.study_seed, torch.tensor([one.seed]), Stream.INITIAL_G, range(1), group.generator.size)
+    return group.generator.initial(u_TPW[0]).float().numpy()[0]
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_everything_trains_or_is_refused_with_a_reason(name: str) -> None:
     """A few steps of each: a row with a finite score, and parameters that moved; a refusal is a sentence.
@@ -77,3 +85,7 @@ def test_everything_trains_or_is_refused_with_a_reason(name: str) -> None:
         assert math.isfinite(row["w1"]), what
         assert np.isfinite(row["generator"]).all(), what
         assert row["loss"] == one.loss
+        (group,) = groups([one])
+        start_W = initial_generator(group, one)
+        assert len(row["generator"]) == len(start_W), what
+        assert not np.array_equal(np.asarray(row["generator"], dtype=np.float32), start_W), what

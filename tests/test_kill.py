@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from commanding import hear_interrupts
 
 from harness.engines.batched import BatchedEngine
 from harness.plan import Round, planned
@@ -116,6 +117,7 @@ def start(folder: Path, uri: str, *more: str) -> Run:
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_interrupts,
     )
     return Run(process)
 

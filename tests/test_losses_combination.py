@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from conftest import member
@@ -29,15 +31,25 @@ def stated_against_batch(judge: Variant, forger: Variant) -> bool:
     return (judge.slopes is not None and through(forger)) or (forger.slopes is not None and through(judge))
 
 
+def moves_both_otherwise(judge: Variant, forger: Variant) -> bool:
+    """Whether the forger needs steps of both players that the judge does not."""
+    keys = {"order", "optimizer", "consensus"} & set(forger.needs)
+    return any(judge.needs.get(key) != forger.needs[key] for key in keys)
+
+
 @given(judge=st.sampled_from(BUILT_IN), forger=st.sampled_from(BUILT_IN), seed=st.integers(0, 2**32))
 def test_every_pair_has_one_player_of_each(judge: Variant, forger: Variant, seed: int) -> None:
     """At default parameters the combination has D's loss and slopes of the first and G's of the second, bit for bit.
 
-    The pairs that cannot be are refused: a judge without D, and stated slopes beside ones through batch statistics.
+    The pairs that cannot be are refused: a judge without D, stated slopes beside ones through batch statistics, and a
+    forger that needs other steps of both players.
     """
     name = f"{judge.name}|{forger.name}"
-    if judge != forger and (judge.name in FORGERS_ONLY or stated_against_batch(judge, forger)):
-        with pytest.raises(InputError, match=r"has no discriminator|run through batch statistics"):
+    refused = judge.name in FORGERS_ONLY or stated_against_batch(judge, forger) or moves_both_otherwise(judge, forger)
+    if judge != forger and refused:
+        with pytest.raises(
+            InputError, match=r"has no discriminator|run through batch statistics|steps of both players"
+        ):
             parse_variant(name)
         assert name not in LOSSES
         return
@@ -59,8 +71,10 @@ def test_every_pair_has_one_player_of_each(judge: Variant, forger: Variant, seed
 @given(data=st.data())
 def test_texts_of_combinations_are_inverse(data: st.DataObject) -> None:
     """Parsing what was written gives the same combination and exactly the same numbers, for all allowed parameters."""
-    names = st.sampled_from([v.name for v in BUILT_IN if v.name not in FORGERS_ONLY and v.slopes is None])
-    variant = LOSSES[f"{data.draw(names)}|{data.draw(names)}"]
+    judges = [v for v in BUILT_IN if v.name not in FORGERS_ONLY and v.slopes is None]
+    judge = data.draw(st.sampled_from(judges))
+    forger = data.draw(st.sampled_from([v for v in judges if not moves_both_otherwise(judge, v)]))
+    variant = LOSSES[f"{judge.name}|{forger.name}"]
     params = {
         p.name: data.draw(st.floats(p.low, p.high, exclude_min=p.low_open, exclude_max=p.high_open))
         for p in variant.parameters
@@ -100,6 +114,21 @@ def test_only_what_the_discriminator_needs_counts() -> None:
     assert dict(LOSSES["minimax|wgan_gp"].needs) == {}
 
 
+@pytest.mark.parametrize(
+    ("forger", "setting"),
+    [("extragradient", "order = extragradient"), ("optimistic", "optimizer = optimistic_adam"),
+     ("consensus", "order = simultaneous and consensus = 10")],
+)  # fmt: skip
+def test_steps_of_both_players_are_not_dropped(forger: str, setting: str) -> None:
+    """A forger that changes the steps of both players is refused, unless the judge needs the same; first it may be."""
+    message = rf"{forger}: changes the steps of both players \({setting}\), .*write {forger} first, or .*set train\."
+    with pytest.raises(InputError, match=message):
+        parse_variant(f"hinge|{forger}")
+    assert dict(LOSSES[f"{forger}|hinge"].needs) == dict(LOSSES[forger].needs)
+    judge = replace(LOSSES["hinge"], name="judge", needs=LOSSES[forger].needs)
+    assert dict(combined(judge, LOSSES[forger]).needs) == dict(LOSSES[forger].needs)
+
+
 def test_a_variant_with_itself_is_that_variant() -> None:
     """``hinge|hinge`` is hinge, under its own name."""
     assert LOSSES["hinge|hinge"] is LOSSES["hinge"]
@@ -128,6 +157,11 @@ def test_combinations_are_not_listed() -> None:
         ("w1_direct|minimax", r"w1_direct: has no discriminator to combine; allowed: after the '\|'"),
         ("ragan|seed_exact", "ragan: its slopes run through batch statistics, so it cannot be combined with a variant"),
         ("hinge | minimax", r"write NAME or NAME\(parameter=number, ...\), where NAME may be D\|G"),
+        (
+            "least_squares(c=0.5)|lkgan(k=2)",
+            r"come after both names; write least_squares\|lkgan\(a=..., b=..., k=..., c=...\)$",
+        ),
+        ("minimax()|hinge ( )", r"come after both names; write minimax\|hinge$"),
         ("minimax|least_squares(a=0)", r"unknown parameter 'a'; it takes c in \[-10, 10\]"),
     ],
 )

@@ -70,10 +70,29 @@ def test_words_among_the_needs_reach_the_arms() -> None:
     assert spec.fingerprint != written.fingerprint
 
 
+def test_needs_that_train_overrides_are_told() -> None:
+    """Each variant, key and both values, once for all its views, also after JSON; equal values override nothing."""
+    changes = {"train": {"order": "alternating", "beta1": 0, "weight_clip": 0.01, "beta2": 0.5}}
+    names = ["extragradient", "minimax", "wgan_gp"]
+    spec = Experiment(name="dynamics", variants=names, views=["raw", "sample"], **changes)
+    for found in (spec, Experiment.from_json(spec.to_json())):
+        assert {setting.text for setting in found.overridden} == {
+            "extragradient needs order = 'extragradient', but [train] says order = 'alternating'",
+            "extragradient needs beta1 = 0.5, but [train] says beta1 = 0.0",
+            "extragradient needs beta2 = 0.9, but [train] says beta2 = 0.5",
+            "wgan_gp needs beta2 = 0.9, but [train] says beta2 = 0.5",
+        }
+        assert len(found.overridden) == 4
+    assert Experiment(name="dynamics", variants=names, views=["raw"]).overridden == ()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train": {"d_steps": 2}}, r"variants: 'extragradient / raw': .*takes d_steps = 1 and g_steps = 1"),
+        (
+            {"train": {"d_steps": 2}},
+            r"'extragradient / raw': .*, not d_steps = 2 and g_steps = 1; extragradient needs order = 'extragradient'$",
+        ),
         (
             {"search": {"trials": 2, "space": {"d_steps": {"choices": [1, 3]}}}},
             r"variants: 'extragradient / raw' with {'d_steps': 3} of \[search.space\]: .*takes d_steps = 1",

@@ -208,7 +208,7 @@ def test_formulas_read_as_papers_write_them() -> None:
     row = describe(LOSSES["minimax"])
     assert (row["discriminator"], row["generator"]) == ("softplus(-real) + softplus(fake)", "-softplus(fake)")
     assert row["generator_latex"] == r"- \operatorname{softplus}{\left(\ell_f \right)}"
-    assert describe(LOSSES["hinge"])["discriminator"] == "relu(m - real) + relu(fake + m)"
+    assert describe(LOSSES["hinge"])["discriminator"] == "relu(m_real - real) + relu(fake + m_fake)"
     assert generator_slope_text(LOSSES["generator_label"]) == "(1 - t)*sigmoid(fake) - t*sigmoid(-fake)"
     assert latex(floor_at(real, -100)) == r"\max\left(\ell_r, -100\right)"
     assert r"\ell_f" in generator_latex(LOSSES["least_squares"])

@@ -58,7 +58,7 @@ def soft(a: float, b: float) -> Callable[[Tensor], Tensor]:
 #: (arXiv:1701.00160) on smoothing, with one-sided labels log(a r/((1 - a) r + 1)); (b r + a)/(r + 1) Mao et al. 2016
 #: (arXiv:1611.04076); T(v) = f'(r) Nowozin et al. 2016 (arXiv:1606.00709), solved for v; alpha-loss
 #: gives a posterior tilted to the power alpha, Kurri et al. 2021 (arXiv:2106.05232), so the logit alpha L; the
-#: hinge's is the sign of L times the margin, Lim & Ye 2017 (arXiv:1705.02894). The square is proper, so that of the
+#: hinge's is either margin by the sign of L, Lim & Ye 2017 (arXiv:1705.02894). The square is proper, so that of the
 #: probability has the optimum of cross-entropy.
 THEORY: dict[str, Callable[[Tensor, Params], Tensor]] = {
     "minimax": lambda L, p: L,
@@ -71,7 +71,7 @@ THEORY: dict[str, Callable[[Tensor, Params], Tensor]] = {
     "least_squares": lambda L, p: (p["b"] * L.exp() + p["a"]) / (L.exp() + 1),
     "ls_pearson": lambda L, p: torch.tanh(L / 2),
     "ls_sigmoid": lambda L, p: L,
-    "hinge": lambda L, p: L.sign() * p["m"],
+    "hinge": lambda L, p: torch.full_like(L, p["m_real"]).where(L > 0, -p["m_fake"]),
     "f_kl": lambda L, p: 1 + L,
     "f_reverse_kl": lambda L, p: L,
     "f_pearson": lambda L, p: 2 * torch.expm1(L),

@@ -17,6 +17,7 @@ from harness.errors import InputError
 from harness.losses import (
     LOSSES,
     Bernoulli,
+    Direct,
     Labels,
     Parameter,
     Slopes,
@@ -141,6 +142,14 @@ def test_key_changes_with_the_formula() -> None:
         *(heated(discriminator=noisy, parameters=(p,), labels=law) for law in laws),
     ]
     assert len({key_as(variant) for variant in variants}) == len(variants)
+
+
+def test_key_changes_with_the_version_of_a_direct_loss() -> None:
+    """A direct loss is code: its text and its version give other keys, its LaTeX does not."""
+    direct = Direct(r"\ell", "the loss", lambda fake_PB, real_PB, truth: fake_PB.mean(-1))
+    changed = [direct, replace(direct, version=2), replace(direct, text="another")]
+    assert len({key_as(heated(direct=one)) for one in changed}) == 3
+    assert key_as(heated(direct=replace(direct, formula="L"))) == key_as(heated(direct=direct))
 
 
 def test_key_keeps_with_what_is_only_said() -> None:

@@ -19,6 +19,7 @@ from analysis.compare import compare_described
 from analysis.escaping import visible
 from analysis.page import LONGEST, compose, table_of
 from analysis.report import html_page, main, markdown_page, write_report
+from harness.spec import Experiment
 from harness.store import SCHEMA, Store
 
 QUESTION = "Which label should the generator be trained towards?"
@@ -98,6 +99,18 @@ def test_the_page_has_every_part(folder: Path) -> None:
         assert image["alt"]
         assert base64.b64decode((image["src"] or "").removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
     assert sum(tag == "details" for tag, _ in outline.elements) == 7  # a table per figure, and the specification
+
+
+def test_overridden_needs_are_remarks(small: Store) -> None:
+    """A sweep whose [train] overrides what a variant needs says so; a spec that cannot be read says nothing."""
+    spec = Experiment.from_json({"name": "x", "variants": ["ns_r1"], "r1": 1, "needs": {}}).to_json()
+    frame = small.frame()
+    remarks = []
+    for told in (spec, small.describe()["spec"]):
+        description = small.describe() | {"spec": told}
+        remarks.append(compose(description, frame, compare_described(description, frame)).remarks)
+    assert remarks[0][-1] == "ns_r1 needs r1 = 10.0, but [train] says r1 = 1.0."
+    assert not any("[train]" in remark for remark in remarks[1])
 
 
 def test_the_page_asks_nobody(folder: Path) -> None:

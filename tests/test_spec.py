@@ -141,6 +141,31 @@ def test_a_mixture_is_a_target_of_a_file(tmp_path: Path) -> None:
         load(path, ["target.weight1=0.5"])
 
 
+@given(st.floats(0.05, 5))
+def test_tails_that_overflow_float32_are_refused(b: float) -> None:
+    """A Pareto law is refused exactly where 2^(24/b), its quantile at the greatest draw 1 - 2^-24, is above 1e18."""
+    plain = {"target": {"law": "pareto", "b": b}}
+    # 1 - 2^-24 is exact in float64, and so the quantile is right to some units in the last place of (1 - u)^(-1/b).
+    if 2 ** (24 / b) > 1e18 * (1 + 1e-9):
+        with pytest.raises(
+            InputError, match=r"^target: pareto\(b=.*\) draws .*; allowed: a law whose draws are within"
+        ):
+            experiment(**plain)
+    elif 2 ** (24 / b) < 1e18 * (1 - 1e-9):
+        assert experiment(**plain).target.law == "pareto"
+
+
+def test_tails_are_judged_on_both_sides_and_the_cauchy_law_passes() -> None:
+    """The Cauchy law reaches 5e6; loggamma's lower quantile is log(u) / c for small c, -1.66e18 at 2^-24 and c = 1e-17.
+
+    Its upper quantile is of order 1e10 there.
+    """
+    for one in ({"law": "cauchy"}, {"law": "t", "df": 1}):
+        assert experiment(target=one).target.law == one["law"]
+    with pytest.raises(InputError, match=r"^target: loggamma\(.*\) draws -1.66e\+18 "):
+        experiment(target={"law": "loggamma", "c": 1e-17})
+
+
 @given(st.integers(1, 10**7))
 def test_default_snapshots(steps: int) -> None:
     """At most ten snapshots, ascending from 1 or later to exactly the last step, never unevenly by more than a step."""

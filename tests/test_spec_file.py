@@ -7,14 +7,16 @@ import pickle
 import re
 import string
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.spec import Experiment, load
+from harness.spec import Experiment, from_table, load
 from harness.spec.file import MAX_BYTES, known_keys
+from harness.spec.values import Activation
 from harness.store import slug
 
 GOOD = 'name = "labels"\nvariants = ["minimax", "non_saturating"]\n'
@@ -88,7 +90,15 @@ BAD_LINES = [
     ("train.lr_decay = 1.1", r"train.lr_decay: got 1.1; allowed: a number in \[0, 1\]"),
     ("train.weight_clip = -0.01", r"train.weight_clip: got -0.01; allowed"),
     ("train = {steps = 5, snapshots = [1, 6]}", r"train: snapshots must be ascending steps within 1\.\.5"),
-    ("train.snapshots = [3, 3]", r"train: snapshots must be ascending"),
+    ("train.snapshots = [3, 3]", r"train: snapshots must be ascending steps within 1\.\.10000 \(steps\)$"),
+    (
+        'train = {order = "simultaneous", d_steps = 5}',
+        r"train: order = 'simultaneous' takes d_steps = 1 and g_steps = 1, not d_steps = 5 and g_steps = 1$",
+    ),
+    (
+        'train.activations_d = ["tanhh"]',
+        r"train.activations_d: got 'tanhh'; nearest: 'tanh'; allowed: elu, sigmoid, tanh, relu, leaky_relu, softplus$",
+    ),
     ("train.snapshots = []", r"train.snapshots: got list \[\]; allowed: 1 to 1000 ascending"),
     ("train.snapshots = [1.0]", r"train.snapshots: got 1.0; allowed"),
     ('search.sampler = "tpee"', r"search.sampler: got 'tpee'; nearest: 'tpe'; allowed: tpe, random, qmc, cmaes, gp"),
@@ -230,6 +240,28 @@ def test_names_are_labels_only(tmp_path: Path, name: str) -> None:
     else:
         with pytest.raises(InputError, match=r"^name: .*; allowed: 1 to 80 letters, .*"):
             Experiment.from_json(plain)
+
+
+no_activation = (
+    st.text(max_size=20).filter(lambda word: word not in get_args(Activation))
+    | st.integers()
+    | st.booleans()
+    | st.none()
+    | st.floats()
+    | st.lists(st.integers(), max_size=2)
+    | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
+)
+
+
+@relaxed
+@given(st.lists(st.sampled_from(get_args(Activation)), max_size=3), no_activation)
+def test_a_list_of_words_with_another_value_is_refused_in_one_line(words: list[str], wrong: object) -> None:
+    """Whatever stands among activations in place of one, the line names the key and lists the words."""
+    with pytest.raises(InputError) as caught:
+        from_table({"name": "x", "variants": ["minimax"], "train": {"activations_g": [*words, wrong]}}, (), "file")
+    assert str(caught.value).startswith("file: train.activations_g: got ")
+    assert str(caught.value).endswith("; allowed: elu, sigmoid, tanh, relu, leaky_relu, softplus")
+    assert str(caught.value).isprintable()
 
 
 @relaxed

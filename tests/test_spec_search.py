@@ -1,8 +1,7 @@
-"""What an experiment searches and how much fits side by side: ranges, samplers, trial 0, rounds, memory."""
+"""What an experiment searches: ranges, samplers, trial 0, rounds."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness.errors import InputError
-from harness.networks import perceptron
-from harness.spec import SAMPLERS, Experiment, Range, Shape, load
-from harness.spec.memory import check_memory, member_bytes
-from harness.views import VIEWS, View
+from harness.spec import SAMPLERS, Experiment, Range
 
 SPACE = {"lr_g": {"low": 1e-5, "high": 1e-2, "log": True}, "d_steps": {"low": 1, "high": 5}}
 
@@ -136,42 +132,3 @@ def test_batch_by_hand() -> None:
     assert experiment(search={"trials": 100, "space": SPACE}).batch == 5
     assert experiment(search={"trials": 12, "space": SPACE}).batch == 3
     assert experiment().batch == 1
-
-
-@given(
-    batch=st.integers(1, 150).map(lambda half: 2 * half),
-    hidden=st.integers(1, 200),
-    hidden_g=st.integers(0, 200),
-    latent=st.integers(1, 20),
-    layers=st.lists(st.sampled_from(["elu", "tanh"]), max_size=4),
-    view=st.sampled_from(list(VIEWS.values())),
-)
-def test_member_bytes_covers_the_parameters(
-    batch: int, hidden: int, hidden_g: int, latent: int, layers: list[str], view: View
-) -> None:
-    """The estimate is at least six copies of both networks in 4 bytes (value, gradient, moments, average, update).
-
-    A penalty that looks again adds D's judgements once more: 3 numbers of 4 bytes for each unit and decision, twice.
-    """
-    shape = Shape(batch=batch, hidden=hidden, hidden_g=hidden_g, latent=latent, activations_g=("elu",))
-    shape = shape.model_copy(update={"activations_d": tuple(layers)})
-    d = perceptron(view.inputs(batch), hidden, layers)
-    size = perceptron(latent, hidden_g or hidden, ("elu",)).size + d.size
-    once, again = (member_bytes(shape, view, again) for again in (False, True))
-    assert once >= 24 * size
-    assert again - once == 4 * 3 * 2 * view.decisions(batch) * sum(d.widths)
-
-
-def test_population_must_fit_into_memory(tmp_path: Path) -> None:
-    """The limit is the available memory over the largest member's estimate; the message gives both numbers."""
-    space = {"hidden": {"low": 50, "high": 80}, "gp": {"low": 0, "high": 1}}
-    spec = experiment(population=10, views=["raw", "variances"], search={"space": space})
-    largest = member_bytes(Shape(hidden=80), VIEWS["variances"], again=True)
-    check_memory(spec, available=10 * largest)
-    with pytest.raises(InputError, match=r"population: 10 members .* need about 0.0 GiB, 0.0 GiB .*at most 9 "):
-        check_memory(spec, available=10 * largest - 1)
-    path = tmp_path / "large.toml"
-    # hidden = 100,000: W is about 2e10 numbers, a million of which no machine holds.
-    path.write_text('name = "x"\nvariants = ["minimax"]\npopulation = 1000000\ntrain = {hidden = 100000}')
-    with pytest.raises(InputError, match=r"large.toml: population: 1000000 members of about .*GiB are available"):
-        load(path)

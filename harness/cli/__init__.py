@@ -1,7 +1,7 @@
 """The command line: arguments and printing, no logic. One module a command; heavy imports inside the commands.
 
-Exit status: 0 done, 1 a replay whose bits differ, 2 a wrong input (one line on standard error), 130 interrupted,
-143 terminated.
+Exit status: 0 done, 1 a replay whose bits differ or training in which every member failed, 2 a wrong input (one line
+on standard error), 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations

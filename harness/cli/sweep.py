@@ -58,6 +58,8 @@ def command(
     uri = default_uri()
     mirror = Mirror(folder.absolute(), uri)  # as its runs name the folder: `harness replay` may be called elsewhere
     job = Sweep(spec, Store(folder), choice.engine)
+    for setting in spec.overridden:
+        _say(setting.text)
     if dry_run:
         _dry_run(spec, choice, folder)
         return

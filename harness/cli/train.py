@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.escaping import visible
 from harness.cli.options import AsJson, EngineName, Overrides
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ def command(
 ) -> None:
     """Train one variant at one setting on several seeds, and say how close it came.
 
+    A member fails where memory does not suffice; the exit status is 1 when every member failed.
+
     Examples:
 
         harness train --loss non_saturating --seeds 32 --steps 30000
@@ -62,6 +67,8 @@ def command(
     spec = _experiment(table, overrides or ())
     (arm,) = spec.arms
     chosen = choose(engine).engine
+    for setting in spec.overridden:
+        print(visible(setting.text), file=sys.stderr)  # noqa: T201
     members = [member(spec, arm, {}, seed) for seed in range(seeds)]
     with Reporter(seeds * spec.train.steps) as reporter:
         population = train(members, chosen, reporter.advanced)
@@ -77,6 +84,8 @@ def command(
         print(json.dumps(result, allow_nan=False))  # noqa: T201
     else:
         _print(result, population.rows)
+    if all(row["outcome"] == "failed" for row in population.rows):
+        raise typer.Exit(1)
 
 
 def _steps_of(text: str) -> list[int]:
@@ -111,6 +120,9 @@ def _member(row: Mapping[str, Any], marks: Sequence[int]) -> dict[str, Any]:
     return {
         "seed": row["seed"],
         "outcome": row["outcome"],
+        "stopped_step": row.get("stopped_step"),
+        "stopped_tensor": row.get("stopped_tensor"),
+        "failure": row.get("failure"),
         "ks": {str(mark): measured.get(mark, 1.0) for mark in marks},
         "mean": row["mean"],
         "sd": row["sd"],
@@ -131,6 +143,19 @@ def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None
         table.add_row(str(row["seed"]), row["outcome"] + stopped, *cells)
     console = Console()
     console.print(table)
+    for line in _reasons(rows):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"median KS {statistics.median(row['ks'] for row in rows):.4f}; {result['seconds']:.1f} s of training"
     )
+
+
+def _reasons(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Why members have no score: a line for each distinct reason, the commonest first."""
+    lost = Counter(
+        (row["outcome"], row.get("failure") or f"{row.get('stopped_tensor')} not finite")
+        for row in rows
+        if row["outcome"] != "scored"
+    )
+    for (outcome, reason), count in lost.most_common():
+        yield f"{count} of {len(rows)} {outcome}: {visible(reason)}"

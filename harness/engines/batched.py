@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 
 import numpy as np
@@ -72,8 +72,9 @@ class BatchedEngine:
 
         start = time.perf_counter()
         with single_threaded() if self.device == "cpu" else nullcontext(), ThreadPoolExecutor(self.threads) as pool:
-            jobs = [pool.submit(self._train_stack, group, *portion, measure, tell) for portion in portions]
-            try:
+            jobs: list[Future[Trained]] = []
+            try:  # from the first job on, so that an interrupt at any moment ends those that run
+                jobs += [pool.submit(self._train_stack, group, *portion, measure, tell) for portion in portions]
                 wait(jobs, return_when=FIRST_EXCEPTION)
             finally:
                 cancelled.set()  # of no consequence where all have ended; others end at their next block

@@ -29,7 +29,7 @@ WELFERT = Citation(
     key="welfert2023alpha",
     authors=("Monica Welfert", "Kyle Otstot", "Gowtham R. Kurri", "Lalitha Sankar"),
     year=2023,
-    title="(alpha_D, alpha_G)-GANs: Addressing GAN Training Instabilities via Dual Objectives",
+    title=r"($\alpha_D$, $\alpha_G$)-GANs: Addressing GAN Training Instabilities via Dual Objectives",
     identifier="arXiv:2302.14320",
     checked="justin-veiner/MASc, alphagan.py: discriminator and saturating generator",
 )

@@ -14,22 +14,27 @@ from harness.losses.metadata import Parameter, Prediction, Slopes
 #: Between two names: the variant whose discriminator, and the one whose generator.
 WITH = "|"
 
+#: The settings among a variant's needs that change the steps of both players. All others constrain D.
+_MOVES_BOTH = ("order", "optimizer", "consensus")
+
 
 @cache
 def combined(judge: Variant, forger: Variant) -> Variant:
     """The variant ``judge|forger``: D's loss, labels and needs of the first, G's losses of the second.
 
     It has the parameters that its own parts use; one of the forger's whose name is taken gets the prefix ``g_``. What
-    the forger needs does not count, because needs constrain D. A variant with itself is that variant.
+    the forger needs to constrain D does not count. A variant with itself is that variant.
 
     Raises:
-        InputError: the judge has no discriminator, or one states its slopes and the other's run through a batch
+        InputError: the judge has no discriminator; the forger needs steps of both players that the judge does not
+            (``order``, ``optimizer``, ``consensus``); or one states its slopes and the other's run through a batch
             statistic, which stated slopes cannot say.
     """
     if judge == forger:
         return judge
     if judge.discriminator == 0:
         raise InputError(f"loss variant {judge.name}: has no discriminator to combine; allowed: after the {WITH!r}")
+    _refuse_other_steps(judge, forger)
     kept = [p for p in judge.parameters if p.symbol in _judging(judge)]
     taken = {p.name for p in kept}
     renamed: dict[Symbol, Symbol] = {}
@@ -56,6 +61,17 @@ def combined(judge: Variant, forger: Variant) -> Variant:
         slopes=slopes,
         direct=forger.direct,
     )
+
+
+def _refuse_other_steps(judge: Variant, forger: Variant) -> None:
+    others = [key for key in _MOVES_BOTH if key in forger.needs and judge.needs.get(key) != forger.needs[key]]
+    if others:
+        steps = " and ".join(f"{key} = {str(forger.needs[key]).removesuffix('.0')}" for key in others)
+        raise InputError(
+            f"loss variant {forger.name}: changes the steps of both players ({steps}), which {judge.name} before the "
+            f"{WITH!r} does not; write {forger.name} first, or another generator and set "
+            f"{', '.join(f'train.{key}' for key in others)}"
+        )
 
 
 def _renamed(parameter: Parameter, taken: set[str]) -> Parameter:

@@ -35,11 +35,15 @@ class Direct:
     """A loss of minibatches: ``loss(fake_PB, real_PB, truth)`` gives ``loss_P``, one number a generator, to minimise.
 
     ``formula`` is its LaTeX, with x_i the generated and y_i the real values; ``text`` the same on one plain line.
+    ``version`` stands for the function in a member's key: raise it when the function changes. ``quadratic`` is how many
+    tensors of P B^2 numbers it holds at once, beside what grows with P B.
     """
 
     formula: str
     text: str
     loss: Callable[[Tensor, Tensor, Truth], Tensor]
+    version: int = 1
+    quadratic: int = 0
 
     def slopes(self, fake_PB: Tensor, real_PB: Tensor, truth: Truth) -> tuple[Tensor, Tensor]:
         """The losses (P,), and the derivative of each in its own row of values (P, B)."""

@@ -28,7 +28,7 @@ NOWOZIN = Citation(
 )
 #: For the rows those two leave out, what was held against what.
 SHAYNE = "shayneobrien/generative-models, src/f_gan.py"
-CONJUGATE = "not against code; tests/test_losses_families.py derives the row from f"
+CONJUGATE = "the row derived from f, in tests/test_losses_families.py"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ _L = "L"
 
 DIVERGENCES = (
     Divergence(
-        "kl", "Kullback-Leibler divergence of the generator from the data",
+        "kl", "Kullback-Leibler divergence of the data from the generator, KL(data || generator)",
         real, exp(real - 1), Integer(1), "1 + L",
         "covers all the mass of the data",
         (_LEAVES, "rings", "The slope is exponential in the logit: it dies where D rejects, and a D that overrates "
@@ -68,7 +68,7 @@ DIVERGENCES = (
         (_SPIRAL, "rings", "A constant slope; the exponential in D's own loss damps (Dirac amplitude 0.05)."),
     ),
     Divergence(
-        "reverse_kl", "reverse Kullback-Leibler divergence",
+        "reverse_kl", "reverse Kullback-Leibler divergence, KL(generator || data)",
         -exp(-real), real - 1, Integer(0), _L,
         "seeks one mode",
         (Dirac("cycles", "runs_away"), "cycles", "Both slopes on generated data are constant, so nothing damps: Dirac "

@@ -1,4 +1,4 @@
-"""The hinge loss: D stops learning from decisions beyond a margin."""
+"""The hinge loss: D stops learning from decisions beyond their margins."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from harness.losses.metadata import Citation, Dirac, Parameter, Prediction
 from harness.losses.primitives import fake, real, relu
 from harness.losses.vanilla import DIRAC
 
-# One margin is enough: two of them differ from their mean by a shift of D's bias.
-_m = Parameter("m", 1.0, 0.0, 10.0, "the margin; published as 1", low_open=True)
+# With G's own loss, linear in the logit, a difference of the two margins only shifts D's bias. Another generator's
+# loss ("hinge|minimax") reads where the logits stand, so there it counts.
+_m_real = Parameter("m_real", 1.0, 0.0, 10.0, "the margin of real decisions; published as 1", low_open=True)
+_m_fake = Parameter("m_fake", 1.0, 0.0, 10.0, "the margin of generated decisions; published as 1", low_open=True)
 
 HINGE = Variant(
     name="hinge",
     family="hinge",
-    discriminator=relu(_m.symbol - real) + relu(_m.symbol + fake),
+    discriminator=relu(_m_real.symbol - real) + relu(_m_fake.symbol + fake),
     generator=-fake,
-    parameters=(_m,),
+    parameters=(_m_real, _m_fake),
     citation=Citation(
         key="lim2017geometric",
         authors=("Jae Hyun Lim", "Jong Chul Ye"),
@@ -27,7 +29,7 @@ HINGE = Variant(
     ),
     prediction=Prediction(
         "cycles",
-        "Inside the margin it is the Wasserstein game without a clip: Dirac cycles with amplitude 1.0 and does not "
+        "Inside the margins it is the Wasserstein game without a clip: Dirac cycles with amplitude 1.0 and does not "
         "decay. On N(4, 1.25) the mean should swing about 4 without settling, unless the smooth densities damp it.",
         DIRAC,
     ),

@@ -198,7 +198,7 @@ SNGAN = preset(
     Prediction(
         "cycles",
         "With every layer bounded by 1 the logits of N(4, 1.25) differ by about the distance of the values at most, so "
-        "D stays inside the hinge's margin and the game is the Wasserstein game of a 1-Lipschitz D: it should arrive "
+        "D stays inside the hinge's margins and the game is the Wasserstein game of a 1-Lipschitz D: it should arrive "
         "at constant speed and circle there, narrowly at small rates.",
         "the product of the layers' bounds, and hinge on Dirac",
     ),

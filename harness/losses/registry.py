@@ -72,6 +72,12 @@ class Registry(Mapping[str, Variant]):
         self._load()
         return len(self._variants)
 
+    def _whole(self, text: str) -> str:
+        """How to write the combination of ``judge(...)|forger(...)``: ``judge|forger(parameter=..., ...)``."""
+        variant = self[WITH.join(part.partition("(")[0].strip() for part in text.split(WITH))]
+        listed = ", ".join(f"{parameter.name}=..." for parameter in variant.parameters)
+        return f"{variant.name}({listed})" if listed else variant.name
+
     def _combination(self, name: str) -> Variant:
         """The variant that ``judge|forger`` names."""
         judge, _, forger = name.partition(WITH)
@@ -115,6 +121,8 @@ class Registry(Mapping[str, Variant]):
             InputError: the name or a parameter is unknown, a value is no number or out of range, or the text is
             malformed.
         """
+        if re.search(r"\)\s*\|", text):
+            raise InputError(f"loss variant {text!r}: parameters come after both names; write {self._whole(text)}")
         match = _TEXT.fullmatch(text)
         if match is None:
             raise InputError(f"loss variant {text!r}: write NAME or NAME(parameter=number, ...), where NAME may be D|G")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -30,8 +31,9 @@ Verdict = Literal["yes", "no", "undecided"]
 #: Minibatches (real logits, fake logits) of K = 2 on which a claimed symmetry is tried. Of one decision alone,
 #: K = 1, a batch mean is the logit itself, and losses look symmetric that are not.
 BATCHES = (((1.25, -0.5), (-2.0, 0.375)), ((-0.75, 3.0), (0.125, -1.5)), ((0.25, 0.625), (1.75, 2.5)))
-#: Where in a parameter's interval it is tried, besides at the default.
-WITHIN = ("0.3", "0.7")
+#: Where in the parameters' intervals it is tried, besides at the defaults: all at one share, and neighbours at two, for
+#: a loss may be symmetric only where two parameters agree; one near its end, where a margin is within the logits tried.
+WITHIN = (("0.3",), ("0.7",), ("0.05", "0.7"))
 DIGITS, TOLERANCE = 50, 1e-30
 
 
@@ -96,11 +98,11 @@ def _over_the_reals(expression: Expr) -> Expr:
 def _parameter_values(variant: Variant) -> Iterator[dict[str, str]]:
     # As decimal text, which mpmath reads exactly: in binary, 1 - 0.9 is not 0.1.
     yield {p.name: str(p.default) for p in variant.parameters}
-    for share in WITHIN if variant.parameters else ():
+    for shares in WITHIN if variant.parameters else ():
         with mpmath.workdps(DIGITS):
             yield {
                 p.name: mpmath.nstr(p.low + (mpmath.mpf(p.high) - p.low) * mpmath.mpf(share), DIGITS)
-                for p in variant.parameters
+                for p, share in zip(variant.parameters, itertools.cycle(shares), strict=False)
             }
 
 

@@ -13,9 +13,11 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, mod
 
 from harness.errors import InputError
 from harness.spec.faults import one_line, quoted
+from harness.spec.law import settled_target
+from harness.spec.needs import Overridden, missing_needs, published_needs
 from harness.spec.space import settle_space
 from harness.spec.values import Arm, Number, Part, Range, Sampler, Settings, Shape, Train, whole
-from harness.targets import Target, starting_params
+from harness.targets import Target
 
 if TYPE_CHECKING:
     from harness.views import View
@@ -39,30 +41,6 @@ def _text(value: str) -> str:
     if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
         raise ValueError("holds control characters")
     return value
-
-
-def _target(value: object) -> Target:
-    """The table [target]; what it leaves out is the seed's N(4, 1.25), or ``starting_params`` of another law."""
-    if isinstance(value, Target):
-        return value
-    if not isinstance(value, dict):
-        raise ValueError("not a table")
-    law = value.get("law", "norm")
-    if not isinstance(law, str) or not re.fullmatch(r"\w{1,40}", law):
-        raise InputError(
-            f"target.law: got {quoted(law)}; allowed: the name of a continuous law of scipy.stats, or mixture"
-        )
-    seeds = Target()
-    params = dict(seeds.params) if law == seeds.law else starting_params(law)
-    for key, number in value.items():
-        if key == "law":
-            continue
-        if not isinstance(key, str) or not re.fullmatch(r"\w{1,40}", key):
-            raise InputError(f"target: unknown key {quoted(key)}; allowed: law, and the law's parameters")
-        if isinstance(number, bool) or not isinstance(number, int | float) or not -1e6 <= number <= 1e6:
-            raise InputError(f"target.{key}: got {quoted(number)}; allowed: a number in [-1e6, 1e6]")
-        params[key] = float(number) + 0.0
-    return Target(law, params)
 
 
 class Search(Part):
@@ -109,7 +87,7 @@ class Experiment(Part):
     variants: Words = Field(description="a list of distinct variants such as 'minimax' or 'generator_label(t=0.5)'")
     success_ks: float = Field(default=0.05, gt=0, lt=1, description="a number in (0, 1)")
     population: int = whole(64, 1, 10**6)
-    target: Annotated[Target, PlainValidator(_target)] = Field(
+    target: Annotated[Target, PlainValidator(settled_target)] = Field(
         default_factory=Target, description="a table with law and the law's parameters"
     )
     train: Train = Field(default_factory=Train, description="a table")
@@ -133,7 +111,7 @@ class Experiment(Part):
             if repeated:
                 raise InputError(f"{key}: {repeated[0]!r} stands there twice; allowed: each once, with its parameters")
         if self.needs is None:
-            object.__setattr__(self, "needs", _needs([name for name, _ in variants], self.train))
+            object.__setattr__(self, "needs", missing_needs([name for name, _ in variants], self.train))
         space = settle_space(
             self.search.space, self.search.sampler, self.search.trials, self.arms, self._starting_values
         )
@@ -168,6 +146,18 @@ class Experiment(Part):
         """The arm's own setting, trial 0: a value for each key of ``arm_space``."""
         values = self._starting_values(arm)
         return {key: values[key] for key in self.arm_space(arm)}
+
+    @property
+    def overridden(self) -> tuple[Overridden, ...]:
+        """What variants need and [train] sets to another value: those arms are not the published method."""
+        found: list[Overridden] = []
+        for variant in dict.fromkeys(arm.loss for arm in self.arms):
+            taken = (self.needs or {}).get(variant, {})
+            for key, needed in published_needs(variant).items():
+                written = getattr(self.train, key)
+                if key not in taken and written != needed:
+                    found.append(Overridden(variant, key, needed, written))
+        return tuple(found)
 
     @property
     def batch(self) -> int:
@@ -224,7 +214,9 @@ class Experiment(Part):
                 Shape.model_validate({**start, **change})
             except ValidationError as error:
                 searched = f" with {change} of [search.space]" if change else ""
-                raise InputError(f"variants: {arm.text!r}{searched}: {one_line(error, Shape)}") from None
+                needed = [f"{key} = {v!r}" for key, v in self._needed(arm).items() if key in Shape.model_fields]
+                why = f"; {arm.loss} needs {', '.join(needed)}" if needed else ""
+                raise InputError(f"variants: {arm.text!r}{searched}: {one_line(error, Shape)}{why}") from None
 
     def _check_batch(self, arm: Arm) -> None:
         """Whether the arm's view can cut every minibatch that the arm may have into decisions.
@@ -248,9 +240,11 @@ class Experiment(Part):
 
     def _starting_values(self, arm: Arm) -> dict[str, Any]:
         """Every value of [train] and every loss parameter as the arm starts from them."""
-        needed = (self.needs or {}).get(arm.loss, {})
         train = {key: getattr(self.train, key) for key in Train.model_fields}
-        return {**arm.params, **train, **needed}
+        return {**arm.params, **train, **self._needed(arm)}
+
+    def _needed(self, arm: Arm) -> dict[str, int | float | str]:
+        return (self.needs or {}).get(arm.loss, {})
 
 
 def _view(text: str) -> View:
@@ -278,19 +272,3 @@ def _variant(text: str) -> tuple[str, dict[str, float]]:
             f"variants: {variant.name} has a parameter {clash[0]!r}, which is a key of [train]; allowed: another name"
         )
     return variant.name, {**{p.name: p.default for p in variant.parameters}, **params}
-
-
-def _needs(names: list[str], train: Train) -> dict[str, dict[str, int | float | str]]:
-    """What the variants need and [train] does not set."""
-    from harness.losses import LOSSES
-
-    found: dict[str, dict[str, int | float | str]] = {}
-    for name in sorted(set(names)):
-        try:
-            whole_setting = Train.model_validate(dict(LOSSES[name].needs))
-        except ValidationError as error:
-            raise InputError(f"variants: what {name!r} needs is no setting: {one_line(error, Train)}") from None
-        missing = sorted(whole_setting.model_fields_set - train.model_fields_set)
-        if missing:
-            found[name] = {key: getattr(whole_setting, key) for key in missing}
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -72,9 +72,11 @@ def one_line(error: ValidationError, root: type[BaseModel], hidden: Iterable[str
     elif first["type"] == "missing":
         text = f"missing{allowed}"
     elif first["type"] == "literal_error" and field:
-        text = choose(first["input"], get_args(field.annotation))
+        text = choose(first["input"], _words(field.annotation))
     elif first["type"] == "value_error":
-        text = f"{first['ctx']['error']} (got {quoted(first['input'])}){allowed}"
+        whole = isinstance(first["input"], dict) and (field is None or _table(field) is not None)
+        # A rule that joins the keys of a table names the values that break it; all the others would bury them.
+        text = f"{first['ctx']['error']}" + ("" if whole else f" (got {quoted(first['input'])}){allowed}")
     elif isinstance(first["input"], str | int | float | bool):
         text = f"got {quoted(first['input'])}{allowed}"
     else:
@@ -82,6 +84,13 @@ def one_line(error: ValidationError, root: type[BaseModel], hidden: Iterable[str
     further = f" (and {more} more fault{'s' if more > 1 else ''})" if more else ""
     shown = key if key.isprintable() else quoted(key)
     return InputError(f"{shown}: {text}{further}" if key else f"{text}{further}")
+
+
+def _words(annotation: Any) -> list[str]:
+    """The words of the Literal that a field holds, itself or in a list."""
+    if get_origin(annotation) is Literal:
+        return [str(word) for word in get_args(annotation)]
+    return [word for part in get_args(annotation) for word in _words(part)]
 
 
 def _table(field: FieldInfo) -> type[BaseModel] | None:

@@ -9,34 +9,78 @@ import psutil
 
 from harness.errors import InputError
 from harness.spec.experiment import Experiment
-from harness.spec.values import Arm, Shape
+from harness.spec.values import Arm, Settings, Shape
 
 if TYPE_CHECKING:
+    from harness.losses import Variant
     from harness.views import View
 
 #: Samples that the score of one generator is measured on.
 _SCORED_SAMPLES = 10_000
 
+#: What the batched engine works in: steps whose draws are made together, members a stack is at least padded to, and
+#: minibatches that the replay remembers. This package may not import engines; tests/test_memory.py compares.
+BLOCK, STACK, HISTORY = 32, 16, 50
+
 #: The settings that make D judge further points, or differentiate it with respect to what it reads: each keeps about
 #: as many numbers again as D's judgements themselves.
 _JUDGE_AGAIN = ("r1", "r2", "zero_gp", "gp", "one_sided_gp", "dragan", "wgan_div", "consensus")
 
+#: The settings that draw a point on the segment between a real and a fake decision, and a point around a real one.
+_SEGMENT, _AROUND = ("zero_gp", "gp", "one_sided_gp"), ("dragan",)
 
-def member_bytes(shape: Shape, view: View, again: bool = False) -> int:
+
+def member_bytes(shape: Shape, view: View, variant: Variant, settings: Settings) -> int:
     """An estimate of what one member occupies while it trains and is scored, in bytes.
 
     Counted in numbers of 4 bytes: six copies of the parameters (value, gradient, two moments, average, update), and
     for each layer's activations value, result and gradient: of G for B points of noise, of D for K decisions on real
-    and on generated data, and as many more where a penalty looks again. In 8 bytes: the samples that are scored,
-    sorted, transformed and kept twice, and the noise they are made of.
+    and on generated data, and as many more where a penalty looks again; the B^2 numbers of a direct loss over pairs;
+    the draws of a block. In 8 bytes: the samples that are scored, sorted, transformed and kept twice, and the noise
+    they are made of.
     """
     width_g = shape.hidden_g or shape.hidden
     generator = (shape.latent, *[width_g] * len(shape.activations_g), 1)
     discriminator = (view.inputs(shape.batch), *[shape.hidden] * len(shape.activations_d), 1)
+    again = _any(settings, _JUDGE_AGAIN)
     judged = view.decisions(shape.batch) * (4 if again else 2)
     activations = 3 * (shape.batch * sum(generator) + judged * sum(discriminator))
     weights = 6 * (_parameters(generator) + _parameters(discriminator))
-    return 4 * (weights + activations) + 8 * _SCORED_SAMPLES * (4 + shape.latent)
+    pairs = variant.direct.quadratic * shape.batch**2 if variant.direct else 0
+    scored = 8 * _SCORED_SAMPLES * (4 + shape.latent)
+    return 4 * (weights + activations + pairs) + drawn_bytes(shape, view, variant, settings) + scored
+
+
+def drawn_bytes(shape: Shape, view: View, variant: Variant, settings: Settings) -> int:
+    """What the draws of a block of steps occupy for one member, in bytes, with the replay's history.
+
+    Twice, because the next block is made while the last is still held; and eight numbers for each draw of the largest
+    stream, which is made of counters in 8 bytes.
+    """
+    batch, decisions, inputs = shape.batch, view.decisions(shape.batch), view.inputs(shape.batch)
+    look_ahead = 2 if shape.order == "extragradient" else 1
+    counts_d = [batch, batch * shape.latent, decisions * inputs]  # real values, noise, what D reads of the former
+    counts_g = [batch * shape.latent]
+    if settings.instance_noise > 0:
+        counts_d, counts_g = [*counts_d, batch, batch], [*counts_g, batch]
+    if variant.draws_labels:
+        counts_d.append(2 * decisions)
+    if _any(settings, _SEGMENT):
+        counts_d.append(decisions)
+    if _any(settings, _AROUND):
+        counts_d.append(decisions * inputs)
+    if settings.replay > 0:
+        counts_d += [batch, 2 * batch, 2]  # whether a value is old, and which: the latter and its place in 8 bytes
+    columns = 8  # step sizes, epsilons and shares of either player
+    drawn_d = BLOCK * look_ahead * shape.d_steps * (sum(counts_d) + columns)
+    drawn_g = BLOCK * look_ahead * shape.g_steps * (sum(counts_g) + columns)
+    largest = BLOCK * look_ahead * max(shape.d_steps * max(counts_d), shape.g_steps * max(counts_g))
+    history = HISTORY * batch if settings.replay > 0 else 0
+    return 4 * (2 * (drawn_d + drawn_g) + 8 * largest + history)
+
+
+def _any(settings: Settings, keys: tuple[str, ...]) -> bool:
+    return any(getattr(settings, key) > 0 for key in keys)
 
 
 def _parameters(widths: tuple[int, ...]) -> int:
@@ -46,32 +90,40 @@ def _parameters(widths: tuple[int, ...]) -> int:
 def check_memory(experiment: Experiment, available: int | None = None) -> None:
     """Refuse a population that does not fit into the memory available now (or ``available`` bytes).
 
+    Members are trained in stacks, which are made full by repeating one: their number counts rounded up.
+
     Raises:
         InputError: it does not; the message gives both numbers.
     """
     if available is None:
         available = int(psutil.virtual_memory().available)
     member = max(_member_bytes(experiment, arm) for arm in experiment.arms)
-    needed = member * experiment.population
-    if needed > available:
+    padded = -(-experiment.population // STACK) * STACK
+    if member * padded > available:
         raise InputError(
-            f"population: {experiment.population} members of about {member / 2**20:.1f} MiB need about "
-            f"{needed / 2**30:.1f} GiB, {available / 2**30:.1f} GiB are available; allowed: at most "
-            f"{available // member} with this batch and these networks"
+            f"population: {experiment.population} members of about {member / 2**20:.1f} MiB, in stacks of {STACK}, "
+            f"need about {member * padded / 2**30:.1f} GiB, {available / 2**30:.1f} GiB are available; allowed: at "
+            f"most {available // member // STACK * STACK} with this batch and these networks"
         )
 
 
 def _member_bytes(experiment: Experiment, arm: Arm) -> int:
     """That of the largest member that an arm can have."""
+    from harness.losses import LOSSES
     from harness.views import parse_view
 
     shape, settings = experiment.arm_shape(arm), experiment.arm_settings(arm)
-    widest = {key: max(_reached(experiment, key, getattr(shape, key))) for key in ("batch", "hidden", "latent")}
+    sizes = ("batch", "hidden", "latent", "d_steps", "g_steps")
+    widest = {key: max(_reached(experiment, key, getattr(shape, key))) for key in sizes}
     # 0 stands for the number of D's units, so that the largest number is not always the widest network.
     own = [width or widest["hidden"] for width in _reached(experiment, "hidden_g", shape.hidden_g)]
-    again = any(max(_reached(experiment, key, getattr(settings, key))) > 0 for key in _JUDGE_AGAIN)
-    largest = shape.model_copy(update={**widest, "hidden_g": max(own)})
-    return member_bytes(largest, parse_view(arm.view), again)
+    most = {key: max(_reached(experiment, key, getattr(settings, key))) for key in Settings.model_fields}
+    return member_bytes(
+        shape.model_copy(update={**widest, "hidden_g": max(own)}),
+        parse_view(arm.view),
+        LOSSES[arm.loss],
+        settings.model_copy(update=most),
+    )
 
 
 def _reached(experiment: Experiment, key: str, start: Any) -> list[Any]:

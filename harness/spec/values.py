@@ -224,7 +224,10 @@ class Shape(Part):
     @model_validator(mode="after")
     def _one_update_at_once(self) -> Shape:
         if self.order != "alternating" and (self.d_steps, self.g_steps) != (1, 1):
-            raise ValueError(f"order = {self.order!r} takes d_steps = 1 and g_steps = 1")
+            raise ValueError(
+                f"order = {self.order!r} takes d_steps = 1 and g_steps = 1, "
+                f"not d_steps = {self.d_steps} and g_steps = {self.g_steps}"
+            )
         return self
 
 
