@@ -24,6 +24,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1.4, 2)))
 INK, QUIET, FAINT = "#222222", "#777777", "#DDDDDD"
 WIDTH, DPI = 9.0, 110
+#: Inches that a row of a legend takes; three of them fit below panels as they are.
+_LEGEND_ROW = 0.19
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,12 @@ def log_axis(ax: Axes, which: str) -> None:
 
 
 def legend(figure: Figure, entries: Mapping[str, Line2D], columns: int = 2) -> None:
-    """A legend below the panels, one entry per arm, in the order given."""
+    """A legend below the panels, one entry per arm, in the order given; the figure grows by its height."""
     if not entries:
         return
     wide = min(columns, len(entries))
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + _LEGEND_ROW * max(0, math.ceil(len(entries) / wide) - 3))
     names = [drawable(n, 100 // wide) for n in entries]
     # A leading underscore would hide the entry; the zero-width joiner before it does not show.
     texts = [f"\u200d{n}" if n.startswith("_") else n for n in names]

@@ -24,17 +24,25 @@ DRAWS = 10_000
 _LOWEST = 1e-5
 
 
+#: Lines that one panel can hold and still be read.
+MOST_LINES = 9
+
+
 def ks_over_steps(frame: pd.DataFrame, arms: Sequence[str] = (), draws: int = DRAWS) -> Figure:
-    """KS distance over training steps: median and middle half of the seeds per arm, a panel per view."""
+    """KS distance over training steps: median and middle half of the seeds per arm, a panel per view.
+
+    Beyond ``MOST_LINES`` arms a view has several panels, arms in their order.
+    """
     rows = select(frame).frame
     order, look = _order(rows, arms)
     views = list(dict.fromkeys(rows["view"].dropna()))
     if not views:
         return drawing.empty("No committed row holds a path over training steps.")
-    figure, axes = drawing.panels(len(views), columns=2, height=4.0, sharex=True, sharey=True)
+    shares = _shares(rows, views, order)
+    figure, axes = drawing.panels(len(shares), columns=2, height=4.0, sharex=True, sharey=True)
     keys = {}
-    for ax, view in zip(axes, views, strict=True):
-        for arm in order:
+    for ax, (heading, view, some) in zip(axes, shares, strict=True):
+        for arm in some:
             path = over_steps(rows[(rows["arm"] == arm) & (rows["view"] == view)], "ks")
             if path.empty:
                 continue
@@ -44,10 +52,23 @@ def ks_over_steps(frame: pd.DataFrame, arms: Sequence[str] = (), draws: int = DR
             keys[arm] = drawing.key(s)
         drawing.log_axis(ax, "y")
         _floor_lines(ax, draws)
-        drawing.title(ax, f"view: {view}", size=9)
+        drawing.title(ax, heading, size=9)
         drawing.labels(ax, "training step", "KS distance to the target")
     drawing.legend(figure, {a: keys[a] for a in order if a in keys})
     return figure
+
+
+def _shares(rows: pd.DataFrame, views: Sequence[str], order: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    """What each panel draws: its heading, its view, and at most ``MOST_LINES`` arms of that view."""
+    found: list[tuple[str, str, list[str]]] = []
+    for view in views:
+        there = set(rows.loc[rows["view"] == view, "arm"])
+        arms = [arm for arm in order if arm in there]
+        for i in range(0, max(1, len(arms)), MOST_LINES):
+            some = arms[i : i + MOST_LINES]
+            part = f", arms {i + 1} to {i + len(some)}" if len(arms) > MOST_LINES else ""
+            found.append((f"view: {view}{part}", view, some))
+    return found
 
 
 def _floor_lines(ax: Axes, draws: int) -> None:
