@@ -20,6 +20,9 @@ from torch import Tensor
 
 from harness.errors import InputError
 
+#: A minibatch of no larger variance counts as constant: the gradient of its shape holds 1/variance, in float32.
+LEAST_VARIANCE = 1e-30
+
 #: Largest m of ``pack``: the largest minibatch there is.
 MOST_PACKED = 10**6
 
@@ -64,7 +67,7 @@ def _moments(x_PB: Tensor) -> Tensor:
     mean_P1 = offset_PB.mean(dim=1, keepdim=True)
     deviation_PB = offset_PB - mean_P1
     variance_P1 = deviation_PB.square().mean(dim=1, keepdim=True)
-    spread_P1 = variance_P1 > 0
+    spread_P1 = variance_P1 > LEAST_VARIANCE
     root_P1 = torch.where(spread_P1, variance_P1, 1).sqrt()
     z_PB = deviation_PB / root_P1
     square_PB = z_PB.square()
