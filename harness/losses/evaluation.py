@@ -57,10 +57,14 @@ def _torch_table() -> dict[str, Callable[..., Any]]:
         return torch.where(flat, x, -torch.expm1(-k * x) / torch.where(flat, 1.0, k))
 
     def abs_power(x: Tensor, k: Any) -> Tensor:
-        return torch.pow(torch.abs(x), k)
+        # Not torch.pow, whose last elements round differently from the rest. 0^0 is 1, and 0^k is 0 above.
+        k = as_like(k, x)
+        size, zero = torch.abs(x), x == 0
+        power = torch.exp(k * torch.log(torch.where(zero, 1.0, size)))
+        return torch.where(zero, (k == 0).to(x.dtype), power)
 
     def signed_power(x: Tensor, k: Any) -> Tensor:
-        return torch.sign(x) * torch.pow(torch.abs(x), k)
+        return torch.sign(x) * abs_power(x, k)
 
     own = {
         f.__name__: f
