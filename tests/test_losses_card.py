@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sympy
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.cli.card import print_card
@@ -47,6 +47,7 @@ def judge(discriminator: Any) -> Variant:
 @given(
     st.integers(1, 5), st.integers(1, 5), st.integers(-3, 3), st.sampled_from([softplus, relu, sympy.tanh, sympy.exp])
 )
+@example(weight=1, scale=1, shift=-3, scorn=relu)  # flat up to logit 3
 def test_the_same_scorn_for_both_kinds_is_symmetric(weight: int, scale: int, shift: int, scorn: Any) -> None:
     """h(-real) + h(fake) is symmetric under (real, fake) -> (-fake, -real) whatever h is; h(-real) + 2 h(fake) not."""
 

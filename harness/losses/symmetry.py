@@ -29,8 +29,14 @@ from harness.losses.primitives import (
 Verdict = Literal["yes", "no", "undecided"]
 
 #: Minibatches (real logits, fake logits) of K = 2 on which a claimed symmetry is tried. Of one decision alone,
-#: K = 1, a batch mean is the logit itself, and losses look symmetric that are not.
-BATCHES = (((1.25, -0.5), (-2.0, 0.375)), ((-0.75, 3.0), (0.125, -1.5)), ((0.25, 0.625), (1.75, 2.5)))
+#: K = 1, a batch mean is the logit itself, and losses look symmetric that are not. The last reaches past kinks that the
+#: others leave on one side.
+BATCHES = (
+    ((1.25, -0.5), (-2.0, 0.375)),
+    ((-0.75, 3.0), (0.125, -1.5)),
+    ((0.25, 0.625), (1.75, 2.5)),
+    ((7.5, -6.0), (-9.25, 8.125)),
+)
 #: Where in the parameters' intervals it is tried, besides at the defaults: all at one share, and neighbours at two, for
 #: a loss may be symmetric only where two parameters agree; one near its end, where a margin is within the logits tried.
 WITHIN = (("0.3",), ("0.7",), ("0.05", "0.7"))
