@@ -98,6 +98,16 @@ def test_engines_agree_with_every_option(option: str, view: str) -> None:
             assert relative_error(found.snapshots[name][known], values[known]) < 1e-3, name
 
 
+@pytest.mark.parametrize("loss", ["wasserstein", "hinge", "f_reverse_kl", "w1_direct"])
+def test_consensus_takes_losses_of_constant_slopes(loss: str) -> None:
+    """Behind constant slopes the gradient of D's last bias is constant and has no derivative: the engines agree."""
+    (group,) = groups([member(loss, seed, "sample", **SMALL | OPTIONS["consensus"]) for seed in range(2)])
+    expected, found = (
+        engine.train(group, measured_mean, lambda steps: None) for engine in (ReferenceEngine(), BatchedEngine("cpu"))
+    )
+    assert relative_error(found.theta_g_PW, expected.theta_g_PW) < 1e-4
+
+
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_every_option_matters(engine: Engine, option: str) -> None:

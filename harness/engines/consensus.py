@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from harness.engines.draws import noisy
+
 if TYPE_CHECKING:
     from harness.engines.gradients import DiscriminatorGradient
     from harness.engines.player import Player
@@ -32,7 +34,7 @@ def consensus_gradient(
     """
     with torch.enable_grad():
         fake_PB = stack.g.forward(z_PBZ)
-        fake_PKN = stack.group.view.features(fake_PB if noise_PB is None else fake_PB + noise_PB)
+        fake_PKN = stack.group.view.features(noisy(fake_PB, noise_PB))
         logits_PK = stack.d.forward(torch.cat([judged.real_PKN, fake_PKN], dim=1))
         real_PK, fake_PK = logits_PK.chunk(2, dim=1)
         decisions = fake_PK.shape[1]
@@ -40,7 +42,8 @@ def consensus_gradient(
         slopes_g_PK = stack.runs.generator_slopes(real_PK, fake_PK) / decisions
         field_d = torch.autograd.grad(logits_PK, stack.d.parts, slopes_d_PK, create_graph=True)
         field_g = torch.autograd.grad(fake_PK, stack.g.parts, slopes_g_PK, create_graph=True)
-        field = [*field_d, *field_g]
+        # What is constant, as a bias behind constant slopes, has nothing to differentiate.
+        field = [part for part in (*field_d, *field_g) if part.requires_grad]
         pulls = [weight_P1.unsqueeze(2) * part.detach() for part in field]
     found = torch.autograd.grad(field, player.parts, pulls, allow_unused=True)
     return [torch.zeros_like(p) if g is None else g for g, p in zip(found, player.parts, strict=True)]
