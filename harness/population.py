@@ -101,7 +101,7 @@ class Group:
 
 def generator_of(shape: Shape) -> Mlp:
     """The generator that members of this shape have."""
-    return perceptron(shape.latent, shape.hidden_g or shape.hidden, shape.activations_g)
+    return perceptron(shape.latent, shape.units_g, shape.activations_g)
 
 
 def groups(members: Iterable[Member]) -> list[Group]:

@@ -25,6 +25,9 @@ _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)  # Salmon 2011, table 2
 _WEYL = (0x9E3779B9, 0xBB67AE85)  # golden ratio and sqrt(3) - 1, as 32-bit fractions
 _ROUNDS = 10
 
+#: The least and the greatest number that ``uniforms`` draws.
+EXTREME_DRAWS = (2.0**-24, 1 - 2.0**-24)
+
 
 class Stream(enum.IntEnum):
     """What a draw is for. Numbers are part of every result: append, never renumber."""

@@ -31,7 +31,7 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "floors": ("targets",),
     "scoring": ("errors", "floors", "noise", "targets"),
     "store": ("errors",),
-    "spec": ("errors", "losses", "targets", "views"),
+    "spec": ("errors", "losses", "networks", "penalties", "streams", "targets", "views"),
     "population": ("losses", "networks", "spec", "targets", "views"),
     "engines": ("errors", "losses", "networks", "noise", "penalties", "population", "spec", "store", "streams"),
     "training": ("engines", "errors", "networks", "noise", "population", "scoring", "spec", "store", "streams"),

@@ -22,8 +22,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from harness.losses.direct import TABLE, Truth
+from harness.noise import midpoints
 from harness.population import Group
 from harness.spec import Shape
 
@@ -40,6 +43,12 @@ HISTORY = 50
 def updates_per_step(shape: Shape) -> tuple[int, int]:
     """How many updates of D and of G a step draws numbers for; a look ahead counts as one."""
     return (2, 2) if shape.order == "extragradient" else (shape.d_steps, shape.g_steps)
+
+
+def truth_of(group: Group) -> Truth:
+    """What a direct loss may know of the group's target, in float64 on the host."""
+    quantiles = (group.target.quantile(midpoints(count)) for count in (group.shape.batch, TABLE))
+    return Truth(*map(torch.from_numpy, quantiles))
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class BatchedEngine:
         return None
 
     def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
-        hidden = {group.shape.hidden, group.shape.hidden_g or group.shape.hidden}
+        hidden = {group.shape.hidden, group.shape.units_g}
         alike = _alike(group.members)
         portions = [
             portion for members in alike for portion in _cut(members, WIDTHS[self.device], hidden, self.threads)

@@ -30,6 +30,11 @@ def decay_phase(schedule: str, share_T: Float64) -> Float64:
     return phases[schedule]
 
 
+def noisy(values_PB: Tensor, noise_PB: Tensor | None) -> Tensor:
+    """Values with the instance noise that was drawn for them, if any was."""
+    return values_PB if noise_PB is None else values_PB + noise_PB
+
+
 class Draws:
     """The numbers of a stack's members, block by block."""
 
@@ -45,9 +50,10 @@ class Draws:
         """Uniform draws (U, P, count) of a stream at the given updates."""
         return uniforms(self.study_seed, self.seeds_P, stream, updates, count)
 
-    def learning_share(self, steps: range, per_step: int) -> Float64:
-        """The share of its rate at which each member learns, (updates of these steps, P)."""
-        return np.repeat(self._share("lr_decay", steps), per_step, axis=0)
+    def share(self, name: str, steps: range, per_step: int) -> Float64:
+        """1 - decay * phase, for the setting that names the decay: (updates of these steps, P)."""
+        phase_T = decay_phase(self.shape.schedule, np.array(steps, dtype=np.float64) / self.shape.steps)
+        return np.repeat(1 - self.column[name] * phase_T[:, None], per_step, axis=0)
 
     def block(self, steps: range) -> dict[str, Tensor]:
         """Everything but the learning rates, by name, first axis: update within the block."""
@@ -60,14 +66,16 @@ class Draws:
             "z_d": self._latent(Stream.LATENT_D, d_updates),
             "z_g": self._latent(Stream.LATENT_G, g_updates),
         }
-        penalty_share_TP = self._share("penalty_decay", steps)
+        share_d_UP, share_g_UP = (
+            self.share("penalty_decay", steps, per_step) for per_step in (self.per_step_d, self.per_step_g)
+        )
         if self.features.instance_noise:
-            for name, stream, updates, per_step in (
-                ("noise_real", Stream.NOISE_REAL, d_updates, self.per_step_d),
-                ("noise_fake", Stream.NOISE_FAKE, d_updates, self.per_step_d),
-                ("noise_g", Stream.NOISE_G, g_updates, self.per_step_g),
+            for name, stream, updates, share_UP in (
+                ("noise_real", Stream.NOISE_REAL, d_updates, share_d_UP),
+                ("noise_fake", Stream.NOISE_FAKE, d_updates, share_d_UP),
+                ("noise_g", Stream.NOISE_G, g_updates, share_g_UP),
             ):
-                sd_UP = np.repeat(self.column["instance_noise"] * penalty_share_TP, per_step, axis=0)
+                sd_UP = self.column["instance_noise"] * share_UP
                 normal_UPB = special.ndtri(self._host(stream, updates, batch))
                 found[name] = self._given(sd_UP[:, :, None] * normal_UPB)
             read_UPB = real_UPB + found.pop("noise_real")
@@ -81,9 +89,8 @@ class Draws:
             u_UPC = self.uniforms(Stream.AROUND, d_updates, decisions * inputs)
             found["around"] = u_UPC.reshape(*u_UPC.shape[:2], decisions, inputs)
         if self.features.weighs:
-            for letter, per_step in (("d", self.per_step_d), ("g", self.per_step_g)):
-                share_UP = np.repeat(penalty_share_TP, per_step, axis=0)
-                found[f"penalty_share_{letter}"] = self._given(share_UP[:, :, None])
+            found["penalty_share_d"] = self._given(share_d_UP[:, :, None])
+            found["penalty_share_g"] = self._given(share_g_UP[:, :, None])
         if self.features.replay:
             found |= self._replay(d_updates)
         return found
@@ -99,11 +106,6 @@ class Draws:
             "replay_slot": torch.from_numpy((slot_UPB * filled_U11).astype(np.int64)).to(self.device),
             "replay_keep": torch.tensor([[n % HISTORY] for n in updates], device=self.device),
         }
-
-    def _share(self, name: str, steps: range) -> Float64:
-        """1 - decay * phase for each step and member, (T, P)."""
-        phase_T = decay_phase(self.shape.schedule, np.array(steps, dtype=np.float64) / self.shape.steps)
-        return np.asarray(1 - self.column[name] * phase_T[:, None])
 
     def _latent(self, stream: Stream, updates: range) -> Tensor:
         law, latent = NOISES[self.shape.noise], self.shape.latent

@@ -7,15 +7,16 @@ arithmetic: a result would depend on company.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness.losses import LOSSES
-from harness.penalties import PENALTIES, GradientPenalty, Site
+from harness.penalties import GradientPenalty, Site, gradient_penalties, sites_of
 from harness.population import Member
 
 
 @dataclass(frozen=True)
 class Features:
-    """What a member's step does besides the plain game of two losses; ``penalties`` are gradient penalties by name."""
+    """What a member's step does besides the plain game of two losses; ``penalties`` are those on D's gradient."""
 
     labels: bool
     pairs: bool
@@ -24,7 +25,7 @@ class Features:
     instance_noise: bool
     spectral_norm: bool
     consensus: bool
-    penalties: tuple[str, ...]
+    penalties: tuple[GradientPenalty, ...]
 
     @classmethod
     def of(cls, member: Member) -> Features:
@@ -38,24 +39,13 @@ class Features:
             instance_noise=settings.instance_noise > 0,
             spectral_norm=settings.spectral_norm > 0,
             consensus=settings.consensus > 0,
-            penalties=tuple(
-                name
-                for name, penalty in PENALTIES.items()
-                if isinstance(penalty, GradientPenalty) and getattr(settings, name) > 0
-            ),
+            penalties=gradient_penalties(dict(settings)),
         )
 
-    @property
-    def gradient_penalties(self) -> dict[str, GradientPenalty]:
-        """The gradient penalties by name."""
-        found = ((name, PENALTIES[name]) for name in self.penalties)
-        return {name: penalty for name, penalty in found if isinstance(penalty, GradientPenalty)}
-
-    @property
+    @cached_property
     def sites(self) -> tuple[Site, ...]:
         """Where D's gradient is penalised, in the order of ``Site``."""
-        asked = {site for penalty in self.gradient_penalties.values() for site in penalty.sites}
-        return tuple(site for site in Site if site in asked)
+        return sites_of(self.penalties)
 
     @property
     def weighs(self) -> bool:

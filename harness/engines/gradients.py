@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from harness.engines.base import truth_of
 from harness.engines.consensus import consensus_gradient
-from harness.losses.direct import TABLE, Truth
+from harness.engines.draws import noisy
+from harness.losses.direct import Truth
 from harness.penalties import GradientPenalty, Site, around, segments
-from harness.population import Group
 
 if TYPE_CHECKING:
     from harness.engines.stack import Stack
@@ -27,7 +27,7 @@ class DiscriminatorGradient:
     def __init__(self, stack: Stack) -> None:
         self.stack, self.features = stack, stack.features
         self.penalties: list[tuple[GradientPenalty, Tensor]] = [
-            (penalty, stack.as_column(stack.column[name])) for name, penalty in self.features.gradient_penalties.items()
+            (penalty, stack.as_column(stack.column[penalty.name])) for penalty in self.features.penalties
         ]
         self.consensus_P1 = stack.as_column(stack.column["consensus"])
         self.norm_PK: dict[Site, Tensor] = {}
@@ -41,7 +41,7 @@ class DiscriminatorGradient:
         z_PBZ = take("z_d", per_step, j)
         self.fake_PB = stack.g.forward(z_PBZ)
         noise_PB = take("noise_fake", per_step, j) if self.features.instance_noise else None
-        fake_PKN = stack.group.view.features(_noisy(self._replayed(j), noise_PB))
+        fake_PKN = stack.group.view.features(noisy(self._replayed(j), noise_PB))
         self.label_draws_PK = take("labels", per_step, j) if self.features.labels else None
         sites = self._sites(fake_PKN, j)
         with torch.enable_grad():
@@ -112,7 +112,9 @@ class GeneratorGradient:
         self.direct_P: Tensor | None = None
         runs = stack.runs if self.features.direct else ()
         self.directs = [(run.rows, run.variant.direct) for run in runs if run.variant.direct is not None]
-        self.truth = _truth(stack.group, stack.device)
+        if self.features.direct:
+            truth = truth_of(stack.group)
+            self.truth = Truth(*(t.to(stack.device, torch.float32) for t in (truth.quantiles_B, truth.table_N)))
 
     def work_out(self, j: int) -> None:
         """Fill G's gradient for its j-th update of the current step."""
@@ -122,7 +124,7 @@ class GeneratorGradient:
         noise_PB = take("noise_g", per_step, j) if self.features.instance_noise else None
         with torch.enable_grad():
             fake_PB = stack.g.forward(z_PBZ)
-            read_PKN = stack.group.view.features(_noisy(fake_PB, noise_PB))
+            read_PKN = stack.group.view.features(noisy(fake_PB, noise_PB))
             logits_PK = stack.d.forward(torch.cat([real_PKN, read_PKN], dim=1) if self.features.pairs else read_PKN)
         known_PK = logits_PK.detach()
         self.logits_real_PK, self.logits_fake_PK = known_PK.chunk(2, dim=1) if self.features.pairs else (None, known_PK)
@@ -145,15 +147,3 @@ class GeneratorGradient:
         losses, slopes = zip(*found, strict=True)
         self.direct_P = torch.cat(losses)
         return torch.cat(slopes)
-
-
-def _noisy(values_PB: Tensor, noise_PB: Tensor | None) -> Tensor:
-    return values_PB if noise_PB is None else values_PB + noise_PB
-
-
-def _truth(group: Group, device: str) -> Truth:
-    def grid(count: int) -> Tensor:
-        quantiles = group.target.quantile((np.arange(count) + 0.5) / count)
-        return torch.from_numpy(quantiles).to(device, torch.float32)
-
-    return Truth(quantiles_B=grid(group.shape.batch), table_N=grid(TABLE))

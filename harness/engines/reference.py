@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from harness.engines.base import Measure, Progress, Trained
 from harness.engines.reference_game import Game
@@ -39,10 +40,8 @@ def simultaneous(game: Game, step: int) -> str | None:
     """One update of both players, by gradients taken at the same parameters."""
     gradient_d = game.discriminator_gradient(step, step)
     gradient_g = game.generator_gradient(step, step)
-    if offending := game.d.offends(gradient_d) or game.g.offends(gradient_g):
+    if offending := move_both(game, gradient_d, gradient_g, step):
         return offending
-    game.update_d(gradient_d, step)
-    game.update_g(gradient_g, step)
     game.update_average()
     return None
 
@@ -61,11 +60,18 @@ def extragradient(game: Game, step: int) -> str | None:
         with torch.no_grad():
             for player, theta_1W in saved:
                 player.theta_1W.copy_(theta_1W)
-        if offending := game.d.offends(gradient_d) or game.g.offends(gradient_g):
+        if offending := move_both(game, gradient_d, gradient_g, step):
             return offending
-        game.update_d(gradient_d, step)
-        game.update_g(gradient_g, step)
     game.update_average()
+    return None
+
+
+def move_both(game: Game, gradient_d: Tensor, gradient_g: Tensor, step: int) -> str | None:
+    """Update both players, or neither: the tensor that stops the member, D's first."""
+    if offending := game.d.offends(gradient_d) or game.g.offends(gradient_g):
+        return offending
+    game.update_d(gradient_d, step)
+    game.update_g(gradient_g, step)
     return None
 
 

@@ -10,17 +10,23 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from harness.engines.base import HISTORY
+from harness.engines.base import HISTORY, truth_of
 from harness.engines.reference_optimisers import OPTIMISERS
 from harness.losses import LOSSES
-from harness.losses.direct import TABLE, Truth
 from harness.networks import Mlp
 from harness.noise import NOISES
-from harness.penalties import PENALTIES, GradientPenalty, Site, SpectralNorm, around, clip_weights, segments
+from harness.penalties import (
+    GradientPenalty,
+    Site,
+    SpectralNorm,
+    around,
+    clip_weights,
+    gradient_penalties,
+    segments,
+)
 from harness.population import Group, Member
 from harness.streams import Stream, uniforms
 
@@ -76,11 +82,10 @@ class Game:
         self.average_1W = self.g.theta_1W.clone()
         self.spectral = SpectralNorm(d, torch.tensor([[s.spectral_norm]], dtype=torch.float64))
         self.penalties: list[tuple[float, GradientPenalty]] = [
-            (getattr(s, name), penalty)
-            for name, penalty in PENALTIES.items()
-            if isinstance(penalty, GradientPenalty) and getattr(s, name) > 0
+            (getattr(s, penalty.name), penalty) for penalty in gradient_penalties(dict(s))
         ]
-        self.truth = Truth(*(self.midpoint_quantiles(count) for count in (self.shape.batch, TABLE)))
+        if self.variant.direct:
+            self.truth = truth_of(group)
         self.history: list[Tensor] = []
         self.record: dict[str, float] = {}
 
@@ -90,10 +95,6 @@ class Game:
         """Uniform draws (1, count)."""
         updates = range(update, update + 1)
         return uniforms(self.member.study_seed, torch.tensor([self.member.seed]), stream, updates, count)[0].double()
-
-    def midpoint_quantiles(self, count: int) -> Tensor:
-        """The target's quantiles at (i - 1/2)/count, i = 1..count."""
-        return torch.from_numpy(self.target.quantile((np.arange(count) + 0.5) / count))
 
     def share(self, decay: float, step: int) -> float:
         """What is left in this step of something that loses the share ``decay`` over the training."""

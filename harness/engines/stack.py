@@ -75,7 +75,7 @@ class Stack:
         """Make what the given steps (consecutive, from 0) consume."""
         block = self.draws.block(steps)
         for player in (self.d, self.g):
-            rate_UP = player.rate_P * self.draws.learning_share(steps, player.per_step)
+            rate_UP = player.rate_P * self.draws.share("lr_decay", steps, player.per_step)
             rates = player.optimiser.rates(rate_UP, steps.start * player.per_step + 1, self.device)
             block[f"step_{player.letter}"], block[f"epsilon_{player.letter}"] = rates.step_UP1, rates.epsilon_UP1
         self.feed.load(block, len(steps))

@@ -6,7 +6,7 @@ values of the parameters, and with what other variants say of it, a variant is d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -141,23 +141,21 @@ def generator_slope(variant: Variant) -> Derivative:
 
 def generator_slope_text(variant: Variant) -> str:
     """dG/dfake as text; ``mean(...)`` marks what is averaged over the batch."""
-    slope = variant.generator_derivative
-    parts = [text(slope.own)]
-    if slope.through_mean != 0:
-        parts.append(f"mean({text(slope.through_mean)})")
-    if slope.through_lme != 0:
-        parts.append(f"mean({text(slope.through_lme)})*{text(_WEIGHT)}")
-    return " + ".join(parts)
+    return _slope(variant.generator_derivative, text, "mean({})", "*")
 
 
 def generator_slope_latex(variant: Variant) -> str:
     r"""dG/d\ell_f in LaTeX; an overline marks what is averaged over the batch."""
-    slope = variant.generator_derivative
-    parts = [latex(slope.own)]
+    return _slope(variant.generator_derivative, latex, r"\overline{{{}}}", r" \, ")
+
+
+def _slope(slope: Derivative, written: Callable[[Expr], str], mean: str, times: str) -> str:
+    """The whole derivative in one notation; ``mean`` formats what is averaged over the batch."""
+    parts = [written(slope.own)]
     if slope.through_mean != 0:
-        parts.append(rf"\overline{{{latex(slope.through_mean)}}}")
+        parts.append(mean.format(written(slope.through_mean)))
     if slope.through_lme != 0:
-        parts.append(rf"\overline{{{latex(slope.through_lme)}}} \, {latex(_WEIGHT)}")
+        parts.append(f"{mean.format(written(slope.through_lme))}{times}{written(_WEIGHT)}")
     return " + ".join(parts)
 
 

@@ -27,7 +27,7 @@ by autograd, ``autograd.grad(g, parts, penalty.pull(norm) * g)`` is the gradient
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from harness.penalties.dynamics import CONSENSUS, INSTANCE_NOISE
@@ -40,6 +40,18 @@ PENALTIES: Mapping[str, Penalty] = MappingProxyType(
     {p.name: p for p in (INSTANCE_NOISE, WEIGHT_CLIP, SPECTRAL_NORM, *GRADIENT_PENALTIES, CONSENSUS)}
 )
 
+
+def gradient_penalties(weights: Mapping[str, float]) -> tuple[GradientPenalty, ...]:
+    """The gradient penalties with a weight above 0; ``weights`` holds any settings by their names."""
+    return tuple(penalty for penalty in GRADIENT_PENALTIES if weights[penalty.name] > 0)
+
+
+def sites_of(penalties: Iterable[GradientPenalty]) -> tuple[Site, ...]:
+    """Where the penalties look, in the order of ``Site``."""
+    asked = {site for penalty in penalties for site in penalty.sites}
+    return tuple(site for site in Site if site in asked)
+
+
 __all__ = [
     "PENALTIES",
     "GradientPenalty",
@@ -48,5 +60,7 @@ __all__ = [
     "SpectralNorm",
     "around",
     "clip_weights",
+    "gradient_penalties",
     "segments",
+    "sites_of",
 ]

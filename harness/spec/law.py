@@ -10,8 +10,6 @@ from harness.errors import InputError
 from harness.spec.faults import quoted
 from harness.targets import Target, starting_params
 
-#: The least and the greatest uniform number that ``streams.uniforms`` draws.
-_EXTREME_DRAWS = (2.0**-24, 1 - 2.0**-24)
 #: The largest value that training may read: its square, 1e36, is finite in float32 (up to 3.4e38) with room for a sum.
 _LARGEST_DRAW = 1e18
 
@@ -46,7 +44,9 @@ def _trainable(target: Target) -> Target:
     Raises:
         InputError: the tails are so heavy that a draw would overflow, whatever the loss.
     """
-    draws = [(u, float(target.quantile(np.array([u]))[0])) for u in _EXTREME_DRAWS]
+    from harness.streams import EXTREME_DRAWS
+
+    draws = [(u, float(target.quantile(np.array([u]))[0])) for u in EXTREME_DRAWS]
     for u, x in draws:
         if not abs(x) <= _LARGEST_DRAW:
             raise InputError(

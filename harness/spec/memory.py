@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -13,6 +12,7 @@ from harness.spec.values import Arm, Settings, Shape
 
 if TYPE_CHECKING:
     from harness.losses import Variant
+    from harness.penalties import Site
     from harness.views import View
 
 #: Samples that the score of one generator is measured on.
@@ -21,13 +21,6 @@ _SCORED_SAMPLES = 10_000
 #: What the batched engine works in: steps whose draws are made together, members a stack is at least padded to, and
 #: minibatches that the replay remembers. This package may not import engines; tests/test_memory.py compares.
 BLOCK, STACK, HISTORY = 32, 16, 50
-
-#: The settings that make D judge further points, or differentiate it with respect to what it reads: each keeps about
-#: as many numbers again as D's judgements themselves.
-_JUDGE_AGAIN = ("r1", "r2", "zero_gp", "gp", "one_sided_gp", "dragan", "wgan_div", "consensus")
-
-#: The settings that draw a point on the segment between a real and a fake decision, and a point around a real one.
-_SEGMENT, _AROUND = ("zero_gp", "gp", "one_sided_gp"), ("dragan",)
 
 
 def member_bytes(shape: Shape, view: View, variant: Variant, settings: Settings) -> int:
@@ -39,13 +32,14 @@ def member_bytes(shape: Shape, view: View, variant: Variant, settings: Settings)
     the draws of a block. In 8 bytes: the samples that are scored, sorted, transformed and kept twice, and the noise
     they are made of.
     """
-    width_g = shape.hidden_g or shape.hidden
-    generator = (shape.latent, *[width_g] * len(shape.activations_g), 1)
-    discriminator = (view.inputs(shape.batch), *[shape.hidden] * len(shape.activations_d), 1)
-    again = _any(settings, _JUDGE_AGAIN)
+    from harness.networks import perceptron
+
+    generator = perceptron(shape.latent, shape.units_g, shape.activations_g)
+    discriminator = perceptron(view.inputs(shape.batch), shape.hidden, shape.activations_d)
+    again = bool(_sites(settings)) or settings.consensus > 0
     judged = view.decisions(shape.batch) * (4 if again else 2)
-    activations = 3 * (shape.batch * sum(generator) + judged * sum(discriminator))
-    weights = 6 * (_parameters(generator) + _parameters(discriminator))
+    activations = 3 * (shape.batch * sum(generator.widths) + judged * sum(discriminator.widths))
+    weights = 6 * (generator.size + discriminator.size)
     pairs = variant.direct.quadratic * shape.batch**2 if variant.direct else 0
     scored = 8 * _SCORED_SAMPLES * (4 + shape.latent)
     return 4 * (weights + activations + pairs) + drawn_bytes(shape, view, variant, settings) + scored
@@ -57,6 +51,8 @@ def drawn_bytes(shape: Shape, view: View, variant: Variant, settings: Settings) 
     Twice, because the next block is made while the last is still held; and eight numbers for each draw of the largest
     stream, which is made of counters in 8 bytes.
     """
+    from harness.penalties import Site
+
     batch, decisions, inputs = shape.batch, view.decisions(shape.batch), view.inputs(shape.batch)
     look_ahead = 2 if shape.order == "extragradient" else 1
     counts_d = [batch, batch * shape.latent, decisions * inputs]  # real values, noise, what D reads of the former
@@ -65,9 +61,10 @@ def drawn_bytes(shape: Shape, view: View, variant: Variant, settings: Settings) 
         counts_d, counts_g = [*counts_d, batch, batch], [*counts_g, batch]
     if variant.draws_labels:
         counts_d.append(2 * decisions)
-    if _any(settings, _SEGMENT):
+    sites = _sites(settings)
+    if Site.SEGMENT in sites:
         counts_d.append(decisions)
-    if _any(settings, _AROUND):
+    if Site.AROUND in sites:
         counts_d.append(decisions * inputs)
     if settings.replay > 0:
         counts_d += [batch, 2 * batch, 2]  # whether a value is old, and which: the latter and its place in 8 bytes
@@ -79,12 +76,11 @@ def drawn_bytes(shape: Shape, view: View, variant: Variant, settings: Settings) 
     return 4 * (2 * (drawn_d + drawn_g) + 8 * largest + history)
 
 
-def _any(settings: Settings, keys: tuple[str, ...]) -> bool:
-    return any(getattr(settings, key) > 0 for key in keys)
+def _sites(settings: Settings) -> tuple[Site, ...]:
+    """Where the gradient of D is penalised."""
+    from harness.penalties import gradient_penalties, sites_of
 
-
-def _parameters(widths: tuple[int, ...]) -> int:
-    return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(widths))
+    return sites_of(gradient_penalties(dict(settings)))
 
 
 def check_memory(experiment: Experiment, available: int | None = None) -> None:

@@ -214,6 +214,11 @@ class Shape(Part):
         description="1 to 1000 ascending whole numbers within 1..steps",
     )
 
+    @property
+    def units_g(self) -> int:
+        """Units of each hidden layer of the generator."""
+        return self.hidden_g or self.hidden
+
     @model_validator(mode="after")
     def _snapshots_within_steps(self) -> Shape:
         ascending = all(a < b for a, b in zip(self.snapshots, self.snapshots[1:], strict=False))
