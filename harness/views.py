@@ -10,6 +10,7 @@ in 50 lines of code (PyTorch)", 2017, and its script's later revisions.
 from __future__ import annotations
 
 import difflib
+import enum
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,11 +28,22 @@ LEAST_VARIANCE = 1e-30
 MOST_PACKED = 10**6
 
 
+class Form(enum.Enum):
+    """What a view computes, for engines that do so without torch. Values are part of their kernels."""
+
+    VALUES = 0  # the values in the order drawn, N of them a decision
+    SQUARES = 1  # the values, then their squared deviations from the mean, which is a constant to the gradient
+    DEVIATIONS = 2  # the values, then their deviations from the mean, which is a constant to the gradient
+    MOMENTS = 3  # mean, standard deviation, skewness, excess kurtosis
+    ORDER = 4  # the values in ascending order, equal ones in the order drawn
+
+
 @dataclass(frozen=True)
 class View:
     """One way of reading a minibatch: ``decisions`` and ``inputs`` give K and N for a batch size.
 
     ``name`` is its canonical text, which ``parse_view`` reads. The batch size must be a multiple of ``divisor``.
+    ``form`` says to engines without torch what ``features`` computes; where it is None they refuse the view.
     """
 
     name: str
@@ -40,6 +52,7 @@ class View:
     inputs: Callable[[int], int]
     features: Callable[[Tensor], Tensor]
     divisor: int = 1
+    form: Form | None = None
 
 
 def _raw(x_PB: Tensor) -> Tensor:
@@ -101,6 +114,7 @@ def pack(m: int) -> View:
         inputs=lambda batch: m,
         features=lambda x_PB: x_PB.reshape(len(x_PB), -1, m),
         divisor=m,
+        form=Form.VALUES,
     )
 
 
@@ -111,6 +125,7 @@ _ALL = (
         decisions=lambda batch: 1,
         inputs=lambda batch: batch,
         features=_raw,
+        form=Form.VALUES,
     ),
     View(
         "variances",
@@ -119,6 +134,7 @@ _ALL = (
         decisions=lambda batch: 1,
         inputs=lambda batch: 2 * batch,
         features=_variances,
+        form=Form.SQUARES,
     ),
     View(
         "diffs",
@@ -126,6 +142,7 @@ _ALL = (
         decisions=lambda batch: 1,
         inputs=lambda batch: 2 * batch,
         features=_diffs,
+        form=Form.DEVIATIONS,
     ),
     View(
         "moments",
@@ -134,6 +151,7 @@ _ALL = (
         decisions=lambda batch: 1,
         inputs=lambda batch: 4,
         features=_moments,
+        form=Form.MOMENTS,
     ),
     View(
         "sorted",
@@ -141,6 +159,7 @@ _ALL = (
         decisions=lambda batch: 1,
         inputs=lambda batch: batch,
         features=_sorted,
+        form=Form.ORDER,
     ),
     View(
         "sample",
@@ -148,6 +167,7 @@ _ALL = (
         decisions=lambda batch: batch,
         inputs=lambda batch: 1,
         features=_sample,
+        form=Form.VALUES,
     ),
     pack(2),
 )

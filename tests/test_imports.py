@@ -33,7 +33,10 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "store": ("errors",),
     "spec": ("errors", "losses", "networks", "penalties", "streams", "targets", "views"),
     "population": ("losses", "networks", "spec", "targets", "views"),
-    "engines": ("errors", "losses", "networks", "noise", "penalties", "population", "spec", "store", "streams"),
+    "engines": (
+        *("errors", "losses", "networks", "noise", "penalties", "population", "spec", "store", "streams", "targets"),
+        "views",
+    ),
     "training": ("engines", "errors", "networks", "noise", "population", "scoring", "spec", "store", "streams"),
     "search": ("errors", "spec"),
     "plan": ("population", "spec"),
