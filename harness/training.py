@@ -44,11 +44,11 @@ def train(members: Sequence[Member], engine: Engine, progress: Progress) -> Popu
     Members for whose group memory does not suffice have the outcome "failed"; they count as KS 1, as diverged ones do.
 
     Raises:
-        InputError: the engine refuses a group; nothing was trained.
+        InputError: the engine refuses a member; nothing was trained.
     """
     made = groups(members)
-    for group in made:
-        if reason := engine.refuses(group):
+    for member in members:
+        if reason := engine.refuses(member):
             raise InputError(f"engine {engine.name}: {reason}")
     rows: dict[Member, Row] = {}
     seconds = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from harness import engines
 from harness.cli import main
-from harness.engines.base import Measure, Progress, Trained
+from harness.engines.base import Leg, Measure, Progress, Trained
 from harness.engines.batched import BatchedEngine
 from harness.population import Group
 
@@ -21,9 +22,9 @@ TINY = ("--seeds", "2", "--steps", "4", "--set", "train.batch=4", "--set", "trai
 class Cramped(BatchedEngine):
     """The batched engine on a machine without memory: it asks numpy for 8 PB, more than any process can address."""
 
-    def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
+    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
         np.empty(10**15)
-        return super().train(group, measure, progress)
+        return super().train(group, measure, progress, legs)
 
 
 @pytest.fixture

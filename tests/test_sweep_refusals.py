@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,12 @@ import pytest
 import torch
 from sweeping import RATES, STEPS, Ear, carry_on, contents, experiment, tempered
 
-from harness.engines.base import Measure, Progress, Trained
+from harness.engines.base import Leg, Measure, Progress, Trained
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError, StoreError
 from harness.losses import LOSSES
-from harness.population import Group
+from harness.population import Group, Member
 from harness.store import Store, locked
 from harness.sweep import Sweep, set_aside
 
@@ -156,17 +157,17 @@ class Cramped:
     def __init__(self, shortage: str) -> None:
         self._shortage, self._engine = shortage, BatchedEngine("cpu")
 
-    def refuses(self, group: Group) -> str | None:
+    def refuses(self, member: Member) -> str | None:
         return None
 
-    def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
+    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
         if group.shape.hidden > 4:
             if self._shortage == "numpy":
                 np.empty(10**15)
             if self._shortage == "torch":
                 torch.empty(10**15)
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore lines follow.")
-        return self._engine.train(group, measure, progress)
+        return self._engine.train(group, measure, progress, legs)
 
 
 @pytest.mark.parametrize(("shortage", "words"), [("numpy", "PiB"), ("torch", "alloc"), ("cuda", "2.00 GiB.")])

@@ -210,8 +210,8 @@ class Refusing(ReferenceEngine):
 
     name = "refusing"
 
-    def refuses(self, group: Group) -> str | None:
-        return None if group.shape.hidden <= 5 else f"{group.shape.hidden} hidden units are too many"
+    def refuses(self, member: Member) -> str | None:
+        return None if member.shape.hidden <= 5 else f"{member.shape.hidden} hidden units are too many"
 
     def train(self, *arguments: Any) -> Any:
         raise AssertionError("trained although another group is refused")

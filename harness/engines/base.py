@@ -17,7 +17,7 @@ Promises, held by the conformance tests over every engine:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from harness.losses.direct import TABLE, Truth
 from harness.noise import midpoints
-from harness.population import Group
+from harness.population import Group, Member
 from harness.spec import Shape
 
 #: Measures generators from their flat parameters (P, W): one value a member for each named measure.
@@ -52,14 +52,52 @@ def truth_of(group: Group) -> Truth:
 
 
 @dataclass(frozen=True)
+class Leg:
+    """A stretch of one member's training: from ``start`` steps done to ``stop`` steps done.
+
+    ``state`` is what a leg of the same engine that ended at ``start`` left for this member (``Trained.states``), None
+    where ``start`` is 0. An engine reads it and never changes it.
+
+    Raises:
+        ValueError: the leg has no step, or a state where it needs none, or none where it needs one.
+    """
+
+    start: int
+    stop: int
+    state: object | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise ValueError(f"a leg from step {self.start} to step {self.stop} has no step")
+        if (self.start == 0) != (self.state is None):
+            raise ValueError(f"a leg from step {self.start} needs {'no state' if self.start == 0 else 'a state'}")
+
+
+def legs_of(group: Group, legs: Sequence[Leg] | None) -> Sequence[Leg]:
+    """The legs of a group's members: those given, or the whole training of each.
+
+    Raises:
+        ValueError: there is not one leg for each member, or one ends after the last step.
+    """
+    if legs is None:
+        return [Leg(0, group.shape.steps)] * len(group.members)
+    if len(legs) != len(group.members):
+        raise ValueError(f"{len(legs)} legs for {len(group.members)} members")
+    if any(leg.stop > group.shape.steps for leg in legs):
+        raise ValueError(f"a leg ends after the last step, {group.shape.steps}")
+    return legs
+
+
+@dataclass(frozen=True)
 class Trained:
     """What training a group gave; rows in the order of the group's members.
 
     ``theta_g_PW`` is the generator to be scored: its running average where the member asks for one.
     ``stopped_step_P`` is the step in which a member stopped, or 0 for one that trained to the end.
     ``snapshots`` holds an array (P, snapshots) for each name of ``store.SNAPSHOT_COLUMNS``; NaN stands for "no value":
-    after a stop, and where the member has no such loss or penalty.
+    after a stop, outside of the member's leg, and where it has no such loss or penalty.
     ``seconds`` is training alone, after any compilation.
+    ``states`` is filled where legs were asked for: what each member's next leg starts from, None for one that stopped.
     """
 
     theta_g_PW: NDArray[np.floating]
@@ -68,6 +106,7 @@ class Trained:
     stopped_tensor: tuple[str, ...]
     snapshots: Mapping[str, NDArray[np.float64]]
     seconds: float
+    states: tuple[object, ...] = ()
 
 
 class Engine(Protocol):
@@ -77,8 +116,8 @@ class Engine(Protocol):
     identity: str
     device: str
 
-    def refuses(self, group: Group) -> str | None:
-        """Why this engine cannot train the group, or None if it can."""
+    def refuses(self, member: Member) -> str | None:
+        """Why this engine cannot train the member, as a sentence, or None if it can."""
 
-    def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
-        """Train every member of the group to its last step."""
+    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+        """Train every member of the group to its last step, or along its leg."""

@@ -14,18 +14,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from harness.engines.base import Measure, Progress, Trained
+from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
 from harness.engines.features import Features
 from harness.engines.feed import BLOCK, DeviceFeed, HostFeed
 from harness.engines.record import record
 from harness.engines.stack import Stack
 from harness.engines.threads import flushing_denormals, single_threaded
 from harness.population import Group, Member
-from harness.spec import Shape
 from harness.store import SNAPSHOT_COLUMNS
 
 #: Members of a stack. On CPUs 32 is faster where there are enough members for every thread, and 16 spares a lonely
@@ -41,6 +42,14 @@ REGULAR_HIDDEN = 16
 TAIL = 32
 
 
+class Candidate(NamedTuple):
+    """A member with its leg and its row in the group."""
+
+    row: int
+    member: Member
+    leg: Leg
+
+
 class BatchedEngine:
     """Stacked members in float32; ``device`` is "cpu" or "cuda"."""
 
@@ -51,17 +60,15 @@ class BatchedEngine:
         self.identity = f"batched/1/{device}"
         self.threads = threads or (len(os.sched_getaffinity(0)) if device == "cpu" else 1)
 
-    def refuses(self, group: Group) -> str | None:
+    def refuses(self, member: Member) -> str | None:
         if self.device == "cuda" and not torch.cuda.is_available():
             return "torch sees no CUDA device"
         return None
 
-    def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
+    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
         hidden = {group.shape.hidden, group.shape.units_g}
-        alike = _alike(group.members)
-        portions = [
-            portion for members in alike for portion in _cut(members, WIDTHS[self.device], hidden, self.threads)
-        ]
+        alike = _alike(group.members, legs_of(group, legs))
+        portions = [portion for some in alike for portion in _cut(some, WIDTHS[self.device], hidden, self.threads)]
         said, cancelled = threading.Lock(), threading.Event()
 
         def tell(steps: int) -> None:
@@ -74,7 +81,10 @@ class BatchedEngine:
         with single_threaded() if self.device == "cpu" else nullcontext(), ThreadPoolExecutor(self.threads) as pool:
             jobs: list[Future[Trained]] = []
             try:  # from the first job on, so that an interrupt at any moment ends those that run
-                jobs += [pool.submit(self._train_stack, group, *portion, measure, tell) for portion in portions]
+                jobs += [
+                    pool.submit(self._train_stack, group, *portion, legs is not None, measure, tell)
+                    for portion in portions
+                ]
                 wait(jobs, return_when=FIRST_EXCEPTION)
             finally:
                 cancelled.set()  # of no consequence where all have ended; others end at their next block
@@ -83,19 +93,30 @@ class BatchedEngine:
             if error and not isinstance(error, CancelledError):
                 raise error
         trained = _joined([job.result() for job in jobs], time.perf_counter() - start)
-        return _in_order(trained, [m for members in alike for m in members], group.members)
+        rows = np.argsort([candidate.row for some in alike for candidate in some])
+        return _taken(trained, rows)
 
     @flushing_denormals()
     def _train_stack(
-        self, group: Group, members: Sequence[Member], width: int, measure: Measure, progress: Progress
+        self,
+        group: Group,
+        candidates: Sequence[Candidate],
+        width: int,
+        wanted: bool,
+        measure: Measure,
+        progress: Progress,
     ) -> Trained:
-        rows, marks = slice(0, len(members)), group.shape.snapshots
-        padded = [*members, *[members[-1]] * (width - len(members))]
-        stack = Stack(group, padded, DeviceFeed(self.device) if self.device == "cuda" else HostFeed(self.device))
-        snapshots = {name: np.full((len(members), len(marks)), np.nan) for name in SNAPSHOT_COLUMNS}
+        """Train one stack along its members' common leg; their states come back where they are ``wanted``."""
+        rows, marks, leg = slice(0, len(candidates)), group.shape.snapshots, candidates[0].leg
+        padded = [*candidates, *[candidates[-1]] * (width - len(candidates))]
+        feed = DeviceFeed(self.device) if self.device == "cuda" else HostFeed(self.device)
+        stack = Stack(group, [candidate.member for candidate in padded], feed)
+        if leg.start:
+            stack.resume(leg.start, [candidate.leg.state for candidate in padded])
+        snapshots = {name: np.full((len(candidates), len(marks)), np.nan) for name in SNAPSHOT_COLUMNS}
         step: Callable[[], None] | None = None
-        for block in _blocks(group.shape):
-            progress(len(block) * len(members))
+        for block in _blocks(leg, marks):
+            progress(len(block) * len(candidates))
             if stack.watch and not bool(stack.alive_P1.any()):
                 continue
             stack.prepare(block)
@@ -116,6 +137,7 @@ class BatchedEngine:
             stopped_tensor=tuple(stack.stopped_tensors()[rows]),
             snapshots=snapshots,
             seconds=0.0,
+            states=stack.member_states(len(candidates)) if wanted else (),
         )
 
 
@@ -137,44 +159,42 @@ def captured(stack: Stack) -> Callable[[], None]:
     return graph.replay
 
 
-def _alike(members: Sequence[Member]) -> list[list[Member]]:
-    """Members by what their step consists of; in the order given within each."""
-    found: dict[Features, list[Member]] = {}
-    for member in members:
-        found.setdefault(Features.of(member), []).append(member)
+def _alike(members: Sequence[Member], legs: Sequence[Leg]) -> list[list[Candidate]]:
+    """Members by what their step consists of and by the steps they are to do; in the order given within each."""
+    found: dict[tuple[Features, int, int], list[Candidate]] = {}
+    for row, (member, leg) in enumerate(zip(members, legs, strict=True)):
+        found.setdefault((Features.of(member), leg.start, leg.stop), []).append(Candidate(row, member, leg))
     return list(found.values())
 
 
 def _cut(
-    members: Sequence[Member], widths: Sequence[int], hidden: set[int], threads: int
-) -> list[tuple[Sequence[Member], int]]:
-    """Consecutive members in portions, each with the width of its stack; ``hidden`` are the players' units."""
+    candidates: Sequence[Candidate], widths: Sequence[int], hidden: set[int], threads: int
+) -> list[tuple[Sequence[Candidate], int]]:
+    """Consecutive candidates in portions, each with the width of its stack; ``hidden`` are the players' units."""
     if min(hidden) < REGULAR_HIDDEN:
         widths = widths[-1:]
-    elif len(members) <= threads * widths[0]:
+    elif len(candidates) <= threads * widths[0]:
         widths = widths[:1]
     # Activations are arrays of width * (something) * hidden elements: without a remainder there is no tail, else it is
     # of 16 elements, which lie in the last member, and that is a spare one.
     holds = {width: width - any(width * units % TAIL for units in hidden) for width in widths}
     most = holds[widths[-1]]
-    portions = [members[i : i + most] for i in range(0, len(members), most)]
+    portions = [candidates[i : i + most] for i in range(0, len(candidates), most)]
     return [(portion, next(width for width in widths if holds[width] >= len(portion))) for portion in portions]
 
 
-def _blocks(shape: Shape) -> Iterator[range]:
-    """Consecutive ranges of steps, from 0, of at most BLOCK steps each and ending at every snapshot."""
-    start = 0
-    for mark in sorted({*shape.snapshots, shape.steps}):
-        while start < mark:
+def _blocks(leg: Leg, marks: Sequence[int]) -> Iterator[range]:
+    """Consecutive ranges of a leg's steps, of at most BLOCK steps each and ending at every snapshot."""
+    start = leg.start
+    for mark in sorted({*marks, leg.stop}):
+        while start < min(mark, leg.stop):
             stop = min(start + BLOCK, mark)
             yield range(start, stop)
             start = stop
 
 
-def _in_order(trained: Trained, found: Sequence[Member], wanted: Sequence[Member]) -> Trained:
-    """What was trained in the order ``found``, in the order ``wanted``."""
-    place = {member: row for row, member in enumerate(found)}
-    rows = [place[member] for member in wanted]
+def _taken(trained: Trained, rows: NDArray[np.intp]) -> Trained:
+    """The given rows of what was trained, in their order."""
     return Trained(
         theta_g_PW=trained.theta_g_PW[rows],
         theta_d_PW=trained.theta_d_PW[rows],
@@ -182,6 +202,7 @@ def _in_order(trained: Trained, found: Sequence[Member], wanted: Sequence[Member
         stopped_tensor=tuple(trained.stopped_tensor[row] for row in rows),
         snapshots={name: values[rows] for name, values in trained.snapshots.items()},
         seconds=trained.seconds,
+        states=tuple(trained.states[row] for row in rows) if trained.states else (),
     )
 
 
@@ -193,4 +214,5 @@ def _joined(parts: Sequence[Trained], seconds: float) -> Trained:
         stopped_tensor=tuple(name for p in parts for name in p.stopped_tensor),
         snapshots={n: np.concatenate([p.snapshots[n] for p in parts]) for n in SNAPSHOT_COLUMNS},
         seconds=seconds,
+        states=tuple(state for p in parts for state in p.states),
     )

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.engines.base import Measure, Progress, Trained
-from harness.engines.reference_game import Game
-from harness.population import Group
+from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
+from harness.engines.reference_game import Game, GameState
+from harness.population import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
 
 
@@ -88,15 +88,19 @@ class ReferenceEngine:
     identity = "reference/1"
     device = "cpu"
 
-    def refuses(self, group: Group) -> str | None:
+    def refuses(self, member: Member) -> str | None:
         return None
 
-    def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
+    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
         start = time.perf_counter()
         marks = group.shape.snapshots
         snapshots = {c: np.full((len(group.members), len(marks)), np.nan) for c in SNAPSHOT_COLUMNS}
         games = [Game(group, member) for member in group.members]
-        stopped = [self._train_one(g, row, marks, snapshots, measure, progress) for row, g in enumerate(games)]
+        stopped = [
+            _train_one(game, leg, {name: values[row] for name, values in snapshots.items()}, measure, progress)
+            for row, (game, leg) in enumerate(zip(games, legs_of(group, legs), strict=True))
+        ]
+        states = [None if step else game.state() for game, (step, _) in zip(games, stopped, strict=True)]
         return Trained(
             theta_g_PW=np.concatenate([game.average_1W.numpy() for game in games]),
             theta_d_PW=np.concatenate([game.d.theta_1W.numpy() for game in games]),
@@ -104,25 +108,25 @@ class ReferenceEngine:
             stopped_tensor=tuple(name for _, name in stopped),
             snapshots=snapshots,
             seconds=time.perf_counter() - start,
+            states=() if legs is None else tuple(states),
         )
 
-    def _train_one(
-        self,
-        game: Game,
-        row: int,
-        marks: Sequence[int],
-        snapshots: dict[str, np.ndarray],
-        measure: Measure,
-        progress: Progress,
-    ) -> tuple[int, str]:
-        for step in range(1, game.shape.steps + 1):
-            offending = ORDERS[game.shape.order](game, step - 1)
-            if offending:
-                progress(game.shape.steps - step + 1)
-                return step, offending
-            progress(1)
-            if step in marks:
-                values = game.record | {k: float(v[0]) for k, v in measure(game.average_1W.numpy()).items()}
-                for name, value in values.items():
-                    snapshots[name][row, marks.index(step)] = value
-        return 0, ""
+
+def _train_one(
+    game: Game, leg: Leg, snapshots: Mapping[str, np.ndarray], measure: Measure, progress: Progress
+) -> tuple[int, str]:
+    """Train along a leg, filling the member's snapshots; the step and the tensor that stopped it, or 0 and no name."""
+    if isinstance(leg.state, GameState):
+        game.resume(leg.state)
+    marks = game.shape.snapshots
+    for step in range(leg.start + 1, leg.stop + 1):
+        offending = ORDERS[game.shape.order](game, step - 1)
+        if offending:
+            progress(leg.stop - step + 1)
+            return step, offending
+        progress(1)
+        if step in marks:
+            values = game.record | {k: float(v[0]) for k, v in measure(game.average_1W.numpy()).items()}
+            for name, value in values.items():
+                snapshots[name][marks.index(step)] = value
+    return 0, ""

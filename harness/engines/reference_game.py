@@ -6,15 +6,17 @@ of its formula. Everything else is written down as a number and differentiated b
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from harness.engines.base import HISTORY, truth_of
-from harness.engines.reference_optimisers import OPTIMISERS
+from harness.engines.reference_optimisers import OPTIMISERS, Optimiser
 from harness.losses import LOSSES
 from harness.networks import Mlp
 from harness.noise import NOISES
@@ -68,6 +70,19 @@ class Player:
         self.theta_1W.sub_(self.optimiser.step(gradient_1W, share * self.rate))
 
 
+@dataclass(frozen=True)
+class GameState:
+    """All that a game remembers between two steps: parameters and optimisers of G and D, G's average, the vectors of
+    the power iteration, and the last minibatches.
+    """
+
+    theta: tuple[Tensor, Tensor]
+    optimisers: tuple[Optimiser, Optimiser]
+    average_1W: Tensor
+    spectral: list[Tensor]
+    history: list[Tensor]
+
+
 class Game:
     """One member's two players and what they read; steps and updates are counted from 0."""
 
@@ -88,6 +103,25 @@ class Game:
             self.truth = truth_of(group)
         self.history: list[Tensor] = []
         self.record: dict[str, float] = {}
+
+    def state(self) -> GameState:
+        """A copy of what the next step reads."""
+        players = (self.g.optimiser, self.d.optimiser)
+        found = GameState(
+            (self.g.theta_1W, self.d.theta_1W), players, self.average_1W, self.spectral.state(), self.history
+        )
+        return copy.deepcopy(found)
+
+    @torch.no_grad()
+    def resume(self, state: GameState) -> None:
+        """Go on from what ``state`` of another game of this member gave."""
+        state = copy.deepcopy(state)
+        for player, theta_1W, optimiser in zip((self.g, self.d), state.theta, state.optimisers, strict=True):
+            player.theta_1W.copy_(theta_1W)
+            player.optimiser = optimiser
+        for mine, theirs in zip(self.spectral.state(), state.spectral, strict=True):
+            mine.copy_(theirs)
+        self.average_1W, self.history = state.average_1W, state.history
 
     # -- what is drawn -------------------------------------------------------------------------------------------
 

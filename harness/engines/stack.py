@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -163,6 +164,28 @@ class Stack:
         players = [tensor for player in (self.g, self.d) for tensor in player.state()]
         stops = [self.alive_P1, self.keep_P1, self.stopped_step_P, self.stopped_part_P, self.step_11]
         return [*players, self.average_PW, self.history_HPB, *stops]
+
+    def member_states(self, count: int) -> tuple[object, ...]:
+        """What each of the first ``count`` members goes on from (``resume``); None for a member that stopped."""
+        stacked = [(tensor.cpu(), dim) for tensor, dim in self._of_members()]
+        alive = self.alive_P1[:count, 0].tolist()
+        return tuple(
+            tuple(tensor.select(dim, row).clone() for tensor, dim in stacked) if well else None
+            for row, well in enumerate(alive)
+        )
+
+    @torch.no_grad()
+    def resume(self, steps: int, states: Sequence[Any]) -> None:
+        """Go on, after ``steps`` steps, from the states that members had in other stacks, one for each row."""
+        for (tensor, dim), *rows in zip(self._of_members(), *states, strict=True):
+            tensor.copy_(torch.stack(rows, dim))
+        self.step_11.fill_(steps)
+
+    def _of_members(self) -> list[tuple[Tensor, int]]:
+        """The tensors of ``state`` that hold what a running member goes on from, with the axis of members in each."""
+        # The average last: where no member of a stack averages it is G's theta itself, whose bits it then has anyway.
+        players = [tensor for player in (self.g, self.d) for tensor in player.state()]
+        return [*((tensor, 0) for tensor in (*players, self.average_PW)), (self.history_HPB, 1)]
 
     def stopped_tensors(self) -> list[str]:
         """The tensor that stopped each member, or an empty name."""
