@@ -91,6 +91,11 @@ class GradientPenalty(Penalty):
         return torch_function(_as_products(self.phi), (norm,))
 
     @cached_property
-    def _pull(self) -> Callable[[Tensor], Any]:
+    def pull_formula(self) -> Expr:
+        """What ``pull`` computes, for engines without torch."""
         over, under = sympy.fraction(sympy.cancel(self.phi.diff(norm) / norm))
-        return torch_function(_as_products(over) / under.xreplace({norm: floor_at(norm, FLOOR)}), (norm,))
+        return over / under.xreplace({norm: floor_at(norm, FLOOR)})
+
+    @cached_property
+    def _pull(self) -> Callable[[Tensor], Any]:
+        return torch_function(_as_products(self.pull_formula), (norm,))

@@ -1,0 +1,145 @@
+"""What follows a hidden layer, and its derivatives as functions of its result.
+
+The derivatives are taken from the value h = a(z) alone, so that z need not be kept:
+
+    ==========  ====================  =====================  =======================
+    activation  a(z)                  a'(z) by h             a''(z) by h
+    ==========  ====================  =====================  =======================
+    elu         z, e^z - 1 below 0    1, h + 1 below 0       0, h + 1 below 0
+    sigmoid     1/(1 + e^-z)          h (1 - h)              h (1 - h) (1 - 2 h)
+    tanh        tanh z                1 - h^2                -2 h (1 - h^2)
+    relu        max(z, 0)             1, 0 below 0           0
+    leaky_relu  z, z/100 below 0      1, 1/100 below 0       0
+    softplus    log(1 + e^z)          s = 1 - e^-h           s (1 - s)
+    ==========  ====================  =====================  =======================
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from harness.engines.cpu.vectors import LANES, clipped, fma, load, size, spread, store, two_to_the, where_positive
+
+#: The number of each activation, by the names of ``spec.Activation``.
+NUMBERS = {"elu": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "leaky_relu": 4, "softplus": 5}
+_ELU, _SIGMOID, _TANH, _RELU, _LEAKY, _SOFTPLUS = range(6)
+
+_F = np.float32
+_ZERO, _ONE, _TWO, _LEAK = _F(0), _F(1), _F(2), _F(0.01)
+
+#: Beyond these e^x is 0 or infinite in float32.
+_LEAST, _MOST = _F(-87.3), _F(88.0)
+_LOG2_E = _F(1 / math.log(2))
+# log 2 in two parts: the first has few bits, so that its product with a whole number is exact.
+_LOG2_HIGH = _F(355 / 512)
+_LOG2_LOW = _F(math.log(2) - 355 / 512)
+# Taylor's coefficients of e^r: for |r| <= log(2)/2 the first left out is r^7/7! < 2e-7 times 0.6.
+_C2, _C3, _C4, _C5, _C6 = (_F(1 / math.factorial(n)) for n in range(2, 7))
+# log(1 + e) = 2 (s + s^3/3 + s^5/5 + ...) with s = e/(2 + e) <= 1/3: after s^13 less than 2e-8 is left.
+_S3, _S5, _S7, _S9, _S11, _S13 = (_F(1 / n) for n in range(3, 14, 2))
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def exponential(x):  # type: ignore[no-untyped-def]
+    """e^x to 2 units in the last place; x is held within the range of float32, nan stays nan."""
+    x = clipped(x, spread(_LEAST), spread(_MOST))
+    power, whole = two_to_the(x * _LOG2_E)
+    r = fma(whole, spread(-_LOG2_HIGH), x)
+    r = fma(whole, spread(-_LOG2_LOW), r)
+    p = fma(r, spread(_C6), spread(_C5))
+    p = fma(p, r, spread(_C4))
+    p = fma(p, r, spread(_C3))
+    p = fma(p, r, spread(_C2))
+    p = fma(p, r, spread(_ONE))
+    p = fma(p, r, spread(_ONE))
+    return p * power
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _logarithm_of_one_plus(e):  # type: ignore[no-untyped-def]
+    """log(1 + e) for e in [0, 1]."""
+    s = e / (e + _TWO)
+    square = s * s
+    p = fma(square, spread(_S13), spread(_S11))
+    p = fma(p, square, spread(_S9))
+    p = fma(p, square, spread(_S7))
+    p = fma(p, square, spread(_S5))
+    p = fma(p, square, spread(_S3))
+    p = fma(p, square, spread(_ONE))
+    return s * _TWO * p
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def activate(number, values, start, stop):  # type: ignore[no-untyped-def]
+    """values[start:stop] = a(values[start:stop]) in place, for a whole number of vectors."""
+    zero, one = spread(_ZERO), spread(_ONE)
+    if number == _ELU:
+        for i in range(start, stop, LANES):
+            z = load(values, i)
+            store(values, i, where_positive(z, z, exponential(z) - one))
+    elif number == _SIGMOID:
+        for i in range(start, stop, LANES):
+            store(values, i, one / (one + exponential(zero - load(values, i))))
+    elif number == _TANH:
+        for i in range(start, stop, LANES):
+            z = load(values, i)
+            e = exponential(size(z) * -_TWO)
+            t = (one - e) / (one + e)
+            store(values, i, where_positive(z, t, zero - t))
+    elif number == _RELU:
+        for i in range(start, stop, LANES):
+            z = load(values, i)
+            # z times 0 keeps a nan.
+            store(values, i, where_positive(z, z, z * _ZERO))
+    elif number == _LEAKY:
+        for i in range(start, stop, LANES):
+            z = load(values, i)
+            store(values, i, where_positive(z, z, z * _LEAK))
+    elif number == _SOFTPLUS:
+        for i in range(start, stop, LANES):
+            z = load(values, i)
+            tail = _logarithm_of_one_plus(exponential(zero - size(z)))
+            store(values, i, where_positive(z, z, z * _ZERO) + tail)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def slope(number, h):  # type: ignore[no-untyped-def]
+    """a'(z), from h = a(z)."""
+    zero, one = spread(_ZERO), spread(_ONE)
+    if number == _ELU:
+        return where_positive(h, one, h + one)
+    if number == _SIGMOID:
+        return h * (one - h)
+    if number == _TANH:
+        return one - h * h
+    if number == _RELU:
+        return where_positive(h, one, zero)
+    if number == _LEAKY:
+        return where_positive(h, one, spread(_LEAK))
+    return one - exponential(zero - h)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def curvature(number, h):  # type: ignore[no-untyped-def]
+    """a''(z), from h = a(z)."""
+    zero, one = spread(_ZERO), spread(_ONE)
+    if number == _ELU:
+        return where_positive(h, zero, h + one)
+    if number == _SIGMOID:
+        return h * (one - h) * (one - h * _TWO)
+    if number == _TANH:
+        return h * -_TWO * (one - h * h)
+    if number == _SOFTPLUS:
+        s = one - exponential(zero - h)
+        return s * (one - s)
+    return zero
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def times_slope(number, values, start, h, h_start, vectors):  # type: ignore[no-untyped-def]
+    """values *= a'(z) in place, for so many vectors; h = a(z) at ``h_start``."""
+    for i in range(0, vectors * LANES, LANES):
+        store(values, start + i, load(values, start + i) * slope(number, load(h, h_start + i)))

@@ -1,0 +1,143 @@
+"""The engine: members from a queue, each trained by one thread from its first step to its last.
+
+A thread takes one member and keeps it until its leg ends, so that a member's state stays in the cache of one core.
+The loop is compiled once for all shapes, losses and settings (playing.py), and kept on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
+from harness.engines.cpu.compiled import prepare
+from harness.engines.cpu.game import Desk, Parts, new_desk, parts_of, shapes_of
+from harness.engines.cpu.layout import Plan
+from harness.engines.cpu.trainee import Source, Trainee
+from harness.engines.threads import flushing_denormals, single_threaded
+from harness.losses import LOSSES
+from harness.population import Group, Member
+from harness.store import SNAPSHOT_COLUMNS
+from harness.views import parse_view
+
+#: Steps between two signs of life: long enough that calling costs nothing.
+_STRETCH = 250
+
+
+class CpuEngine:
+    """One GAN a core, in float32. Refuses what needs torch: direct losses and consensus."""
+
+    name = "cpu"
+    identity = "cpu/1"
+    device = "cpu"
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or len(os.sched_getaffinity(0))
+
+    def refuses(self, member: Member) -> str | None:
+        if LOSSES[member.loss].direct is not None:
+            return f"{member.loss} has a direct loss, which is a function of torch"
+        if member.settings.consensus > 0:
+            return "consensus needs second derivatives of both players' losses, which this engine does not work out"
+        if parse_view(member.view).form is None:
+            return f"view {member.view} has no form for engines without torch"
+        return None
+
+    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+        job = _Job(group, legs_of(group, legs), measure, progress)
+        job.prepare()
+        start = time.perf_counter()
+        with single_threaded(), ThreadPoolExecutor(min(self.threads, len(group.members))) as pool:
+            running: list[Future[None]] = []
+            try:  # from the first on, so that an interrupt at any moment ends those that run
+                running += [pool.submit(job.train, place) for place in range(len(group.members))]
+                wait(running, return_when=FIRST_EXCEPTION)
+            finally:
+                job.cancelled.set()
+                pool.shutdown(cancel_futures=True)
+        for error in (done.exception() for done in running if not done.cancelled()):
+            if error and not isinstance(error, CancelledError):
+                raise error
+        return job.result(time.perf_counter() - start, keep=legs is not None)
+
+
+class _Job:
+    """One call of ``train``: what its members share, and a place for what each leaves."""
+
+    def __init__(self, group: Group, legs: Sequence[Leg], measure: Measure, progress: Progress) -> None:
+        self.group, self.legs, self.measure = group, legs, measure
+        self.plans = (Plan.of(group.generator), Plan.of(group.discriminator))
+        self.shapes = shapes_of(group)
+        self.source = Source.of(group, sum(leg.stop - leg.start for leg in legs) * self.shapes.d_steps)
+        self.cancelled = threading.Event()
+        self._progress, self._said = progress, threading.Lock()
+        self._desks = threading.local()
+        self._trainees: list[Trainee | None] = [None] * len(group.members)
+        marks = len(group.shape.snapshots)
+        self.snapshots = {name: np.full((len(group.members), marks), np.nan) for name in SNAPSHOT_COLUMNS}
+
+    def prepare(self) -> None:
+        """Compile, if it is to be compiled, before any time is taken."""
+        first = self._trainee(0)
+        prepare(first.game, new_desk(self.plans, self.shapes, first.game.parts), first.state, 0, 1)
+
+    @flushing_denormals()
+    def train(self, place: int) -> None:
+        """Train the member at this place of the group along its leg."""
+        trainee, leg = self._trainee(place), self.legs[place]
+        desk, marks = self._desk(trainee.game.parts), self.group.shape.snapshots
+        self._trainees[place] = trainee
+        for stop in _stops(leg, marks):
+            done = trainee.advance(desk, stop)
+            if trainee.stopped_step:
+                self._tell(leg.stop - done)
+                break
+            self._tell(stop - done)
+            if stop in marks:
+                column = marks.index(stop)
+                measured = self.measure(trainee.average_1W)
+                for name, value in (trainee.record(desk) | dict(measured)).items():
+                    self.snapshots[name][place, column] = value[0]
+        trainee.finish()
+
+    def result(self, seconds: float, keep: bool) -> Trained:
+        """What all members left, in the order of the group."""
+        found = [trainee for trainee in self._trainees if trainee is not None]
+        return Trained(
+            theta_g_PW=np.concatenate([one.average_1W for one in found]),
+            theta_d_PW=np.concatenate([one.theta_d_1W for one in found]),
+            stopped_step_P=np.array([one.stopped_step for one in found], dtype=np.int64),
+            stopped_tensor=tuple(one.stopped_tensor for one in found),
+            snapshots=self.snapshots,
+            seconds=seconds,
+            states=tuple(None if one.stopped_step else one.state for one in found) if keep else (),
+        )
+
+    def _trainee(self, place: int) -> Trainee:
+        return Trainee(self.group, self.group.members[place], self.plans, self.shapes, self.source, self.legs[place])
+
+    def _desk(self, parts: Parts) -> Desk:
+        """The calling thread's room for members of these parts."""
+        if getattr(self._desks, "parts", None) != parts:
+            self._desks.parts, self._desks.desk = parts, new_desk(self.plans, self.shapes, parts)
+        desk: Desk = self._desks.desk
+        return desk
+
+    def _tell(self, steps: int) -> None:
+        if self.cancelled.is_set():
+            raise CancelledError
+        with self._said:
+            self._progress(steps)
+
+
+def _stops(leg: Leg, marks: Sequence[int]) -> list[int]:
+    """Where the steps of a leg are cut: at snapshots, at its end, and after every stretch."""
+    inner = {mark for mark in marks if leg.start < mark < leg.stop}
+    return sorted({*range(leg.start + _STRETCH, leg.stop, _STRETCH), *inner, leg.stop})

@@ -1,0 +1,166 @@
+"""The one product that everything is made of: a tile of sums of (number times vector), held in registers.
+
+    out[p, q] = sum over i < count of a[i, p] * b[i, q]        p < P numbers, q < Q vectors
+
+``a[i, p]`` is the float at a0 + i a_step + p a_next, ``b[i, q]`` the vector at b0 + i b_step + q LANES, ``out[p, q]``
+the vector at o0 + p o_next + q LANES. Terms are added in the order of i, with fused multiply-adds, whatever P and Q:
+an element's bits do not depend on which tile it lies in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from harness.engines.cpu.vectors import (
+    LANES,
+    call,
+    constant,
+    element,
+    fma,
+    load,
+    load_at,
+    spread,
+    spread_of,
+    store_at,
+    total,
+    totals_of,
+    transposed_of,
+    vector,
+)
+
+_WORD = ir.IntType(64)
+
+
+def _places(builder: Any, first: Any, step: Any, count: int) -> list[Any]:
+    return [builder.add(first, builder.mul(step, ir.Constant(_WORD, i))) for i in range(count)]
+
+
+def _tile(numbers: int, vectors: int) -> Any:
+    """The product of P = ``numbers`` and Q = ``vectors`` as an intrinsic; ``add`` adds to what ``out`` holds."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def tile(
+        typing: Any, out: Any, o0: Any, o_next: Any, a: Any, a0: Any, a_step: Any, a_next: Any,
+        b: Any, b0: Any, b_step: Any, count: Any, add: Any,
+    ) -> Any:  # fmt: skip
+        def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, add = given
+            kinds, width = signature.args, ir.Constant(_WORD, LANES)
+            outs = [
+                [element(context, builder, kinds[0], out, q) for q in _places(builder, p, width, vectors)]
+                for p in _places(builder, o0, o_next, numbers)
+            ]
+            sums = [[cgutils.alloca_once_value(builder, constant(0)) for _ in range(vectors)] for _ in range(numbers)]
+            with builder.if_then(add):
+                for row, places in zip(sums, outs, strict=True):
+                    for kept, place in zip(row, places, strict=True):
+                        builder.store(load_at(builder, place), kept)
+            with cgutils.for_range(builder, count) as loop:
+                first_a = builder.add(a0, builder.mul(loop.index, a_step))
+                first_b = builder.add(b0, builder.mul(loop.index, b_step))
+                right = [
+                    load_at(builder, element(context, builder, kinds[7], b, place))
+                    for place in _places(builder, first_b, width, vectors)
+                ]
+                for row, place in zip(sums, _places(builder, first_a, a_next, numbers), strict=True):
+                    left = spread_of(builder, builder.load(element(context, builder, kinds[3], a, place)))
+                    for kept, value in zip(row, right, strict=True):
+                        builder.store(call(builder, "llvm.fma", left, value, builder.load(kept)), kept)
+            for row, places in zip(sums, outs, strict=True):
+                for kept, place in zip(row, places, strict=True):
+                    store_at(builder, builder.load(kept), place)
+            return context.get_dummy_value()
+
+        step = types.intp
+        signature = types.void(out, step, step, a, step, step, step, b, step, step, step, types.boolean)
+        return signature, build
+
+    return tile
+
+
+_tile_43, _tile_41, _tile_13, _tile_11 = _tile(4, 3), _tile(4, 1), _tile(1, 3), _tile(1, 1)
+_tile_24, _tile_21, _tile_14 = _tile(2, 4), _tile(2, 1), _tile(1, 4)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, numbers, vectors, add):  # type: ignore[no-untyped-def]
+    """The product for any P = ``numbers`` and Q = ``vectors``, cut into tiles of 4 by 3."""
+    for q in range(0, vectors - 2, 3):
+        for p in range(0, numbers - 3, 4):
+            _tile_43(
+                out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
+                b_step, count, add,
+            )  # fmt: skip
+        for p in range(numbers - numbers % 4, numbers):
+            _tile_13(
+                out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
+                b_step, count, add,
+            )  # fmt: skip
+    for q in range(vectors - vectors % 3, vectors):
+        for p in range(0, numbers - 3, 4):
+            _tile_41(
+                out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
+                b_step, count, add,
+            )  # fmt: skip
+        for p in range(numbers - numbers % 4, numbers):
+            _tile_11(
+                out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
+                b_step, count, add,
+            )  # fmt: skip
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def dots(typing: Any, a: Any, a0: Any, a_next: Any, b: Any, b0: Any, vectors: Any) -> Any:
+    """LANES inner products: lane p is the sum of a[a0 + p a_next + j] b[b0 + j] over j < vectors LANES.
+
+    Each is summed lane by lane first, and the lanes at the end, in a fixed order.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        a, a0, a_next, b, b0, vectors = given
+        sums = [cgutils.alloca_once_value(builder, constant(0)) for _ in range(LANES)]
+        starts = _places(builder, a0, a_next, LANES)
+        with cgutils.for_range(builder, vectors) as loop:
+            along = builder.mul(loop.index, ir.Constant(_WORD, LANES))
+            right = load_at(builder, element(context, builder, signature.args[3], b, builder.add(b0, along)))
+            for kept, start in zip(sums, starts, strict=True):
+                left = load_at(builder, element(context, builder, signature.args[0], a, builder.add(start, along)))
+                builder.store(call(builder, "llvm.fma", left, right, builder.load(kept)), kept)
+        return totals_of(builder, [builder.load(kept) for kept in sums])
+
+    step = types.intp
+    return vector(a, step, step, b, step, step), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def turn(typing: Any, out: Any, o0: Any, o_next: Any, a: Any, a0: Any, a_next: Any) -> Any:
+    """A block of LANES by LANES turned over: out[o0 + j o_next + i] = a[a0 + i a_next + j]."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        out, o0, o_next, a, a0, a_next = given
+        rows = [
+            load_at(builder, element(context, builder, signature.args[3], a, place))
+            for place in _places(builder, a0, a_next, LANES)
+        ]
+        columns = transposed_of(builder, rows)
+        for column, place in zip(columns, _places(builder, o0, o_next, LANES), strict=True):
+            store_at(builder, column, element(context, builder, signature.args[0], out, place))
+        return context.get_dummy_value()
+
+    step = types.intp
+    return types.void(out, step, step, a, step, step), build
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def dot(a, a0, b, b0, vectors):  # type: ignore[no-untyped-def]
+    """The sum of a[a0 + j] b[b0 + j] over j < vectors LANES."""
+    kept = spread(np.float32(0))
+    for j in range(0, vectors * LANES, LANES):
+        kept = fma(load(a, a0 + j), load(b, b0 + j), kept)
+    return total(kept)

@@ -1,0 +1,118 @@
+"""What D reads of a minibatch, and how its slopes come back to the values: ``views.Form`` without torch.
+
+Number n of decision k stands at ``base + n along + k across``, so that the same code serves both ways in which a
+perceptron keeps its inputs (rows.py, units.py).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from harness.views import LEAST_VARIANCE, Form
+
+_VALUES, _SQUARES, _DEVIATIONS, _MOMENTS, _ORDER = (form.value for form in Form)
+_LEAST_VARIANCE = LEAST_VARIANCE
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _ranked(x, ranks):  # type: ignore[no-untyped-def]
+    """The places of the values in ascending order, equal ones in the order drawn."""
+    # Mergesort is stable, and nan comes last, as in torch.sort.
+    ranks[:] = np.argsort(x, kind="mergesort")
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _moments(x):  # type: ignore[no-untyped-def]
+    """mean, divisor of the deviations, skewness, kurtosis, whether the values spread at all."""
+    count, shift = len(x), np.float64(x[0])
+    mean = square = third = fourth = 0.0
+    for value in x:
+        mean += value - shift
+    mean /= count
+    for value in x:
+        square += (value - shift - mean) ** 2
+    square /= count
+    spread = square > _LEAST_VARIANCE
+    divisor = math.sqrt(square) if spread else 1.0
+    for value in x:
+        z = (value - shift - mean) / divisor
+        third += z * z * z
+        fourth += z * z * z * z
+    return shift + mean, divisor, third / count, fourth / count, spread
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def read(form, x, decisions, inputs, out, base, along, across, ranks):  # type: ignore[no-untyped-def]
+    """The features of the values x (B,)."""
+    count = len(x)
+    if form == _MOMENTS:
+        mean, divisor, third, fourth, spread = _moments(x)
+        out[base] = mean
+        out[base + along] = divisor if spread else 0.0
+        out[base + 2 * along] = third
+        out[base + 3 * along] = fourth - 3
+    elif form == _ORDER:
+        _ranked(x, ranks)
+        for i in range(count):
+            out[base + i * along] = x[ranks[i]]
+    else:
+        width = count // decisions
+        for k in range(decisions):
+            for n in range(width):
+                out[base + n * along + k * across] = x[k * width + n]
+    if form == _SQUARES or form == _DEVIATIONS:
+        mean = 0.0
+        for value in x:
+            mean += value
+        centre = np.float32(mean / count)
+        for i in range(count):
+            deviation = x[i] - centre
+            out[base + (count + i) * along] = deviation * deviation if form == _SQUARES else deviation
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _pulled_moments(x, slopes, base, along, out):  # type: ignore[no-untyped-def]
+    """With z = d/s: ds/dx = z/B, dmean(z^p)/dx = p (z^(p-1) - mean z^(p-1) - mean(z^p) z)/(B s)."""
+    mean, divisor, third, fourth, spread = _moments(x)
+    count = len(x)
+    first, second, skew, tail = slopes[base], slopes[base + along], slopes[base + 2 * along], slopes[base + 3 * along]
+    square = 0.0
+    for value in x:
+        square += ((value - mean) / divisor) ** 2
+    square /= count
+    for i in range(count):
+        z = (x[i] - mean) / divisor
+        # Where the values do not spread the divisor is the number 1 and has no slope.
+        bent_3, bent_4 = (third * z, fourth * z) if spread else (0.0, 0.0)
+        slope = first + (second * z if spread else 0.0)
+        slope += skew * 3 * (z * z - square - bent_3) / divisor
+        slope += tail * 4 * (z * z * z - third - bent_4) / divisor
+        out[i] = slope / count
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def pulled(form, x, decisions, slopes, base, along, across, ranks, out):  # type: ignore[no-untyped-def]
+    """The slopes in the values (B,), from those in their features; ``ranks`` are the ones that ``read`` left."""
+    count = len(x)
+    if form == _MOMENTS:
+        _pulled_moments(x, slopes, base, along, out)
+        return
+    if form == _ORDER:
+        for i in range(count):
+            out[ranks[i]] = slopes[base + i * along]
+        return
+    width = count // decisions
+    for k in range(decisions):
+        for n in range(width):
+            out[k * width + n] = slopes[base + n * along + k * across]
+    if form == _SQUARES or form == _DEVIATIONS:
+        mean = 0.0
+        for value in x:
+            mean += value
+        centre = np.float32(mean / count)
+        for i in range(count):
+            slope = slopes[base + (count + i) * along]
+            out[i] += 2 * (x[i] - centre) * slope if form == _SQUARES else slope

@@ -1,0 +1,84 @@
+"""D's weights divided by their spectral norm: W bound/sigma with sigma = v^T W u, u and v constants to the gradient.
+
+What ``penalties.SpectralNorm`` does for torch. ``left`` and ``right`` keep v and u, a row for each layer.
+Source: Miyato et al. 2018, arXiv:1802.05957, algorithm 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from harness.penalties.penalty import FLOOR
+
+_FLOOR = FLOOR
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _unit(values, count):  # type: ignore[no-untyped-def]
+    square = 0.0
+    for i in range(count):
+        square += np.float64(values[i]) ** 2
+    length = max(math.sqrt(square), _FLOOR)
+    for i in range(count):
+        values[i] = np.float32(values[i] / length)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _forth(theta, start, inputs, outputs, row, right, left):  # type: ignore[no-untyped-def]
+    """left = W right."""
+    for i in range(inputs):
+        total = 0.0
+        for o in range(outputs):
+            total += np.float64(theta[start + i * row + o]) * np.float64(right[o])
+        left[i] = np.float32(total)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def iterate(net, theta, left, right):  # type: ignore[no-untyped-def]
+    """One power iteration in every layer: v = W u/|W u|, then u = W^T v/|W^T v|."""
+    for layer in range(len(net)):
+        inputs, outputs, row, start, _ = net[layer]
+        v, u = left[layer], right[layer]
+        _forth(theta, start, inputs, outputs, row, u, v)
+        _unit(v, inputs)
+        for o in range(outputs):
+            total = 0.0
+            for i in range(inputs):
+                total += np.float64(theta[start + i * row + o]) * np.float64(v[i])
+            u[o] = np.float32(total)
+        _unit(u, outputs)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def scale(net, theta, left, right, bound, sigmas, out):  # type: ignore[no-untyped-def]
+    """out = theta with every weight times bound/sigma; biases as they are; the sigmas are kept."""
+    out[:] = theta
+    for layer in range(len(net)):
+        inputs, outputs, row, start, _ = net[layer]
+        sigma = 0.0
+        for i in range(inputs):
+            for o in range(outputs):
+                sigma += np.float64(left[layer, i]) * np.float64(theta[start + i * row + o]) * right[layer, o]
+        sigmas[layer] = sigma
+        factor = np.float32(bound / sigma)
+        for i in range(inputs * row):
+            out[start + i] *= factor
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def pull_back(net, theta, left, right, bound, sigmas, gradient):  # type: ignore[no-untyped-def]
+    """The gradient in theta from that in the scaled weights: bound/sigma (G - <G, W>/sigma v u^T), in place."""
+    for layer in range(len(net)):
+        inputs, outputs, row, start, _ = net[layer]
+        inner = 0.0
+        for i in range(inputs * row):
+            inner += np.float64(gradient[start + i]) * np.float64(theta[start + i])
+        sigma = sigmas[layer]
+        for i in range(inputs):
+            for o in range(outputs):
+                place = start + i * row + o
+                turned = inner / sigma * np.float64(left[layer, i]) * np.float64(right[layer, o])
+                gradient[place] = np.float32(bound / sigma * (gradient[place] - turned))

@@ -1,0 +1,111 @@
+"""A perceptron on few inputs: one input is a row, and its hidden units lie side by side in vectors.
+
+``net`` and theta are those of rows.py, which is for many inputs. A ``tape`` keeps what each layer was given: at
+``places[l]`` a row for each input, of I_l floats, a 1, and zeros up to a whole number of vectors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from harness.engines.cpu.activations import activate, slope
+from harness.engines.cpu.products import dot, dots, product
+from harness.engines.cpu.rows import ACTIVATION
+from harness.engines.cpu.vectors import LANES, load, spread, store
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def room(units):  # type: ignore[no-untyped-def]
+    """Floats of a row of ``units`` numbers and a 1: a whole number of vectors."""
+    return (units + LANES) // LANES * LANES
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def complete(tape, place, units, count):  # type: ignore[no-untyped-def]
+    """Put the 1 and the zeros behind the ``units`` numbers of each of ``count`` rows."""
+    width = room(units)
+    for r in range(count):
+        tape[place + r * width + units] = 1
+        for i in range(units + 1, width):
+            tape[place + r * width + i] = 0
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def forward(net, theta, tape, places, count, out):  # type: ignore[no-untyped-def]
+    """Outputs (count,) of the inputs that lie, completed, at places[0] of the tape, which is filled."""
+    last = len(net) - 1
+    for layer in range(last):
+        inputs, outputs, row, start, activation = net[layer]
+        width, first = room(outputs), places[layer + 1]
+        product(
+            tape, first, width, tape, places[layer], 1, room(inputs), theta, start, row, inputs + 1, count,
+            row // LANES, False,
+        )  # fmt: skip
+        for r in range(count):
+            activate(activation, tape, first + r * width, first + r * width + row)
+        complete(tape, first, outputs, count)
+    inputs, _, _, start, _ = net[last]
+    width = room(inputs)
+    for r in range(count):
+        out[r] = dot(tape, places[last] + r * width, theta, start, width // LANES)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _below(theta, start, row, inputs, delta, d0, vectors, number, tape, place, out, o0):  # type: ignore[no-untyped-def]
+    """Slopes in a layer's inputs: for each the product of its weights with ``delta``, times a'(z) if ``number`` >= 0."""
+    for i in range(0, inputs, LANES):
+        found = dots(theta, start + i * row, row, delta, d0, vectors)
+        if number >= 0:
+            found = found * slope(number, load(tape, place + i))
+        store(out, o0 + i, found)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def cleared(values, start, stop):  # type: ignore[no-untyped-def]
+    """values[start:stop] = 0."""
+    for i in range(start, stop):
+        values[i] = 0
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add, out, reaches):  # type: ignore[no-untyped-def]
+    """From the slopes of a loss in the outputs: its gradient, its slopes in the inputs.
+
+    The gradient is written where ``wants``, or added to what stands there where ``add``. ``out`` gets the slopes in
+    the inputs where ``reaches``: a row of room(inputs) floats for each input, of which the first ones count.
+    """
+    last = len(net) - 1
+    one, other, _ = work
+    inputs, _, _, start, _ = net[last]
+    width = room(inputs)
+    if wants:
+        product(gradient, start, 0, slopes, 0, 1, 0, tape, places[last], width, count, 1, width // LANES, add)
+    if last == 0:
+        for r in range(count if reaches else 0):
+            for i in range(0, width, LANES):
+                store(out, r * width + i, load(theta, start + i) * slopes[r])
+        return
+    activation = net[last - 1, ACTIVATION]
+    for r in range(count):
+        for i in range(0, width, LANES):
+            h = load(tape, places[last] + r * width + i)
+            store(one, r * width + i, load(theta, start + i) * slopes[r] * slope(activation, h))
+        cleared(one, r * width + inputs, (r + 1) * width)
+    for layer in range(last - 1, -1, -1):
+        inputs, outputs, row, start, _ = net[layer]
+        wide, width, vectors = room(outputs), room(inputs), row // LANES
+        if wants:
+            product(
+                gradient, start, row, tape, places[layer], width, 1, one, 0, wide, count, inputs + 1, vectors, add
+            )  # fmt: skip
+        if layer > 0:
+            number = net[layer - 1, ACTIVATION]
+            for r in range(count):
+                place = places[layer] + r * width
+                _below(theta, start, row, inputs, one, r * wide, vectors, number, tape, place, other, r * width)
+                cleared(other, r * width + inputs, (r + 1) * width)
+            one, other = other, one
+        elif reaches:
+            for r in range(count):
+                _below(theta, start, row, inputs, one, r * wide, vectors, -1, tape, 0, out, r * width)
