@@ -66,9 +66,9 @@ def ui(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def bench(session: nox.Session) -> None:
-    """Time the engines against the literal seed loop, side by side."""
-    _install(session)
-    _run(session, "python", "experiments/benchmarks/engines.py", *session.posargs)
+    """Time the engines, their peers and the machine's ceilings, side by side (`--quick`: under a minute)."""
+    _install(session, "bench")
+    _run(session, "python", "experiments/benchmarks", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

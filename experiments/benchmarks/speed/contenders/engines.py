@@ -1,0 +1,65 @@
+"""Every engine of ``harness.engines``, by its name."""
+
+from __future__ import annotations
+
+import time
+
+from harness.engines import ENGINES
+from harness.engines.base import Engine
+from harness.engines.reference import ReferenceEngine
+from speed.contenders.contender import SAMPLE_VIEW, SET_VIEW, Absent, Description
+from speed.workload import LOSSES, seed_group, unmeasured
+
+#: Calls of a single step whose least time is taken as that of a call without its steps.
+_SETUPS = 2
+
+
+class OfEngine:
+    """An engine trains a group from its first step in one call, so a round is a whole short training."""
+
+    def __init__(self, name: str) -> None:
+        if name not in ENGINES:
+            raise Absent("no engine has that name")
+        try:
+            self.engine: Engine = ENGINES[name]()
+        except Exception as error:  # whatever a missing library or device raises, the others are still timed
+            raise Absent(f"{type(error).__name__}: {error}") from error
+        refusals = {view: self.engine.refuses(seed_group(1, 1, view).members[0]) for view in (SET_VIEW, SAMPLE_VIEW)}
+        if reason := refusals[SET_VIEW]:
+            raise Absent(reason)
+        self.description = Description(
+            device=self.engine.device,
+            identity=self.engine.identity,
+            note=f"engine {self.engine.identity}",
+            randomness="harness.streams (Philox4x32-10)",
+            views=tuple(view for view, reason in refusals.items() if not reason),
+            multiple=0 if isinstance(self.engine, ReferenceEngine) else 1,
+        )
+
+    def losses(self, view: str, members: int, steps: int, given: str) -> list[list[float]]:
+        found = self.engine.train(seed_group(members, steps, view), unmeasured, lambda done: None).snapshots
+        return [[float(found[name][row, -1]) for name in LOSSES] for row in range(members)]
+
+    def prepare(self, population: int, view: str) -> _Running:
+        return _Running(self.engine, population, view)
+
+
+class _Running:
+    """A call makes initial weights before its steps and gathers results after them. What that takes is measured as the
+    least time of a single step and taken off: the least, so that no round is made faster than it was.
+    """
+
+    def __init__(self, engine: Engine, population: int, view: str) -> None:
+        self.engine, self.population, self.view = engine, population, view
+        self.setup = 0.0
+        self._call(1)  # compiles, and fills the tables that outlive a call
+        self.setup = min(self._call(1) for _ in range(_SETUPS))
+
+    def _call(self, steps: int) -> float:
+        group = seed_group(self.population, steps, self.view)
+        start = time.perf_counter()
+        self.engine.train(group, unmeasured, lambda done: None)
+        return time.perf_counter() - start
+
+    def run(self, steps: int) -> float:
+        return self._call(steps + 1) - self.setup

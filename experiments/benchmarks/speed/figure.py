@@ -1,0 +1,55 @@
+"""The figure of a run: microseconds a GAN-step over the population, both axes logarithmic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from analysis import drawing
+from speed.contenders import LITERAL
+from speed.contenders.contender import SET_VIEW
+from speed.document import Document, best, floor, middle, over_population
+
+
+def draw(document: Document, path: Path) -> None:
+    """A line a contender, least of the rounds; the literal loop and the floors of the matrix products beside them."""
+    made = over_population(document)
+    contenders = list(dict.fromkeys(row["contender"] for row in made))
+    look = drawing.styles(contenders)
+    figure, (ax,) = drawing.panels(1, columns=1, height=5.0, sharex=False, sharey=False)
+    for contender in contenders:
+        own = [row for row in made if row["contender"] == contender]
+        s = look[contender]
+        ax.plot([row["population"] for row in own], [min(row["microseconds"]) for row in own],
+                color=s.colour, ls=s.dash, marker=s.marker, ms=5, lw=1.6)  # fmt: skip
+    drawing.log_axis(ax, "x")
+    drawing.log_axis(ax, "y")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    _levels(ax, document)
+    machine = document["machine"]
+    drawing.title(ax, "A training step of the seed's GAN", f"{machine['processor']}, {machine['cores']} cores, "
+                  f"{machine['date']}", width=90, size=10)  # fmt: skip
+    drawing.labels(ax, "GANs trained side by side", "µs a GAN-step (all cores)")
+    drawing.legend(figure, {_label(document, c): drawing.key(look[c]) for c in contenders}, columns=1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
+def _label(document: Document, contender: str) -> str:
+    return f"{contender}: {document['contenders'][contender]['note']}"
+
+
+def _levels(ax: Axes, document: Document) -> None:
+    """Levels that no population changes, each with its words at the right end."""
+    literal = best(document, LITERAL)
+    levels = [(middle(literal), "literal seed loop, one GAN at a time")] if literal else []
+    for device in document["ceilings"]:
+        if least := floor(document, SET_VIEW, device):
+            levels.append((least, f"floor: matrix products alone, {device}, all threads"))
+    for y, words in levels:
+        ax.axhline(y, color=drawing.INK, lw=0.9, ls=(0, (4, 3)))
+        ax.annotate(words, (1, y), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
+                    fontsize=8, color=drawing.INK)  # fmt: skip

@@ -1,0 +1,67 @@
+"""How much a run measures: everything, or what fits into a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+def powers(last: int, factor: int = 2) -> tuple[int, ...]:
+    """1, factor, factor^2, ... up to ``last``."""
+    found = [1]
+    while found[-1] * factor <= last:
+        found.append(found[-1] * factor)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """Populations by device: ``populations`` of the table, ``scaling`` and ``scaling_peers`` of the figure besides (a
+    peer compiles anew, or is slow, at each); rounds, and seconds a round and contender.
+
+    ``one_core`` names who trains a GAN alone on one core; ``sample`` is the population in which the per-sample view is
+    compared with the set view; ``memory`` the two whose difference gives a member's memory; ``longer`` the multiples of
+    a round's steps that the study of steps takes. 0 and empty ones are left out.
+    """
+
+    populations: Mapping[str, tuple[int, ...]]
+    rounds: int
+    seconds: float
+    one_core: tuple[str, ...]
+    scaling: Mapping[str, tuple[int, ...]]
+    scaling_peers: Mapping[str, tuple[int, ...]]
+    scaling_rounds: int
+    scaling_seconds: float
+    sample: Mapping[str, int]
+    longer: tuple[int, ...]
+    memory: tuple[int, ...]
+
+
+#: 4224 is 32 members for each of the 132 multiprocessors of a Hopper card.
+FULL = Sizing(
+    populations={"cpu": (1, 64, 256), "cuda": (1, 1024, 4224)},
+    rounds=7,
+    seconds=0.35,
+    one_core=("jax", "batched", "cpu"),
+    scaling={"cpu": powers(4096), "cuda": powers(65536)},
+    scaling_peers={"cpu": powers(4096, 4), "cuda": powers(65536, 4)},
+    scaling_rounds=2,
+    scaling_seconds=0.2,
+    sample={"cpu": 64, "cuda": 4224},
+    longer=(1, 2, 4, 8),
+    memory=(256, 1024),
+)
+
+QUICK = Sizing(
+    populations={"cpu": (64,), "cuda": (1, 4224)},
+    rounds=3,
+    seconds=0.1,
+    one_core=("cpu",),
+    scaling={"cpu": (1, 8), "cuda": (64,)},
+    scaling_peers={"cpu": (), "cuda": ()},
+    scaling_rounds=1,
+    scaling_seconds=0.05,
+    sample={"cpu": 64, "cuda": 0},
+    longer=(),
+    memory=(),
+)

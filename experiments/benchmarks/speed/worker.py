@@ -1,0 +1,116 @@
+"""The process of one contender: reads questions, one JSON line each, and answers each with one.
+
+    python -m speed.worker NAME [--one-core]
+
+It ends when its input does, so it cannot outlive the benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import resource
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from speed.contenders import make
+from speed.contenders.contender import Absent, Contender, Timed
+
+#: Steps from which a round's are found: doubled until they take this share of the round.
+_FIRST, _SHARE = 2, 8
+
+#: Bytes of one unit of ``ru_maxrss``.
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def pin_to_one_core() -> None:
+    """Stay on the last core that this process may use, so that every library counts one.
+
+    Raises:
+        Absent: the system offers no such thing.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        raise Absent("this system cannot keep a process on one core")
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def ceilings() -> dict[str, dict[str, float]]:
+    """What the machine can do at best; imported where it is asked for, because torch must not meet JAX."""
+    from speed.ceilings import measure
+
+    return measure()
+
+
+class Worker:
+    """One contender and the populations that it has made ready."""
+
+    def __init__(self, name: str, one_core: bool) -> None:
+        if one_core:
+            pin_to_one_core()
+        self.contender: Contender = make(name)
+        self.ready: dict[tuple[int, str], Timed] = {}
+        self.answers: dict[str, Callable[..., Any]] = {
+            "describe": self.describe,
+            "losses": self.contender.losses,
+            "prepare": self.prepare,
+            "time": self.time,
+            "drop": self.drop,
+            "ceilings": ceilings,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        return dataclasses.asdict(self.contender.description)
+
+    def prepare(self, population: int, view: str, seconds: float) -> dict[str, Any]:
+        """Make a population ready and find the steps that take about ``seconds``; a power of 2."""
+        timed = self.ready[population, view] = self.contender.prepare(population, view)
+        timed.run(_FIRST)  # first use pays for loading
+        # Where much is taken off a call, its steps must outweigh it, or the rest would be noise.
+        seconds, steps = max(seconds, timed.setup), _FIRST
+        while (took := timed.run(steps)) < seconds / _SHARE:
+            steps *= 2
+        while took * 1.5 < seconds:
+            steps, took = 2 * steps, 2 * took
+        return {"steps": steps, "setup": timed.setup}
+
+    def time(self, population: int, view: str, steps: int) -> float:
+        """Microseconds a GAN-step."""
+        return self.ready[population, view].run(steps) / population / steps * 1e6
+
+    def drop(self, population: int, view: str) -> int:
+        """Forget a population; the most bytes that this process ever had in memory."""
+        del self.ready[population, view]
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+
+
+def _answer(worker: Worker, question: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"answer": worker.answers[question.pop("do")](**question)}
+    except Exception:  # goes to the process that asked
+        return {"error": traceback.format_exc()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("--one-core", action="store_true")
+    arguments = parser.parse_args()
+    # What libraries print goes to the errors: the answers have the output for themselves.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    try:
+        worker = Worker(arguments.name, arguments.one_core)
+    except Absent as reason:
+        print(json.dumps({"absent": str(reason)}), file=answers)
+        return
+    print(json.dumps({"answer": worker.describe()}), file=answers)
+    for line in sys.stdin:
+        print(json.dumps(_answer(worker, json.loads(line))), file=answers)
+
+
+if __name__ == "__main__":
+    main()

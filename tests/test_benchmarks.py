@@ -1,0 +1,137 @@
+"""The benchmark: its arithmetic, its peers against the literal loop, a small run from end to end, and its page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from speed import document, field, flops, page
+from speed.contenders import JAX, JAX_DEVICES, VMAP
+from speed.contenders.contender import SAMPLE_VIEW, SET_VIEW
+from speed.process import FOLDER, Process
+from speed.table import tables
+from speed.targets import TARGETS, targets_table
+from speed.workload import TOLERANCE, largest_error, seed_group, true_losses, write_given
+
+MEMBERS, STEPS = 2, 20
+
+#: An engine that is there on every machine, and needs no compiling.
+ENGINE = "batched-cpu"
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command with these arguments."""
+    return subprocess.run([sys.executable, str(FOLDER), *arguments], capture_output=True, text=True, timeout=500)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """A quick run of the literal loop and one engine, and the folder that it wrote to."""
+    folder = tmp_path_factory.mktemp("bench") / "made"
+    return bench(
+        "--quick", "--only", ENGINE, "--json", str(folder / "a.json"), "--figure", str(folder / "a.png")
+    ), folder
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    # Counted by hand, product by product. Set view: D's step 630,600 = D(real) 25,100 + G 520,000 + D(fake) 25,100 +
+    # twice D's weights 30,200; G's step 1,600,200 = G 520,000 + D 25,100 + D's inputs 25,100 + G's weights 1,030,000.
+    # Per sample D is G: (3 * 520,000 + 2 * 1,030,000) + (3 * 520,000 + 1,030,000).
+    [(SET_VIEW, 2_230_800), (SAMPLE_VIEW, 6_210_000)],
+)
+def test_a_step_has_so_many_operations(view: str, expected: int) -> None:
+    """The floor rests on the count of a step's multiplications and additions, derived from the networks' widths."""
+    assert flops.step(seed_group(1, 1, view)) == expected
+
+
+@pytest.mark.parametrize("name", [VMAP, JAX, JAX_DEVICES])
+def test_peers_train_what_the_literal_loop_trains(name: str, tmp_path: Path) -> None:
+    """After 20 steps in float32, from the same weights and draws, every loss is the float64 loop's within 1e-4.
+
+    With the noise of the two players exchanged it is not, so the comparison sees a slip of that size.
+    """
+    with ExitStack() as stack:
+        runners, absent = field.assembled([name], (), stack)
+        if name in absent:
+            pytest.skip(absent[name])
+        peer = next(runner.process for runner in runners if runner.name == name)
+        given = tmp_path / "given.npz"
+        write_given(given, MEMBERS, STEPS)
+        expected = true_losses(SET_VIEW, MEMBERS, STEPS)
+        asked = {"view": SET_VIEW, "members": MEMBERS, "steps": STEPS}
+        assert largest_error(peer.ask("losses", given=str(given), **asked), expected) < 1e-4
+        with np.load(given) as arrays:
+            exchanged = {**arrays, "z_d": arrays["z_g"], "z_g": arrays["z_d"]}
+        np.savez(tmp_path / "other.npz", **exchanged)
+        assert largest_error(peer.ask("losses", given=str(tmp_path / "other.npz"), **asked), expected) > TOLERANCE
+
+
+def test_a_contender_that_trains_something_else_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the tolerance, here none at all, the check ends the program with the contender's name and both losses."""
+    monkeypatch.setattr(field, "TOLERANCE", 0.0)
+    with ExitStack() as stack:
+        runners, _ = field.assembled([VMAP], (), stack)
+        with pytest.raises(SystemExit, match="does not train the same thing: after 20 steps"):
+            field.checked(runners)
+
+
+def test_losses_that_are_no_numbers_are_infinitely_wrong() -> None:
+    """NaN compares as neither less nor more: it must not pass for equal."""
+    assert largest_error([[1.0, float("nan")]], [[1.0, 1.0]]) == float("inf")
+
+
+def test_a_process_that_ends_or_raises_says_what_it_printed() -> None:
+    """A question that a worker cannot answer raises with the worker's traceback, and the worker lives on."""
+    with Process(VMAP) as process:
+        process.described()
+        with pytest.raises(RuntimeError, match="KeyError"):
+            process.ask("time", population=3, view=SET_VIEW, steps=1)
+        assert process.ask("describe")["identity"] == VMAP
+
+
+def test_a_small_run_ends_with_results_and_a_figure(run: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    """``--quick --only batched-cpu`` prints tables and writes valid JSON and a PNG where it was told to."""
+    done, folder = run
+    assert done.returncode == 0, done.stderr
+    assert "Training steps of the seed's GAN" in done.stdout
+    found = document.read(folder / "a.json")
+    assert {row["contender"] for row in found["rows"]} == {"literal", ENGINE}
+    assert all(len(row["microseconds"]) == 3 and min(row["microseconds"]) > 0 for row in found["rows"])
+    assert max(found["checked"].values()) < TOLERANCE
+    assert set(found["machine"]) >= {"date", "processor", "cores", "versions"}
+    assert (folder / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_is_claimed_that_was_not_timed(run: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    """A run without the fused engines shows every bar as not measured, and its page says so of GPUs."""
+    found = document.read(run[1] / "a.json")
+    assert {row[-1] for row in targets_table(found).rows} == {"not measured"}
+    assert len(targets_table(found).rows) == len(TARGETS)
+    assert "**Every figure on a GPU: not measured.**" in page.measured(found)
+    assert all(row[0] != "`jax`" for table in tables(found) for row in table.rows)
+
+
+def test_an_unknown_contender_is_refused() -> None:
+    """``--only`` with a wrong name ends at once and lists the right ones."""
+    done = bench("--only", "numpy")
+    assert done.returncode == 2
+    assert "numpy unknown" in done.stderr
+    assert "literal, vmap, jax" in done.stderr
+
+
+def test_the_page_shows_the_committed_results() -> None:
+    """docs/performance.md holds what ``--markdown`` makes of docs/figures/bench.json, and nothing of another run."""
+    text = page.PAGE.read_text()
+    assert page.rewritten(text, document.read(page.COMMITTED)) == text
+
+
+def test_the_page_needs_its_marks() -> None:
+    """A page without the marks is left alone, with a reason."""
+    with pytest.raises(ValueError, match="measured: begin"):
+        page.rewritten("no marks here", json.loads(page.COMMITTED.read_text()))
