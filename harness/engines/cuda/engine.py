@@ -1,0 +1,142 @@
+"""One GAN a block: the whole training step in one CUDA kernel, hundreds of steps a launch.
+
+The kernel is compiled at run time for the shape of a group. What a member computes is written down operation by
+operation, so its bits depend on neither population, slot, launch length, layout nor number of devices.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+
+from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
+from harness.engines.cuda.crew import Crew
+from harness.engines.cuda.launching import CudaLauncher, Device, Launcher
+from harness.engines.cuda.layout import candidates, fitting
+from harness.engines.cuda.plan import Plan, kind_of
+from harness.engines.features import Features
+from harness.losses import LOSSES
+from harness.losses.c_source import refusal
+from harness.population import Group, Member
+from harness.store import SNAPSHOT_COLUMNS
+
+#: Steps of a launch; between launches progress is told, and an interrupt is heard.
+STEPS = 500
+
+
+class CudaEngine:
+    """``launcher`` is what compiles and launches: CUDA, or the host build. ``steps`` are those of a launch, at most."""
+
+    name = "cuda"
+
+    def __init__(self, launcher: Launcher | None = None, steps: int = STEPS) -> None:
+        self._launcher = launcher or CudaLauncher()
+        self.identity, self.device = self._launcher.identity, self._launcher.device
+        self._steps = steps
+
+    def refuses(self, member: Member) -> str | None:
+        """Why the member cannot be trained here, or None."""
+        if missing := self._launcher.missing():
+            return missing
+        if reason := _refusal(member):
+            return reason
+        plan, smallest = _plan_of(member), min(device.memory for device in self._launcher.devices())
+        if fitting(plan, smallest) is None:
+            least = min(layout.shared_bytes for layout in candidates(plan))
+            return f"it needs {least:,} bytes of shared memory a block, and the device grants {smallest:,}"
+        return None
+
+    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+        """Train every member along its leg; those that are alike in one launch on each device."""
+        given = legs_of(group, legs)
+        crews = [
+            (device, Crew(group, places, given, Plan.of(group, [group.members[p] for p in places]), device))
+            for device, places in self._dealt(group)
+        ]
+        start = time.perf_counter()
+        self._run(crews, measure, progress)
+        return _joined(group, [crew for _, crew in crews], time.perf_counter() - start, keep=legs is not None)
+
+    def _dealt(self, group: Group) -> list[tuple[Device, list[int]]]:
+        """Which places of the group are trained together, and where: like with like, dealt over the devices."""
+        alike: dict[Features, list[int]] = defaultdict(list)
+        for place, member in enumerate(group.members):
+            alike[kind_of(member)].append(place)
+        devices = self._launcher.devices()
+        return [
+            (device, places[i :: len(devices)])
+            for places in alike.values()
+            for i, device in enumerate(devices)
+            if places[i :: len(devices)]
+        ]
+
+    def _run(self, crews: Sequence[tuple[Device, Crew]], measure: Measure, progress: Progress) -> None:
+        """Every device trains its crews one after the other, in a thread of its own."""
+        said, cancelled = threading.Lock(), threading.Event()
+        of_device: dict[str, list[Crew]] = defaultdict(list)
+        for device, crew in crews:
+            of_device[device.torch_device].append(crew)
+
+        def work(own: Sequence[Crew]) -> None:
+            for crew in own:
+                while not crew.finished:
+                    if cancelled.is_set():
+                        raise CancelledError
+                    told = crew.launch(self._steps, measure)
+                    with said:
+                        progress(told)
+
+        if len(of_device) == 1:
+            work(next(iter(of_device.values())))
+            return
+        with ThreadPoolExecutor(len(of_device)) as pool:
+            jobs = [pool.submit(work, own) for own in of_device.values()]
+            try:
+                errors = [job.exception() for job in jobs]
+            finally:
+                cancelled.set()
+        for error in errors:
+            if error is not None:
+                raise error
+
+
+def _joined(group: Group, crews: Sequence[Crew], seconds: float, keep: bool) -> Trained:
+    """What all crews left, in the order of the group."""
+    places = [place for crew in crews for place in crew.places]
+    order = np.argsort(places)
+    stops = [stop for crew in crews for stop in crew.stops]
+    states = [state for crew in crews for state in crew.states()] if keep else []
+    return Trained(
+        theta_g_PW=np.concatenate([crew.average_PW for crew in crews])[order],
+        theta_d_PW=np.concatenate([crew.theta_d_PW for crew in crews])[order],
+        stopped_step_P=np.array([step for step, _ in stops], dtype=np.int64)[order],
+        stopped_tensor=tuple(stops[i][1] for i in order),
+        snapshots={name: np.concatenate([crew.snapshots[name] for crew in crews])[order] for name in SNAPSHOT_COLUMNS},
+        seconds=seconds,
+        states=tuple(states[i] for i in order) if keep else (),
+    )
+
+
+def _refusal(member: Member) -> str | None:
+    """What the kernel cannot do, on any device."""
+    variant, group = LOSSES[member.loss], Group((member,))
+    if variant.direct is not None:
+        return "its direct loss is a torch function"
+    if reason := refusal(variant):
+        return reason
+    if member.settings.consensus > 0:
+        return "consensus takes second derivatives of both networks, which the kernel has not"
+    if group.view.form is None:
+        return f"the view {member.view} has no form that the kernel knows"
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _plan_of(member: Member) -> Plan:
+    return Plan.of(Group((member,)), [member])

@@ -1,0 +1,89 @@
+"""The kernel as a host's program: g++ builds the same source, and a loop stands for a block's threads.
+
+It is what proves the kernel where there is no GPU, and a way to look into it with a host's tools. It is no fast engine.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from torch import Tensor
+
+#: The arithmetic as it is written, and nothing contracted: what a program computes must not depend on what else is in
+#: it. The level is low because compiling takes longer than what tests compute.
+OPTIONS = ("-std=c++17", "-O1", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC", "-w")
+
+
+class HostBuild:
+    """A launcher (``launching.py``) that compiles with g++ and runs on the calling thread.
+
+    ``memory`` is the shared memory that a block is granted, as that of a device would be. ``backwards`` runs the threads
+    of each phase from the last to the first: the bits change if one reads what another writes in the same phase.
+    """
+
+    identity = "cuda-host/1"
+    device = "cpu"
+
+    def __init__(self, memory: int = 232_448, backwards: bool = False) -> None:
+        self.memory, self.backwards = memory, backwards
+
+    def missing(self) -> str | None:
+        """Why nothing can be launched, or None."""
+        return None if shutil.which("g++") else "the host build needs g++, which is not on the PATH"
+
+    def devices(self) -> Sequence[HostDevice]:
+        """The one device there is."""
+        return (HostDevice(self.memory, self.backwards),)
+
+
+class HostDevice:
+    """The host as a device."""
+
+    name = torch_device = "cpu"
+
+    def __init__(self, memory: int, backwards: bool) -> None:
+        self.memory, self.backwards = memory, backwards
+
+    def kernel(self, source: str, shared_bytes: int) -> HostKernel:
+        """The compiled source.
+
+        Raises:
+            RuntimeError: g++ refuses it.
+        """
+        return HostKernel(_built(source, self.backwards))
+
+
+class HostKernel:
+    """A compiled kernel; calling it trains one member a block."""
+
+    def __init__(self, path: Path) -> None:
+        self._train = ctypes.CDLL(str(path)).train
+        self._train.restype = None
+
+    def __call__(self, blocks: int, arguments: Sequence[Tensor]) -> None:
+        """Launch and wait."""
+        self._train(ctypes.c_int(blocks), *(ctypes.c_void_p(tensor.data_ptr()) for tensor in arguments))
+
+
+@lru_cache(maxsize=1)
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="harness-cuda-host-", ignore_cleanup_errors=True)
+
+
+@lru_cache(maxsize=256)
+def _built(source: str, backwards: bool) -> Path:
+    name = sha256(source.encode()).hexdigest()[:16] + ("b" if backwards else "")
+    text, library = (Path(_folder().name) / f"{name}.{ending}" for ending in ("cpp", "so"))
+    text.write_text(f"#define BACKWARDS {int(backwards)}\n{source}", encoding="utf-8")
+    command = ["g++", *OPTIONS, str(text), "-o", str(library)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise RuntimeError(f"g++ refuses the kernel:\n{done.stderr[-4000:]}")
+    return library

@@ -1,0 +1,77 @@
+// Norms of gradients, and the optimisers' updates of single parameters (harness/engines/optimisers.py).
+#pragma once
+
+enum Optimizer { ADAM, OPTIMISTIC_ADAM, SGD, RMSPROP };
+
+struct Rates { float step, epsilon, beta1, keep1, keep2, bound; };
+
+// One player's flat arrays; `square` and `previous` are null where the optimiser has none.
+struct Player { float *theta, *moment, *square, *previous; };
+
+DEVICE float towards(float from, float to, float share) { return fn::fma(share, to - from, from); }
+
+template <int OPTIMIZER> DEVICE float step_of(const Player& p, int i, float g, const Rates& r) {
+    if constexpr (OPTIMIZER == SGD) {
+        const float m = p.moment[i] = fn::fma(r.beta1, p.moment[i], g);
+        return r.step * m;
+    } else if constexpr (OPTIMIZER == RMSPROP) {
+        const float v = p.square[i] = towards(p.square[i], g * g, r.keep2);
+        const float m = p.moment[i] = fn::fma(r.beta1, p.moment[i], g / (fn::sqrt(v) + r.epsilon));
+        return r.step * m;
+    } else {
+        const float m = p.moment[i] = towards(p.moment[i], g, r.keep1);
+        const float v = p.square[i] = towards(p.square[i], g * g, r.keep2);
+        const float step = r.step * (m / (fn::sqrt(v) + r.epsilon));
+        if constexpr (OPTIMIZER == ADAM) return step;
+        const float before = p.previous[i];
+        p.previous[i] = step;
+        return 2.0f * step - before;
+    }
+}
+
+template <int OPTIMIZER> DEVICE void move(const Player& p, int i, float g, const Rates& r) {
+    const float moved = p.theta[i] + step_of<OPTIMIZER>(p, i, g, r);
+    p.theta[i] = moved > r.bound ? r.bound : (moved < -r.bound ? -r.bound : moved);
+}
+
+// Every entry of a gradient that is the sum of few outer products, sum over rows of x[input][row] delta[output][row]:
+// never stored, a thread keeps the rows of its output and works an entry out wherever it is needed.
+template <int ROWS, int STRIDE_X, int STRIDE_D, int INPUTS, int OUTPUTS, class Visit>
+DEVICE void visit_outer(const float* x, const float* delta, int tid, Visit visit) {
+    constexpr int LANES = OUTPUTS < THREADS ? OUTPUTS : THREADS, PARTS = THREADS / LANES;
+    const int part = tid / LANES;
+    if (part < PARTS) for (int c = tid % LANES; c < OUTPUTS; c += LANES) {
+        float d[ROWS];
+        UNROLL for (int r = 0; r < ROWS; ++r) d[r] = delta[c * STRIDE_D + r];
+        for (int n = part; n < INPUTS; n += PARTS) {
+            float g = x[n * STRIDE_X] * d[0];
+            UNROLL for (int r = 1; r < ROWS; ++r) g = fn::fma(x[n * STRIDE_X + r], d[r], g);
+            visit(n * OUTPUTS + c, g);
+        }
+        if (part == 0) {
+            float g = d[0];
+            UNROLL for (int r = 1; r < ROWS; ++r) g += d[r];
+            visit(INPUTS * OUTPUTS + c, g);
+        }
+    }
+}
+
+template <int COUNT, class Visit> DEVICE void visit_stored(const float* gradient, int tid, Visit visit) {
+    for (int i = tid; i < COUNT; i += THREADS) visit(i, gradient[i]);
+}
+
+// A sum over all threads in two phases and a read: partial sums in scratch[0, THREADS), then SUMS sums of those.
+constexpr int SUMS = 16;
+
+DEVICE void add_up(const float* scratch, float* sums, int tid) {
+    if (tid < SUMS) {
+        float sum = 0.0f;
+        for (int i = 0; i < THREADS / SUMS; ++i) sum += scratch[tid * (THREADS / SUMS) + i];
+        sums[tid] = sum;
+    }
+}
+DEVICE float total(const float* sums) {
+    float sum = sums[0];
+    UNROLL for (int i = 1; i < SUMS; ++i) sum += sums[i];
+    return sum;
+}
