@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from harness.engines.base import Engine
+from harness.engines.auto import Trainer
 from harness.plan import gan_steps, member, planned
 from harness.population import Member
 from harness.spec import Experiment
@@ -18,18 +18,18 @@ PROBE_STEPS = (16, 80)
 PROBE_SECONDS = 1.0
 
 
-def estimated_seconds(experiment: Experiment, engine: Engine) -> float:
-    """Seconds the whole sweep would take with the engine, extrapolated from short trainings of all arms.
+def estimated_seconds(experiment: Experiment, trainer: Trainer) -> float:
+    """Seconds the whole sweep would take with the engine or engines, extrapolated from short trainings of all arms.
 
     Members trained together share the machine's cores, so the probe grows up to the largest population, as long as it
     is short. What the probes cannot know: a search over shapes (batch, hidden), and what else the machine has to do.
     """
-    _timed(_probe(experiment, 1), engine, PROBE_STEPS[0])  # first use pays for loading
+    _timed(_probe(experiment, 1), trainer, PROBE_STEPS[0])  # first use pays for loading
     sizes = [size for this in planned(experiment) for _, size in this.populations]
     share = 1
     while True:
         probe = _probe(experiment, share)
-        short, long = (_timed(probe, engine, steps) for steps in PROBE_STEPS)
+        short, long = (_timed(probe, trainer, steps) for steps in PROBE_STEPS)
         if short + long > PROBE_SECONDS or len(probe) + len(experiment.arms) > max(sizes):
             break
         share = min(4 * share, max(sizes) // len(experiment.arms))
@@ -44,10 +44,10 @@ def _probe(experiment: Experiment, share: int) -> list[Member]:
     return [member(experiment, arm, {}, seed) for arm in experiment.arms for seed in range(share)]
 
 
-def _timed(members: list[Member], engine: Engine, steps: int) -> float:
+def _timed(members: list[Member], trainer: Trainer, steps: int) -> float:
     short = [_shortened(m, steps) for m in members]
     start = time.perf_counter()
-    train(short, engine, lambda done: None)
+    train(short, trainer, lambda done: None)
     return time.perf_counter() - start
 
 

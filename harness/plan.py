@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.population import Member
 from harness.spec import Arm, Experiment, Settings, Shape
+from harness.spec.halving import halved_steps
 
 #: First seed of the confirm stage: no search can reach it (search.seeds is at most 10,000).
 CONFIRM_SEEDS_FROM = 1_000_000
@@ -42,7 +43,9 @@ def planned(experiment: Experiment) -> list[Round]:
     stages = [("search", n, count, search.seeds) for n, count in enumerate(counts)]
     for stage, number, count, seeds in [*stages, ("confirm", len(counts), 1, experiment.confirm.seeds)]:
         members = arms * count * seeds
-        sizes = [min(experiment.population, members - i) for i in range(0, members, experiment.population)]
+        # A round of halving is one population, however many members train at once: who stops depends on all of them.
+        size = members if stage == "search" and search.halving else experiment.population
+        sizes = [min(size, members - i) for i in range(0, members, size)]
         found.append(Round(stage, number, count, trial, tuple(enumerate(sizes, start=index))))
         trial, index = trial + count, index + len(sizes)
     return found
@@ -56,10 +59,17 @@ def rounds(trials: int, batch: int) -> list[int]:
     return [1, *[batch] * full, *([rest] if rest else [])]
 
 
-def gan_steps(experiment: Experiment) -> int:
-    """GAN-steps of the whole sweep."""
-    members = sum(size for r in planned(experiment) for _, size in r.populations)
-    return members * experiment.train.steps
+def gan_steps(experiment: Experiment, halved: bool = True) -> int:
+    """GAN-steps of the whole sweep; with ``halved`` false, what it would take if every trial trained to its end."""
+    return sum(round_steps(experiment, this, halved) for this in planned(experiment))
+
+
+def round_steps(experiment: Experiment, this: Round, halved: bool = True) -> int:
+    """GAN-steps of one round; members that diverge count as if they went on."""
+    search, steps = experiment.search, experiment.train.steps
+    if halved and this.stage == "search" and search.halving:
+        return len(experiment.arms) * search.seeds * halved_steps(this.trials, steps, search.halving, search.rungs)
+    return sum(size for _, size in this.populations) * steps
 
 
 def search_members(
@@ -67,7 +77,10 @@ def search_members(
 ) -> list[tuple[Place, Member]]:
     """The members of a search round, trial by trial so that a population holds every arm."""
     return [
-        (Place("search", this.number, arm.text, this.first_trial + i), member(experiment, arm, settings[arm][i], seed))
+        (
+            Place("search", this.number, arm.text, this.first_trial + i),
+            search_member(experiment, arm, settings[arm][i], seed),
+        )
         for i in range(this.trials)
         for arm in experiment.arms
         for seed in range(experiment.search.seeds)
@@ -101,6 +114,13 @@ def member(experiment: Experiment, arm: Arm, setting: Mapping[str, float], seed:
         shape=Shape(**shape),
         settings=Settings(**settings),
     )
+
+
+def search_member(experiment: Experiment, arm: Arm, setting: Mapping[str, float], seed: int) -> Member:
+    """``member`` as the search trains it: measured at the rungs of halving, too."""
+    found = member(experiment, arm, setting, seed)
+    marks = tuple(sorted({*found.shape.snapshots, *experiment.arm_rungs(arm)}))
+    return replace(found, shape=found.shape.model_copy(update={"snapshots": marks}))
 
 
 def _only(setting: Mapping[str, float], part: type[Settings | Shape]) -> dict[str, float]:

@@ -6,26 +6,28 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from harness import __version__
+from harness.engines.auto import Service, joint_identity
 from harness.engines.base import Engine
 
 _PACKAGES = ("torch", "numpy", "scipy", "optuna", "mlflow", "pandas", "pyarrow", "sympy")
 
 
-def provenance(engine: Engine) -> dict[str, Any]:
-    """Engine and device, git commit and whether the tree was dirty, versions, system, processor, cores, memory."""
+def provenance(services: Sequence[Service]) -> dict[str, Any]:
+    """Engines and devices, git commit and whether the tree was dirty, versions, system, processor, cores, memory."""
     # Installed into an environment inside somebody's repository the package is no part of that repository.
     tracked = _git("ls-files", "--error-unmatch", "provenance.py")
     commit = _git("rev-parse", "HEAD") if tracked else None
     changes = _git("status", "--porcelain") if commit else None
     return {
-        "engine": engine.identity,
-        "device": device_name(engine),
+        "engine": joint_identity(services),
+        "device": device_names(services),
         "git_commit": commit,
         "git_dirty": None if changes is None else changes != "",
         "python": platform.python_version(),
@@ -38,6 +40,11 @@ def provenance(engine: Engine) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Installed version of each package that a result may depend on."""
     return {"harness": __version__, **{name: importlib.metadata.version(name) for name in _PACKAGES}}
+
+
+def device_names(services: Sequence[Service]) -> str:
+    """The devices that engines compute on, in words, each once."""
+    return ", ".join(dict.fromkeys(device_name(service.engine) for service in services))
 
 
 def device_name(engine: Engine) -> str:

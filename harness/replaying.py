@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from harness.engines import ENGINES
 from harness.engines.base import Engine
 from harness.errors import InputError, StoreError
-from harness.plan import Place, member
+from harness.plan import Place, member, search_member
 from harness.population import Member
 from harness.spec import Experiment
 from harness.store import SCHEMA, SWEEPS, Store
@@ -76,7 +76,8 @@ def replay(found: Found) -> Outcome:
     """
     row = found.row
     engine = _engine(row["engine"])
-    again = train([_member(found)], engine, lambda steps: None).rows[0]
+    stop = row["stopped_step"] if row["outcome"] == "pruned" else None
+    again = train([_member(found)], engine, lambda steps: None, stop).rows[0]
     if again["key"] != row["key"]:
         raise InputError(
             f"{row['key']}: its definition has changed since (formula or engine); it is now {again['key']}"
@@ -101,7 +102,8 @@ def _member(found: Found) -> Member:
     if arm is None:
         raise StoreError(f"{found.store.folder}: {row['key']} is of arm {row['arm']!r}, which is none of the sweep's")
     setting = setting_of(row, experiment.arm_space(arm)) if experiment.search.trials else {}
-    return member(experiment, arm, setting, row["seed"])
+    make = search_member if row["stage"] == "search" else member
+    return make(experiment, arm, setting, row["seed"])
 
 
 def _equal(again: Any, committed: Any) -> bool:
@@ -111,7 +113,9 @@ def _equal(again: Any, committed: Any) -> bool:
 
 
 def _engine(identity: str) -> Engine:
-    for make in ENGINES.values():
+    """The engine of that identity; only engines whose names begin as it does are made."""
+    name = identity.partition("/")[0]
+    for make in (make for key, make in ENGINES.items() if key.partition("-")[0] == name):
         engine = make()
         if engine.identity == identity:
             return engine

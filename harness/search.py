@@ -12,6 +12,7 @@ import random
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -38,6 +39,22 @@ _SEQUENTIAL: Mapping[str, Callable[[int, int, Setting], BaseSampler]] = {
     # A generation must be one batch, or generations are lost; the smallest that CMA-ES can use is 4.
     "cmaes": lambda seed, batch, start: CmaEsSampler(seed=seed, x0=start, popsize=batch * math.ceil(4 / batch)),
 }
+
+#: Samplers that a trial told as PRUNED serves as it should: TPE ranks it behind every complete one, by how far it came
+#: and its value there, and the others learn from nothing or count it. CMA-ES and GP would leave it out, so that a
+#: generation never fills up, or a point that was bad is asked again: they are told it as complete, with the score that
+#: it stopped with (optuna 5: CmaEsSampler._get_trials, GPSampler.sample_relative).
+_LEARN_FROM_PRUNED = frozenset({"tpe", "random", "qmc", "grid"})
+
+
+class Raced(Protocol):
+    """How a trial fared in successive halving: its score at each rung, by step, and whether it stopped at the last."""
+
+    @property
+    def at_rungs(self) -> Mapping[int, float]: ...
+
+    @property
+    def pruned(self) -> bool: ...
 
 
 class Search:
@@ -81,13 +98,25 @@ class Search:
         self._asked = [self._study.ask(self._distributions) for _ in range(count)]
         return [dict(trial.params) for trial in self._asked]
 
-    def tell(self, scores: Sequence[float]) -> None:
-        """The scores (lower is better, finite) of the settings just asked for; ends the round."""
-        for trial, score in zip(self._asked, scores, strict=True):
-            self._study.tell(trial, score)
+    def tell(self, scores: Sequence[float], raced: Sequence[Raced] = ()) -> None:
+        """The scores (lower is better, finite) of the settings just asked for; ends the round.
+
+        ``raced`` says of each how it fared at the rungs of halving, where there was any.
+        """
+        races: Sequence[Raced | None] = raced or [None] * len(scores)
+        for trial, score, race in zip(self._asked, scores, races, strict=True):
+            for step, value in (race.at_rungs if race else {}).items():
+                trial.report(value, step)
+            if self._state(race) == TrialState.PRUNED:
+                self._study.tell(trial, state=TrialState.PRUNED)  # its score is the last value reported
+            else:
+                self._study.tell(trial, score)
         self._round += 1
 
-    def replay(self, settings: Sequence[Setting], scores: Sequence[float]) -> None:
+    def _state(self, race: Raced | None) -> TrialState:
+        return TrialState.PRUNED if race and race.pruned and self._name in _LEARN_FROM_PRUNED else TrialState.COMPLETE
+
+    def replay(self, settings: Sequence[Setting], scores: Sequence[float], raced: Sequence[Raced] = ()) -> None:
         """Take a committed round for asked and told.
 
         Raises:
@@ -101,13 +130,18 @@ class Search:
                     f"sampler {self._name!r} (optuna {optuna.__version__}) does not repeat the committed trials; "
                     "resume with the optuna version in sweep.json, or start with --fresh"
                 )
-            self.tell(scores)
+            self.tell(scores, raced)
             return
         del self._queue[: len(settings)]
-        for setting, score in zip(settings, scores, strict=True):
+        races: Sequence[Raced | None] = raced or [None] * len(scores)
+        for setting, score, race in zip(settings, scores, races, strict=True):
             self._study.add_trial(
                 optuna.create_trial(
-                    state=TrialState.COMPLETE, params=setting, distributions=self._distributions, value=score
+                    state=self._state(race),
+                    params=setting,
+                    distributions=self._distributions,
+                    value=score,
+                    intermediate_values=dict(race.at_rungs) if race else {},
                 )
             )
         self._round += 1

@@ -37,7 +37,7 @@ from harness.errors import InputError, StoreError
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 2
+FORMAT = 3
 
 #: Where sweeps lie unless another folder is named.
 SWEEPS = Path("sweeps")
@@ -109,11 +109,11 @@ SCHEMA = pa.schema(
         ("wgan_div", _F64),
         ("consensus", _F64),
         ("engine", pa.string()),
-        ("outcome", pa.string()),  # scored | diverged | failed
-        ("stopped_step", pa.int32()),  # null unless diverged
+        ("outcome", pa.string()),  # scored | diverged | failed | pruned (stopped by halving, healthy)
+        ("stopped_step", pa.int32()),  # null unless diverged or pruned
         ("stopped_tensor", pa.string()),  # null unless diverged: e.g. "gradient of D.weight1"
         ("failure", pa.string()),  # null unless failed: the engine's one-line reason
-        ("ks", _F64),  # on stratified noise; 1 where diverged or failed
+        ("ks", _F64),  # on stratified noise; 1 where diverged or failed; of a pruned member, where it stopped
         ("ks_iid", _F64),  # on fresh independent draws
         ("ks_pvalue", _F64),
         ("w1", _F64),  # null where diverged or failed, as all below

@@ -15,17 +15,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.engines.base import Engine
+from harness.assignment import assigned
+from harness.engines.auto import Trainer, joint_identity, serving
 from harness.errors import InputError, StoreError
+from harness.halving import Fate, Rules, fates, halve, mean
 from harness.losses import LOSSES, variant_text
 from harness.losses.description import discriminator_text, generator_text
-from harness.plan import Place, Round, confirm_members, planned, search_members
+from harness.plan import Place, Round, confirm_members, planned, round_steps, search_members
 from harness.population import Member
-from harness.provenance import device_name, provenance
+from harness.provenance import device_names, provenance
 from harness.search import Search
 from harness.spec import Arm, Experiment, diff_specs
 from harness.store import Store, locked
-from harness.training import Population, Row, setting_of, train
+from harness.training import Row, setting_of, train
 from harness.winners import export_winners
 
 Setting = Mapping[str, float]
@@ -42,14 +44,17 @@ class Listener(Protocol):
 
 
 class Sweep:
-    """One experiment in one folder with one engine. ``open`` decides whether it starts or goes on.
+    """One experiment in one folder with one engine, or ``auto``. ``open`` decides whether it starts or goes on.
 
     Raises:
-        InputError: the search cannot be made as the experiment says.
+        InputError: the search cannot be made as the experiment says, or no engine trains some arm.
     """
 
-    def __init__(self, experiment: Experiment, store: Store, engine: Engine) -> None:
-        self.experiment, self.store, self.engine = experiment, store, engine
+    def __init__(self, experiment: Experiment, store: Store, trainer: Trainer) -> None:
+        self.experiment, self.store, self.trainer = experiment, store, trainer
+        self.services = assigned(experiment, trainer)
+        search = experiment.search
+        self._rules = Rules(search.halving, search.rungs) if search.halving else None
         self._begin()
 
     def open(self) -> bool:
@@ -77,9 +82,9 @@ class Sweep:
                 f"{self.store.folder}: holds another experiment ({'; '.join(changes)}); "
                 "--fresh sets it aside and starts anew, --out names another folder"
             )
-        if engine != self.engine.identity:
+        if engine != joint_identity(self.services):
             raise InputError(
-                f"{self.store.folder}: was trained by engine {engine}, not {self.engine.identity}; "
+                f"{self.store.folder}: was trained by engine {engine}, not {joint_identity(self.services)}; "
                 "use --engine to name it, or --fresh to start anew"
             )
         self.experiment = Experiment.from_json(spec)
@@ -115,8 +120,8 @@ class Sweep:
             )
             for arm in (spec.arms if spec.search.trials else ())
         }
-        #: Of each arm, the settings of the finished rounds with their scores, by trial.
-        self._tried: dict[Arm, list[tuple[Setting, float]]] = {arm: [] for arm in spec.arms}
+        #: Of each arm, the settings of the finished rounds by trial, with whether each was pruned, and its score.
+        self._tried: dict[Arm, list[tuple[Setting, tuple[bool, float]]]] = {arm: [] for arm in spec.arms}
 
     def _search_round(self, this: Round, committed: set[int], listener: Listener) -> None:
         arms = self.experiment.arms
@@ -125,12 +130,21 @@ class Sweep:
         rows = self._populations(this, search_members(self.experiment, this, asked), committed, listener)
         for arm in arms:
             trials = _by_trial(rows, arm)
-            scores = [_mean_ks(trials[t]) for t in sorted(trials)]
+            scores = [mean([row["ks"] for row in trials[t]]) for t in sorted(trials)]
+            raced = self._fates(arm, trials)
             if done:
-                self._searches[arm].replay(asked[arm], scores)
+                self._searches[arm].replay(asked[arm], scores, raced)
             else:
-                self._searches[arm].tell(scores)
-            self._tried[arm] += zip(asked[arm], scores, strict=True)
+                self._searches[arm].tell(scores, raced)
+            results = ((fate.pruned, score) for fate, score in zip(raced, scores, strict=True))
+            self._tried[arm] += zip(asked[arm], results, strict=True)
+
+    def _fates(self, arm: Arm, trials: Mapping[int, list[Row]]) -> list[Fate]:
+        """How the trials of a round fared at the rungs, by trial; without halving there are none."""
+        if self._rules is None:
+            return [Fate({}, pruned=False)] * len(trials)
+        found = fates(trials, self.experiment.arm_shape(arm).steps, self._rules)
+        return [found[t] for t in sorted(trials)]
 
     def _committed_settings(self, this: Round) -> dict[Arm, list[dict[str, float]]]:
         """What a committed round tried, by its rows."""
@@ -154,7 +168,7 @@ class Sweep:
             start += size
             if index in committed:
                 found = self._committed(index, portion)
-                listener.advanced(size * self.experiment.train.steps)
+                listener.advanced(round_steps(self.experiment, this) * size // sum(n for _, n in this.populations))
             else:
                 found = self._train(this, index, portion, listener)
             rows += found
@@ -163,10 +177,13 @@ class Sweep:
     def _committed(self, index: int, portion: Sequence[tuple[Place, Member]]) -> list[Row]:
         """The rows of a committed population, which must be those of the members that belong there."""
         rows = self._rows(index)
-        wanted = [asdict(place) | {"key": member.key(self.engine.identity)} for place, member in portion]
+        wanted = [asdict(place) | {"key": member.key(self._server(member))} for place, member in portion]
         if [{name: row[name] for name in wanted[0]} for row in rows] != wanted:
             raise self._foreign(index)
         return rows
+
+    def _server(self, member: Member) -> str:
+        return serving(self.trainer, member).identity
 
     def _foreign(self, index: int) -> StoreError:
         return StoreError(
@@ -179,7 +196,11 @@ class Sweep:
         return rows
 
     def _train(self, this: Round, index: int, portion: Sequence[tuple[Place, Member]], listener: Listener) -> list[Row]:
-        population: Population = train([member for _, member in portion], self.engine, listener.advanced)
+        if this.stage == "search" and self._rules:
+            slots = self.experiment.population
+            population = halve(portion, self._rules, slots, self.trainer, listener.advanced)
+        else:
+            population = train([member for _, member in portion], self.trainer, listener.advanced)
         rows = [asdict(place) | row for (place, _), row in zip(portion, population.rows, strict=True)]
         if this.stage == "search":
             for row in rows:
@@ -187,7 +208,7 @@ class Sweep:
         metadata = {
             "seconds": f"{population.seconds:.3f}",
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "device": device_name(self.engine),
+            "device": device_names(self.services),
         }
         with _writing(self.store.folder):
             self.store.commit(index, rows, metadata)
@@ -195,7 +216,10 @@ class Sweep:
         return rows
 
     def _winners(self) -> dict[Arm, tuple[int, Setting]]:
-        """Each arm's trial with the lowest mean KS over its seeds (the earlier of equals); the baseline if none."""
+        """Each arm's trial with the lowest mean KS over its seeds (the earlier of equals); the baseline if none.
+
+        A pruned trial loses against every other, whose KS is that of a whole training.
+        """
         found: dict[Arm, tuple[int, Setting]] = {}
         for arm, tried in self._tried.items():
             best = min(range(len(tried)), key=lambda t: tried[t][1], default=0)
@@ -210,7 +234,7 @@ class Sweep:
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "spec": self.experiment.to_json(),
             "arms": [describe_arm(arm) for arm in self.experiment.arms],
-            "provenance": provenance(self.engine),
+            "provenance": provenance(self.services),
         }
 
 
@@ -266,7 +290,3 @@ def _by_trial(rows: Sequence[Row], arm: Arm) -> dict[int, list[Row]]:
         if row["arm"] == arm.text:
             found.setdefault(row["trial"], []).append(row)
     return found
-
-
-def _mean_ks(rows: Sequence[Row]) -> float:
-    return float(sum(row["ks"] for row in rows) / len(rows))

@@ -1,4 +1,4 @@
-"""Members in, rows out: an engine trains, scoring measures, and what is committed comes together."""
+"""Members in, rows out: engines train, scoring measures, and what is committed comes together."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.engines.base import Engine, Progress, Trained
+from harness.engines.auto import Trainer
+from harness.engines.base import Leg, Measure, Progress
 from harness.engines.threads import single_threaded
-from harness.errors import InputError
 from harness.networks import generate
 from harness.noise import NOISES, evenly_spread
-from harness.population import Group, Member, groups
+from harness.population import Group, Member
+from harness.scheduling import Course, advance
 from harness.scoring import Scores, ks_distance, score
 from harness.spec import Shape, Train
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS
@@ -26,6 +27,9 @@ from harness.streams import Stream, uniforms
 
 #: Draws behind every committed score, stratified and independent alike.
 SCORE_DRAWS = 10_000
+
+#: Members whose samples are held at once: 80 kB each, several times over.
+SCORED_TOGETHER = 64
 
 Row = dict[str, Any]
 
@@ -38,43 +42,23 @@ class Population:
     seconds: float
 
 
-def train(members: Sequence[Member], engine: Engine, progress: Progress) -> Population:
+def train(members: Sequence[Member], trainer: Trainer, progress: Progress, stop: int | None = None) -> Population:
     """Train and score members; a row for each, with the columns of ``store.SCHEMA`` that describe a member.
 
-    Members for whose group memory does not suffice have the outcome "failed"; they count as KS 1, as diverged ones do.
+    With ``stop`` they train up to that step of theirs alone, and are rows as of members pruned there. Members for which
+    memory does not suffice have the outcome "failed"; they count as KS 1, as diverged ones do.
 
     Raises:
-        InputError: the engine refuses a member; nothing was trained.
+        InputError: a member is refused; nothing was trained.
     """
-    made = groups(members)
-    for member in members:
-        if reason := engine.refuses(member):
-            raise InputError(f"engine {engine.name}: {reason}")
-    rows: dict[Member, Row] = {}
-    seconds = 0.0
-    for group in made:
-        try:
-            trained = engine.train(group, _snapshot_measure(group), progress)
-            measured = _rows(group, trained, engine)
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            rows |= {member: _failed(member, engine, reason) for member in group.members}
-            continue
-        seconds += trained.seconds
-        rows |= dict(zip(group.members, measured, strict=True))
-    return Population([rows[member] for member in members], seconds)
+    leg = None if stop is None else Leg(0, stop)
+    courses, seconds = advance([(member, leg, None) for member in members], trainer, snapshot_measure, progress)
+    return Population(rows_of(courses), seconds)
 
 
 def setting_of(row: Mapping[str, Any], space: Iterable[str]) -> dict[str, float]:
     """The values of the searched keys in a committed row; a key of [train] is a column, another a loss parameter."""
     return {name: row[name] if name in Train.model_fields else row["loss_params"][name] for name in space}
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # On a CPU torch raises a bare RuntimeError, told from others by its allocator's words alone.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def score_noise(study_seed: int, seed: int, shape: Shape) -> NDArray[np.float64]:
@@ -99,7 +83,8 @@ def _even_noise(shape: Shape) -> Iterable[NDArray[np.float64]]:
     return itertools.repeat(evenly_spread(shape.noise, SCORE_DRAWS, shape.latent))
 
 
-def _snapshot_measure(group: Group) -> Any:
+def snapshot_measure(group: Group) -> Measure:
+    """What snapshots measure of a group's generators: their KS distance on stratified noise."""
     noises = _even_noise(group.shape)
 
     def measure(theta_PW: NDArray[np.floating]) -> Mapping[str, NDArray[np.float64]]:
@@ -108,30 +93,52 @@ def _snapshot_measure(group: Group) -> Any:
     return measure
 
 
-def _rows(group: Group, trained: Trained, engine: Engine) -> list[Row]:
-    members = group.members
-    drawn = (score_noise(member.study_seed, member.seed, member.shape) for member in members)
-    made_PS, made_iid_PS = (samples(group, trained.theta_g_PW, noises) for noises in (_even_noise(group.shape), drawn))
+def rows_of(courses: Sequence[Course]) -> list[Row]:
+    """The rows of members where they stand, in the order given; one that has steps left is "pruned"."""
+    found: dict[int, Row] = {}
+    by_group: dict[tuple[object, ...], list[int]] = {}
+    for place, course in enumerate(courses):
+        if course.failure is not None:
+            found[place] = _failed(course, course.failure)
+        else:
+            m = course.member
+            by_group.setdefault((m.view, m.target, m.study_seed, m.shape), []).append(place)
+    for places in by_group.values():
+        for start in range(0, len(places), SCORED_TOGETHER):
+            together = places[start : start + SCORED_TOGETHER]
+            found |= zip(together, _scored([courses[place] for place in together]), strict=True)
+    return [found[place] for place in range(len(courses))]
+
+
+def _scored(courses: Sequence[Course]) -> list[Row]:
+    group = Group(tuple(course.member for course in courses))
+    drawn = [score_noise(member.study_seed, member.seed, member.shape) for member in group.members]
+    made_PS, made_iid_PS = (
+        # One by one, because engines that serve one group differ in precision.
+        np.concatenate(
+            [samples(group, course.theta_g_W[None], [noise]) for course, noise in zip(courses, noises, strict=False)]
+        )
+        for noises in (_even_noise(group.shape), drawn)
+    )
     scores = score(made_PS, made_iid_PS, group.target, QUANTILE_LEVELS)
-    return [_row(member, p, trained, scores, engine) for p, member in enumerate(members)]
+    return [_row(course, p, scores) for p, course in enumerate(courses)]
 
 
-def _row(member: Member, p: int, trained: Trained, scores: Scores, engine: Engine) -> Row:
-    row = _definition(member, engine) | scores.row(p)
-    step, tensor = int(trained.stopped_step_P[p]), trained.stopped_tensor[p]
+def _row(course: Course, p: int, scores: Scores) -> Row:
+    shape = course.member.shape
+    row = _definition(course) | scores.row(p)
+    step, tensor = course.stopped_step, course.stopped_tensor
     if not step and row["sample_state"] == "nonfinite":
-        step, tensor = member.shape.steps, "generated sample"
+        step, tensor = course.steps, "generated sample"
     row["outcome"] = "diverged" if step else "scored"
     if step:
         row |= _WORST | {"stopped_step": step, "stopped_tensor": tensor}
-    marks = member.shape.snapshots
-    row["snapshot_step"] = [mark for mark in marks if not step or mark < step]
-    for name in SNAPSHOT_COLUMNS:
-        values = trained.snapshots[name][p][: len(row["snapshot_step"])]
-        row[f"snapshot_{name}"] = [float(v) if math.isfinite(v) else None for v in values]
-    bits = trained.theta_g_PW[p].tobytes() + trained.theta_d_PW[p].tobytes()
+    elif course.steps < shape.steps:
+        row |= {"outcome": "pruned", "stopped_step": course.steps}
+    row |= _snapshots(course, step)
+    bits = course.theta_g_W.tobytes() + course.theta_d_W.tobytes()
     row["digest"] = hashlib.sha256(bits).hexdigest()
-    row["generator"] = trained.theta_g_PW[p].astype(np.float32)
+    row["generator"] = course.theta_g_W.astype(np.float32)
     return row
 
 
@@ -141,13 +148,23 @@ _WORST: Row = {"ks": 1.0, "ks_iid": 1.0, "ks_pvalue": 0.0} | dict.fromkeys(
 )
 
 
-def _failed(member: Member, engine: Engine, reason: str) -> Row:
-    lists: Row = {f"snapshot_{name}": [] for name in SNAPSHOT_COLUMNS}
-    result = {"outcome": "failed", "failure": reason, "sample_state": "empty", "snapshot_step": [], "digest": ""}
-    return _definition(member, engine) | _WORST | result | lists
+def _failed(course: Course, reason: str) -> Row:
+    result = {"outcome": "failed", "failure": reason, "sample_state": "empty", "digest": ""}
+    return _definition(course) | _WORST | result | _snapshots(course, 0)
 
 
-def _definition(member: Member, engine: Engine) -> Row:
+def _snapshots(course: Course, stopped: int) -> Row:
+    """The snapshots up to where the member is, and before the step in which it stopped, if it did."""
+    marks = [m for m in course.member.shape.snapshots if m <= course.steps and (not stopped or m < stopped)]
+    row: Row = {"snapshot_step": marks}
+    for name in SNAPSHOT_COLUMNS:
+        values = course.snapshots[name][: len(marks)]
+        row[f"snapshot_{name}"] = [float(v) if math.isfinite(v) else None for v in values]
+    return row
+
+
+def _definition(course: Course) -> Row:
+    member, engine = course.member, course.engine
     return {
         "key": member.key(engine.identity),
         "loss": member.loss,

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.engines import ENGINES, choose
+from harness.engines.auto import Auto
 from harness.engines.base import Engine
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
@@ -185,12 +186,15 @@ def test_an_interrupt_stops_every_worker() -> None:
     assert len(calls) < 40
 
 
-def test_auto_says_what_it_chose_and_unknown_names_are_refused() -> None:
-    """choose() gives the first engine with a reason; a wrong name lists the right ones."""
-    choice = choose("auto")
-    assert choice.engine.name == next(iter(ENGINES))
-    assert choice.reason
-    with pytest.raises(InputError, match=r"'batch' is unknown; allowed: auto, batched"):
+def test_engines_are_chosen_by_name_and_unknown_names_are_refused() -> None:
+    """Every name gives an engine that says what it is; a wrong name lists the right ones."""
+    for name in ENGINES:
+        engine = choose(name)
+        assert not isinstance(engine, Auto)
+        assert engine.identity.startswith(f"{engine.name}/")
+        assert name.partition("-")[0] == engine.name
+    assert isinstance(choose("auto"), Auto)
+    with pytest.raises(InputError, match=r"'batch' is unknown; allowed: auto, cuda, batched-cuda, cpu, batched-cpu"):
         choose("batch")
 
 

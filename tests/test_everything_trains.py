@@ -77,6 +77,8 @@ def test_everything_trains_or_is_refused_with_a_reason(name: str) -> None:
             assert len(reason.split()) >= 3, f"{what}: {reason!r} does not say why"
     if name in ("batched-cpu", "reference"):
         assert len(accepted) == len(members())
+    if name == "cpu":
+        assert len(accepted) >= 0.8 * len(members())
     rows = train([one for _, one in accepted], engine, lambda steps: None).rows
     for (what, one), row in zip(accepted, rows, strict=True):
         assert row["outcome"] == "scored", (what, row["failure"], row["stopped_tensor"])

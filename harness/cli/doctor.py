@@ -17,7 +17,7 @@ def command() -> None:
     import torch
 
     from analysis.escaping import visible
-    from harness.engines import ENGINES, choose
+    from harness.engines import ENGINES
     from harness.errors import InputError
     from harness.losses import LOSSES
     from harness.provenance import processor, versions
@@ -27,7 +27,6 @@ def command() -> None:
         store = redact(default_uri())
     except InputError as error:
         store = visible(error)
-    choice = choose()
     memory = psutil.virtual_memory()
     cuda = "none that torch sees"
     if torch.cuda.is_available():
@@ -41,8 +40,21 @@ def command() -> None:
         **versions(),
         "losses": f"{len(LOSSES)} variants",
         "engines": ", ".join(ENGINES),
-        "auto": f"{choice.engine.identity}: {choice.reason}",
+        **_engines(),
         "MLflow store": store,
     }
     width = max(map(len, facts))
     print("\n".join(f"{name:<{width}}  {fact}" for name, fact in facts.items()))  # noqa: T201
+
+
+def _engines() -> dict[str, str]:
+    """Which engine ``auto`` gives every loss to at its own setting, and why not a faster one."""
+    from harness.engines import choose
+    from harness.engines.auto import services
+    from harness.losses import LOSSES
+    from harness.plan import member
+    from harness.spec import Experiment
+
+    every = Experiment(name="doctor", views=("sample",), variants=tuple(LOSSES))
+    found = services(choose(), [(member(every, arm, {}, 0), 1) for arm in every.arms])
+    return {f"auto, {i}": service.text("variant") for i, service in enumerate(found, start=1)}

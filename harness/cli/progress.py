@@ -66,11 +66,13 @@ class Reporter:
         """Say how a population came out."""
         self._on_commit()
         stage = "confirm stage" if this.stage == "confirm" else f"search round {this.number}"
-        lost = sum(row["outcome"] != "scored" for row in rows)
-        best = min(rows, key=lambda row: row["ks"])
-        steps = sum(row["steps"] for row in rows)
+        lost = sum(row["outcome"] in ("diverged", "failed") for row in rows)
+        best = min(rows, key=lambda row: (row["outcome"] == "pruned", row["ks"]))
+        steps = sum(row["stopped_step"] if row["outcome"] == "pruned" else row["steps"] for row in rows)
+        count = sum(row["outcome"] == "pruned" for row in rows)
+        pruned = f", {count} pruned" if count else ""
         self._console.print(
             f"population {index + 1}/{self._populations}  {stage}: {len(rows)} members in {seconds:.1f} s "
-            f"({seconds / steps * 1e6:.0f} µs a GAN-step), {lost} diverged or failed; "
+            f"({seconds / steps * 1e6:.0f} µs a GAN-step), {lost} diverged or failed{pruned}; "
             f"best KS {best['ks']:.4f} by {best['arm']}"
         )

@@ -13,7 +13,6 @@ from analysis.escaping import visible
 from harness.cli.options import EngineName, Overrides
 
 if TYPE_CHECKING:
-    from harness.engines import Choice
     from harness.spec import Arm, Experiment
     from harness.sweep import Sweep
     from harness.tracking import Mirror
@@ -40,6 +39,7 @@ def command(
 
         harness sweep experiments/seed.toml --dry-run
     """
+    from harness.assignment import assignment_text
     from harness.engines import choose
     from harness.errors import InputError
     from harness.spec import load
@@ -50,18 +50,18 @@ def command(
     if resume and fresh:
         raise InputError("--resume and --fresh exclude each other; give one of them")
     spec = load(experiment, overrides or ())
-    choice = choose(engine)
+    trainer = choose(engine)
     folder = out or SWEEPS / slug(spec.name)
     if resume and not Store(folder).exists:
         raise InputError(f"{folder}: no sweep to resume; leave --resume out to start one")
     # All that can be refused is made before the folder is touched.
     uri = default_uri()
     mirror = Mirror(folder.absolute(), uri)  # as its runs name the folder: `harness replay` may be called elsewhere
-    job = Sweep(spec, Store(folder), choice.engine)
+    job = Sweep(spec, Store(folder), trainer)
     for setting in spec.overridden:
         _say(setting.text)
     if dry_run:
-        _dry_run(spec, choice, folder)
+        _dry_run(job, folder)
         return
     if fresh and (aside := set_aside(folder)):
         _say(f"set aside: {aside}")
@@ -70,7 +70,7 @@ def command(
         # Told before anything else is told; where the folder cannot be written at all, run() says why.
         with suppress(OSError), job.store.lock():
             job.store.table()
-    _say(f"{'going on with' if resumed else 'starting'} {folder}; engine {choice.engine.name}: {choice.reason}")
+    _say(f"{'going on with' if resumed else 'starting'} {folder}; {assignment_text(job.services)}")
     _run(job, mirror, uri)
 
 
@@ -96,24 +96,40 @@ def _run(job: Sweep, mirror: Mirror, uri: str) -> None:
     _say(f"report: {page}")
 
 
-def _dry_run(spec: Experiment, choice: Choice, folder: Path) -> None:
+def _dry_run(job: Sweep, folder: Path) -> None:
+    from harness.assignment import assignment_text
     from harness.estimate import estimated_seconds
     from harness.plan import gan_steps, planned
 
+    spec = job.experiment
     rounds = planned(spec)
     members = sum(size for this in rounds for _, size in this.populations)
     search, confirm = spec.search, spec.confirm
-    seconds = max(estimated_seconds(spec, choice.engine), 1)
+    seconds = max(estimated_seconds(spec, job.trainer), 1)
     lines = [
         f"{spec.name}: {len(spec.arms)} arms, target {spec.target.text}, {spec.train.steps} steps a member",
         *(f"  {arm.text}" + _searched(spec, arm) for arm in spec.arms),
         f"search: {search.trials} trials an arm ({search.sampler}), {search.seeds} seeds each, rounds of {spec.batch}; "
         f"confirm: {confirm.seeds} fresh seeds an arm",
+        *_saved(spec),
         f"{members} members, {gan_steps(spec):,} GAN-steps, {sum(len(r.populations) for r in rounds)} populations",
-        f"engine {choice.engine.name}: {choice.reason}",
+        assignment_text(job.services),
         f"about {seconds:.0f} s by a short probe; nothing was started, {folder} would hold the results",
     ]
     print("\n".join(lines))  # noqa: T201
+
+
+def _saved(spec: Experiment) -> list[str]:
+    """What halving spares: an upper bound, because who diverges in a race takes no steps either way."""
+    from harness.plan import gan_steps
+
+    if not spec.search.halving:
+        return []
+    whole, rungs = gan_steps(spec, halved=False), ", ".join(map(str, spec.arm_rungs(spec.arms[0])))
+    return [
+        f"halving: of n trials the best n/{spec.search.halving} go on at steps {rungs}; saves at most "
+        f"{whole - gan_steps(spec):,} of {whole:,} GAN-steps"
+    ]
 
 
 def _searched(spec: Experiment, arm: Arm) -> str:

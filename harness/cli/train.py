@@ -56,6 +56,7 @@ def command(
     """
     from harness.cli.progress import Reporter
     from harness.engines import choose
+    from harness.engines.auto import services
     from harness.plan import member
     from harness.training import train
 
@@ -66,16 +67,18 @@ def command(
         table["train"]["snapshots"] = _steps_of(snapshots)
     spec = _experiment(table, overrides or ())
     (arm,) = spec.arms
-    chosen = choose(engine).engine
     for setting in spec.overridden:
         print(visible(setting.text), file=sys.stderr)  # noqa: T201
     members = [member(spec, arm, {}, seed) for seed in range(seeds)]
+    trainer = choose(engine)
+    (service,) = services(trainer, [(members[0], seeds)])
+    print(visible(service.text("member")), file=sys.stderr)  # noqa: T201
     with Reporter(seeds * spec.train.steps) as reporter:
-        population = train(members, chosen, reporter.advanced)
+        population = train(members, trainer, reporter.advanced)
     result = {
         "loss": spec.variants[0],
         "view": spec.views[0],
-        "engine": chosen.identity,
+        "engine": service.engine.identity,
         "seconds": population.seconds,
         "steps": spec.train.steps,
         "members": [_member(row, spec.train.snapshots) for row in population.rows],

@@ -1,51 +1,70 @@
-"""What trains: every engine by name, and the choice of one for a group.
+"""What trains: every engine by name, and the choice of one.
 
-Adding an engine is a module beside this one and a line in ``ENGINES``.
+Adding an engine is a module beside this one and a line in ``FASTEST_FIRST``. Modules that load a compiler are
+imported when their engine is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import torch
 
+from harness.engines.absent import AbsentEngine
+from harness.engines.auto import Auto, Trainer
 from harness.engines.base import Engine
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError
 
 
+def _cuda() -> Engine:
+    try:
+        from harness.engines.cuda import CudaEngine  # type: ignore[attr-defined,import-not-found,unused-ignore]
+    except ImportError:
+        return AbsentEngine("cuda")
+    made: Engine = CudaEngine()
+    return made
+
+
+def _cpu() -> Engine:
+    try:
+        from harness.engines.cpu import CpuEngine  # type: ignore[attr-defined,import-not-found,unused-ignore]
+    except ImportError:
+        return AbsentEngine("cpu")
+    made: Engine = CpuEngine()
+    return made
+
+
+#: The order in which ``auto`` asks. The last trains everything.
+FASTEST_FIRST: Mapping[str, Callable[[], Engine]] = MappingProxyType(
+    {
+        "cuda": _cuda,
+        "batched-cuda": lambda: BatchedEngine("cuda"),
+        "cpu": _cpu,
+        "batched-cpu": lambda: BatchedEngine("cpu"),
+        "reference": ReferenceEngine,
+    }
+)
+
+
 def _batched() -> Engine:
     return BatchedEngine("cuda" if torch.cuda.is_available() else "cpu")
 
 
-#: Every engine by name, fastest first: the order in which ``auto`` asks them.
-ENGINES: Mapping[str, Callable[[], Engine]] = MappingProxyType(
-    {"batched": _batched, "batched-cpu": lambda: BatchedEngine("cpu"), "reference": ReferenceEngine}
-)
+#: Every engine by the name that ``--engine`` takes.
+ENGINES: Mapping[str, Callable[[], Engine]] = MappingProxyType({**FASTEST_FIRST, "batched": _batched})
 
 
-@dataclass(frozen=True)
-class Choice:
-    """An engine, and why it was chosen."""
-
-    engine: Engine
-    reason: str
-
-
-def choose(name: str = "auto") -> Choice:
-    """The engine of that name, or for "auto" the fastest that this machine offers.
+def choose(name: str = "auto") -> Trainer:
+    """The engine of that name, or for "auto" every member's own.
 
     Raises:
         InputError: no engine has that name.
     """
     if name == "auto":
-        first = next(iter(ENGINES))
-        engine = ENGINES[first]()
-        where = "on CUDA" if engine.device == "cuda" else "on the CPU: torch sees no CUDA device"
-        return Choice(engine, f"the fastest engine for any variant and view, {where}")
+        return Auto(FASTEST_FIRST)
     if name not in ENGINES:
         raise InputError(f"--engine: {name!r} is unknown; allowed: auto, {', '.join(ENGINES)}")
-    return Choice(ENGINES[name](), "asked for by name")
+    return ENGINES[name]()

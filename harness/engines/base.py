@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -121,3 +121,11 @@ class Engine(Protocol):
 
     def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
         """Train every member of the group to its last step, or along its leg."""
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """An engine whose own memory, beside the machine's, bounds how many members it can hold at once."""
+
+    def fits(self, group: Group) -> int:
+        """How many members of the group the engine's device has room for now."""

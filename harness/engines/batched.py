@@ -3,17 +3,18 @@
 A group is cut into stacks of fixed widths, because the bits of a matrix product may depend on how many are computed
 together: missing members are made up by repeating the last one, and their results thrown away. On a CPU each thread
 trains one stack at a time with single-threaded arithmetic, which keeps a stack's state in its core's cache; on CUDA
-one step is captured as a graph and replayed.
+one step is captured as a graph and replayed, and stacks are dealt to all devices of the machine.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -78,23 +79,34 @@ class BatchedEngine:
                 progress(steps)
 
         start = time.perf_counter()
-        with single_threaded() if self.device == "cpu" else nullcontext(), ThreadPoolExecutor(self.threads) as pool:
+        with single_threaded() if self.device == "cpu" else nullcontext(), ExitStack() as held:
+            pools = [held.enter_context(pool) for pool in self._pools()]
             jobs: list[Future[Trained]] = []
             try:  # from the first job on, so that an interrupt at any moment ends those that run
                 jobs += [
                     pool.submit(self._train_stack, group, *portion, legs is not None, measure, tell)
-                    for portion in portions
+                    for portion, pool in zip(portions, itertools.cycle(pools), strict=False)
                 ]
                 wait(jobs, return_when=FIRST_EXCEPTION)
             finally:
                 cancelled.set()  # of no consequence where all have ended; others end at their next block
-                pool.shutdown(cancel_futures=True)
+                for pool in pools:
+                    pool.shutdown(cancel_futures=True)
         for error in (job.exception() for job in jobs if not job.cancelled()):
             if error and not isinstance(error, CancelledError):
                 raise error
         trained = _joined([job.result() for job in jobs], time.perf_counter() - start)
         rows = np.argsort([candidate.row for some in alike for candidate in some])
         return _taken(trained, rows)
+
+    def _pools(self) -> list[ThreadPoolExecutor]:
+        """The threads that train stacks: on a CPU one pool for all; else a thread for each device of the machine, to
+        which the stacks are dealt. "cuda" means the device of the thread.
+        """
+        if self.device == "cpu":
+            return [ThreadPoolExecutor(self.threads)]
+        devices = range(torch.cuda.device_count())
+        return [ThreadPoolExecutor(1, initializer=torch.cuda.set_device, initargs=(i,)) for i in devices]
 
     @flushing_denormals()
     def _train_stack(
@@ -151,7 +163,7 @@ def captured(stack: Stack) -> Callable[[], None]:
             stack.step()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads drive other devices meanwhile
         stack.step()
     for tensor, value in zip(stack.state(), before, strict=True):
         tensor.copy_(value)

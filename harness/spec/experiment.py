@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, mod
 
 from harness.errors import InputError
 from harness.spec.faults import one_line, quoted
+from harness.spec.halving import rung_steps
 from harness.spec.law import settled_target
 from harness.spec.needs import Overridden, missing_needs, published_needs
 from harness.spec.space import settle_space
@@ -43,12 +44,27 @@ def _text(value: str) -> str:
     return value
 
 
+def _eta(value: int) -> int:
+    if value == 1:
+        raise ValueError("not a factor that leaves fewer trials")
+    return value
+
+
+Eta = Annotated[int, AfterValidator(_eta), Field(ge=0, le=10, description="0 for none, or a whole number from 2 to 10")]
+
+
 class Search(Part):
-    """The table [search]: ``trials`` settings an arm, each trained with ``seeds`` seeds; 0 trials: no search."""
+    """The table [search]: ``trials`` settings an arm, each trained with ``seeds`` seeds; 0 trials: no search.
+
+    With ``halving`` above 0 the trials of a round are compared at ``rungs`` steps below the last, where the best
+    ceil(n/halving) of n go on (spec/halving.py).
+    """
 
     sampler: Sampler = Field(default="tpe", description="a sampler's name")
     trials: int = whole(0, 0, 10**6)
     seeds: int = whole(4, 1, 10**4)
+    halving: Eta = 0
+    rungs: int = whole(2, 1, 20)
     space: dict[str, Range] = Field(
         default_factory=dict, description="tables {low = ..., high = ..., log = true or false} or {choices = [...]}"
     )
@@ -117,6 +133,7 @@ class Experiment(Part):
         )
         object.__setattr__(self, "search", self.search.model_copy(update={"space": space}))
         for arm in self.arms:
+            self._check_rungs(arm)
             self._check_shapes(arm)
             self._check_batch(arm)
         return self
@@ -142,6 +159,11 @@ class Experiment(Part):
         has = self._starting_values(arm)
         return {key: span for key, span in self.search.space.items() if key in has}
 
+    def arm_rungs(self, arm: Arm) -> tuple[int, ...]:
+        """The steps at which the arm's trials are compared before the last; none without halving."""
+        search = self.search
+        return rung_steps(self.arm_shape(arm).steps, search.halving, search.rungs) if search.halving else ()
+
     def baseline(self, arm: Arm) -> dict[str, float]:
         """The arm's own setting, trial 0: a value for each key of ``arm_space``."""
         values = self._starting_values(arm)
@@ -163,9 +185,12 @@ class Experiment(Part):
     def batch(self) -> int:
         """Trials of each arm in one round: population // (arms * seeds), within 1 and a quarter of the trials.
 
-        Told of a round only when it ends, an adaptive sampler needs several rounds to adapt at all.
+        Told of a round only when it ends, an adaptive sampler needs several rounds to adapt at all. Where trials are
+        halved a round has at least as many as leave one at the end, whatever the population holds at once.
         """
         fitting = self.population // (len(self.arms) * self.search.seeds)
+        if self.search.halving:
+            fitting = max(fitting, self.search.halving**self.search.rungs)
         return max(1, min(fitting, self.search.trials // 4))
 
     @property
@@ -181,7 +206,9 @@ class Experiment(Part):
         plain |= self.train.model_dump(mode="json")
         plain["target"] = {"law": self.target.law, "params": dict(self.target.params)}
         space = {key: span.to_json() for key, span in self.search.space.items()}
-        plain["search"] = {**self.search.model_dump(mode="json", exclude={"space"}), "space": space}
+        # Without halving its keys say nothing, and sweeps from before there was any keep their fingerprints.
+        unsaid = {"space"} if self.search.halving else {"space", "halving", "rungs"}
+        plain["search"] = {**self.search.model_dump(mode="json", exclude=unsaid), "space": space}
         return plain
 
     @classmethod
@@ -200,6 +227,25 @@ class Experiment(Part):
             return cls.model_validate(data)
         except ValidationError as error:
             raise one_line(error, cls) from None
+
+    def _check_rungs(self, arm: Arm) -> None:
+        """Whether the arm's steps have room for the rungs, and its snapshots for them.
+
+        Raises:
+            InputError: they have not, or there are rungs without halving.
+        """
+        search, shape = self.search, self.arm_shape(arm)
+        if not search.halving:
+            if "rungs" in search.model_fields_set and search.rungs != Search.model_fields["rungs"].default:
+                raise InputError(f"search.rungs: got {search.rungs} without halving; allowed: with search.halving")
+            return
+        if shape.steps < search.halving**search.rungs:
+            raise InputError(
+                f"search.rungs: the first of {search.rungs} rungs of {shape.steps} steps would be below one step; "
+                f"allowed: halving^rungs up to the steps, here {search.halving}^{search.rungs}"
+            )
+        if len({*shape.snapshots, *self.arm_rungs(arm)}) > 1000:
+            raise InputError("train.snapshots: with the rungs there are over 1000; allowed: 1000 with the rungs")
 
     def _check_shapes(self, arm: Arm) -> None:
         """Whether [train], what the variant needs and the search agree on a shape.

@@ -1,4 +1,4 @@
-"""Whether a population fits into memory, asked before anything starts."""
+"""What members occupy, and whether the fewest that are trained together fit into memory."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def _sites(settings: Settings) -> tuple[Site, ...]:
 
 
 def check_memory(experiment: Experiment, available: int | None = None) -> None:
-    """Refuse a population that does not fit into the memory available now (or ``available`` bytes).
+    """Refuse an experiment of which not even one stack fits into the memory available now (or ``available`` bytes).
 
-    Members are trained in stacks, which are made full by repeating one: their number counts rounded up.
+    A population that does not fit as a whole is trained in portions (``harness.scheduling``).
 
     Raises:
         InputError: it does not; the message gives both numbers.
@@ -94,12 +94,11 @@ def check_memory(experiment: Experiment, available: int | None = None) -> None:
     if available is None:
         available = int(psutil.virtual_memory().available)
     member = max(_member_bytes(experiment, arm) for arm in experiment.arms)
-    padded = -(-experiment.population // STACK) * STACK
-    if member * padded > available:
+    if member * STACK > available:
         raise InputError(
-            f"population: {experiment.population} members of about {member / 2**20:.1f} MiB, in stacks of {STACK}, "
-            f"need about {member * padded / 2**30:.1f} GiB, {available / 2**30:.1f} GiB are available; allowed: at "
-            f"most {available // member // STACK * STACK} with this batch and these networks"
+            f"train: members of about {member / 2**20:.1f} MiB in a stack of {STACK}, the smallest that is trained, "
+            f"need about {member * STACK / 2**30:.1f} GiB, {available / 2**30:.1f} GiB are available; allowed: a "
+            "smaller batch, or smaller networks"
         )
 
 
