@@ -64,11 +64,16 @@ def _whole(value: object) -> int | None:
 
 
 def best_trials(search: pd.DataFrame) -> dict[str, int]:
-    """Per arm the trial with the least mean KS over its search seeds (of equals the earliest)."""
+    """Per arm the trial with the least mean KS over its search seeds (of equals the earliest).
+
+    A trial that halving stopped was measured after fewer steps and comes behind all others.
+    """
     known = search[search["trial"].notna()]
     if known.empty:
         return {}
-    means = known.groupby(["arm", "trial"])["ks"].mean().reset_index().sort_values(by=["ks", "trial"])
+    grouped = known.assign(pruned=known["outcome"] == "pruned").groupby(["arm", "trial"])
+    means = grouped.agg(ks=("ks", "mean"), pruned=("pruned", "any")).reset_index()
+    means = means.sort_values(by=["pruned", "ks", "trial"])
     first = means.drop_duplicates("arm")
     return {str(a): int(t) for a, t in zip(first["arm"], first["trial"], strict=True)}
 

@@ -74,7 +74,9 @@ def law_density(law: Float64) -> tuple[Float64, Float64]:
 
 
 def trial_scores(frame: pd.DataFrame) -> pd.DataFrame:
-    """Score of each searched trial, the mean KS over its seeds: columns arm, trial, lr_d, lr_g, score, seeds."""
+    """Score of each searched trial, the mean KS over its seeds (of a pruned one where it stopped): columns arm, trial,
+    lr_d, lr_g, score, seeds.
+    """
     rows, _ = tidy(frame)
     search = rows[(rows["stage"] == "search") & rows["trial"].notna()]
     known = search[(search["lr_d"] > 0) & (search["lr_g"] > 0)]

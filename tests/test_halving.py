@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeping import RATES, Ear, altered, assert_same_rows, carry_on
 
+from analysis.rows import best_trials
 from harness.engines.base import Measure, Progress, Trained
 from harness.engines.batched import BatchedEngine
 from harness.errors import InputError, StoreError
@@ -23,6 +24,8 @@ from harness.replaying import Found, replay
 from harness.spec import Experiment
 from harness.spec.halving import halved_steps, rung_steps, survivors
 from harness.store import SCHEMA, Store
+from harness.tracking.runs import arm_run, trial_run
+from harness.tracking.trials import Trials
 from harness.training import Row, train
 
 RULES = Rules(eta=3, rungs=2)
@@ -269,6 +272,30 @@ def test_pruned_rows_are_committed_and_win_nothing(halved: Store) -> None:
     for arm, rows in frame[frame["stage"] == "confirm"].groupby("arm"):
         assert set(rows["trial"]) == {whole[arm].idxmin()}
     assert set(frame[frame["stage"] == "confirm"]["outcome"]) == {"scored"}
+
+
+def test_pruned_trials_are_counted_apart(halved: Store) -> None:
+    """No failure, and never an arm's best: in the tables of the report and in the mirrored runs alike."""
+    search = halved.frame().query("stage == 'search'")
+    pruned = set(search[search["outcome"] == "pruned"].groupby(["arm", "trial"]).groups)
+    best = best_trials(search)
+    assert all((arm, trial) not in pruned for arm, trial in best.items())
+    assert best == dict(halved.frame().query("stage == 'confirm'").groupby("arm")["trial"].first())
+    description = halved.describe()
+    trials = Trials(halved, description, limit=1)
+    trials.refresh()
+    for arm in description["arms"]:
+        whole = [t for t in trials.complete(arm=arm["arm"], stage="search") if not trials.pruned(t)]
+        content = arm_run(description, trials, arm)
+        told = {name: value for name, value, _ in content.metrics}
+        assert told["ks_search"] == min(map(trials.score, whole))
+    assert {t[:1] + t[2:] for t in trials.complete(stage="search") if trials.pruned(t)} == pruned
+    one = next(t for t in trials.complete(stage="search") if trials.pruned(t))
+    content = trial_run(description, one, trials.rows(one), "folder")
+    assert content.tags["outcome"] == "pruned"
+    assert content.tags["reason"] == f"pruned by halving at step {STEPS // 2}"
+    assert {step for name, _, step in content.metrics if name == "w1"} == {STEPS // 2}
+    assert not [t for t in trials.beyond() if trials.pruned(t) and trials.score(t) < 1]
 
 
 def test_progress_of_a_halved_sweep_ends_at_its_whole(tmp_path: Path) -> None:

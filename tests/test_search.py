@@ -7,7 +7,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from statistics import fmean
 
@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
+from harness.halving import Fate
 from harness.plan import rounds
 from harness.search import Search, derived_seed
 from harness.spec import SAMPLERS, Range
@@ -255,3 +256,41 @@ def test_derived_seed(parts: list[int | str]) -> None:
 def test_derived_seed_is_fixed() -> None:
     """The seed of round 2 of study 7 never changes: the first 4 bytes of what sha256sum gives for "7/2"."""
     assert derived_seed(7, 2) == 0x1B8B6B56
+
+
+# --- halving --------------------------------------------------------------------------------------------------------
+
+
+def fates_of(settings: Sequence[Setting]) -> list[Fate]:
+    """One rung, at step 5; every trial of a round but the worst stops there, so that to hear of it makes a difference."""
+    worst = max(range(len(settings)), key=lambda i: bowl(settings[i]))
+    return [Fate({5: bowl(setting)}, pruned=i != worst) for i, setting in enumerate(settings)]
+
+
+@cache
+def halved(sampler: str) -> list[list[dict[str, float]]]:
+    """The rounds of 9 trials on seed 0, told who was pruned."""
+    found, asked = search(sampler), []
+    for count in rounds(9, 3):
+        asked.append(found.ask(count))
+        found.tell([bowl(setting) for setting in asked[-1]], fates_of(asked[-1]))
+    return asked
+
+
+@every_sampler
+def test_pruned_trials_are_told_to_those_who_can_use_them(sampler: str) -> None:
+    """TPE ranks a pruned trial behind the complete ones and asks otherwise; CMA-ES and GP, which would leave it out,
+    are told a score as of any other, and ask what they would have; the rest listens to none.
+    """
+    assert (halved(sampler) != uninterrupted(sampler)) == (sampler == "tpe")
+
+
+@every_sampler
+def test_a_rebuilt_search_remembers_who_was_pruned(sampler: str) -> None:
+    """After replaying k committed rounds with their fates it asks what the uninterrupted one asked."""
+    asked = halved(sampler)
+    for done in range(len(asked)):
+        rebuilt = search(sampler)
+        for settings in asked[:done]:
+            rebuilt.replay(settings, [bowl(setting) for setting in settings], fates_of(settings))
+        assert rebuilt.ask(len(asked[done])) == asked[done]

@@ -83,8 +83,8 @@ def arm_run(description: Mapping[str, Any], trials: Trials, arm: Mapping[str, An
     label, uid = str(arm["arm"]), str(description["uid"])
     searched = trials.complete(arm=label, stage="search")
     values: dict[str, float] = {"trials": len(searched)}
-    if searched:
-        values["ks_search"] = min(map(trials.score, searched))
+    if whole := [trial for trial in searched if not trials.pruned(trial)]:
+        values["ks_search"] = min(map(trials.score, whole))
     tags = {
         "harness.sweep": uid,
         "harness.stage": "arm",
@@ -111,11 +111,13 @@ def trial_run(description: Mapping[str, Any], trial: Trial, rows: Sequence[Row],
     """One trial over its seeds, of either stage.
 
     Metrics: ``ks`` (mean over seeds at each snapshot step, and the score at the last step), ``ks_best_seed``,
-    ``ks_worst_seed``, ``diverged``, ``failed`` (shares of seeds); ``loss_d``, ``loss_g`` at each snapshot step and
+    ``ks_worst_seed``, ``diverged``, ``failed``, ``pruned`` (shares of seeds, the last where any is);
+    ``loss_d``, ``loss_g`` at each snapshot step and
     ``w1``, ``mean``, ``sd`` at the end, as means over the seeds that have one. A diverged or failed seed has ks = 1.
     """
     uid, first = str(description["uid"]), rows[0]
-    steps = int(first["steps"])
+    # A trial that halving stopped ends there.
+    steps = next((int(row["stopped_step"]) for row in rows if row["outcome"] == "pruned"), int(first["steps"]))
     ks = [_ks(row["ks"]) for row in rows]
     finals, absent = _finite(
         {
@@ -218,20 +220,25 @@ _CURVES = ("ks", "loss_d", "loss_g")
 
 
 def _outcome(rows: Sequence[Row]) -> str:
-    """``scored`` where any seed was; else ``failed`` where any seed failed; else ``diverged``."""
+    """The first of ``scored``, ``pruned`` and ``failed`` that any seed was; else ``diverged``."""
     outcomes = {row["outcome"] for row in rows}
-    return next((o for o in ("scored", "failed") if o in outcomes), "diverged")
+    return next((o for o in ("scored", "pruned", "failed") if o in outcomes), "diverged")
 
 
 def _reason(row: Row) -> str | None:
     if row["outcome"] == "diverged":
         return f"{row['stopped_tensor']} not finite at step {row['stopped_step']}"
+    if row["outcome"] == "pruned":
+        return f"pruned by halving at step {row['stopped_step']}"
     return None if row["failure"] is None else str(row["failure"])
 
 
 def _shares(rows: Sequence[Row]) -> dict[str, float]:
     count = max(1, len(rows))
-    return {name: sum(row["outcome"] == name for row in rows) / count for name in ("diverged", "failed")}
+    shares = {name: sum(row["outcome"] == name for row in rows) / count for name in ("diverged", "failed", "pruned")}
+    if not shares["pruned"]:
+        del shares["pruned"]  # of interest only where trials are halved
+    return shares
 
 
 def _ks(value: float | None) -> float:

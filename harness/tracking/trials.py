@@ -92,14 +92,20 @@ class Trials:
         """Of a finished search, each arm's best, median and first unscored trials that are outside the quota."""
         chosen: list[Trial] = []
         for arm in self.arms:
-            trials = sorted(self.complete(arm=arm, stage="search"), key=lambda t: (self.score(t), t.number))
+            trials = sorted(
+                self.complete(arm=arm, stage="search"), key=lambda t: (self.pruned(t), self.score(t), t.number)
+            )
             if len(trials) < self._planned or not trials:
                 return []
             outside = [t for t in trials if t.number >= self.quota]
-            unscored = [t for t in outside if all(m["outcome"] != "scored" for m in self._members[t])]
+            unscored = [t for t in outside if all(m["outcome"] in ("diverged", "failed") for m in self._members[t])]
             picks = {trials[0], trials[(len(trials) - 1) // 2], *unscored[:UNSCORED_PER_ARM]}
             chosen += [t for t in outside if t in picks]
         return chosen
+
+    def pruned(self, trial: Trial) -> bool:
+        """Whether halving stopped the trial; its score is then of fewer steps."""
+        return any(m["outcome"] == "pruned" for m in self._members[trial])
 
     def score(self, trial: Trial) -> float:
         """Mean KS distance over the trial's seeds, in [0, 1]; members without one count 1."""
