@@ -21,7 +21,18 @@ import math
 import numpy as np
 from numba import njit
 
-from harness.engines.cpu.vectors import LANES, clipped, fma, load, size, spread, store, two_to_the, where_positive
+from harness.engines.cpu.kernels import F4, NONE, i8, kernel
+from harness.engines.cpu.vectors import (
+    LANES,
+    clipped,
+    fma,
+    load,
+    size,
+    spread,
+    store,
+    two_to_the,
+    where_positive,
+)
 
 #: The number of each activation, by the names of ``spec.Activation``.
 NUMBERS = {"elu": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "leaky_relu": 4, "softplus": 5}
@@ -72,7 +83,7 @@ def _logarithm_of_one_plus(e):  # type: ignore[no-untyped-def]
     return s * _TWO * p
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, i8, F4, i8, i8)  # type: ignore[untyped-decorator]
 def activate(number, values, start, stop):  # type: ignore[no-untyped-def]
     """values[start:stop] = a(values[start:stop]) in place, for a whole number of vectors."""
     zero, one = spread(_ZERO), spread(_ONE)

@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from harness.engines.cpu.activations import curvature, slope
+from harness.engines.cpu.kernels import F4, I8, I8_2, MORE, NONE, WORK, i8, kernel
 from harness.engines.cpu.products import product
 from harness.engines.cpu.rows import last_gradient, turned_over
 from harness.engines.cpu.vectors import LANES, fma, load, spread, store
@@ -50,7 +51,7 @@ def _bent(number, tape, pushed, place, one, other, count):  # type: ignore[no-un
         store(other, i, fma(load(other, i), first, bend))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4, F4, F4, WORK, MORE, F4)  # type: ignore[untyped-decorator]
 def bend(net, theta, tape, places, stride, count, along, pushed, ones, work, more, gradient):  # type: ignore[no-untyped-def]
     """Add the derivative of the sum of D'(x; v) over the ``count`` inputs on the tape to the gradient.
 

@@ -1,83 +1,68 @@
-"""The compiled training loop, and where its machine code is kept.
-
-numba keeps machine code beside the source by the source file's own age, and does not see that a file it imports has
-changed. So the loop that is kept closes over a hash of every source file of this package, which is part of the key.
-"""
+"""The compiled training loop, and the draws that are made before it runs."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numba import njit, typeof
 from numpy.typing import NDArray
 
-from harness.engines.cpu import drawing, playing
-from harness.engines.cpu.game import Desk, Game, State
+from harness.engines.cpu import playing
+from harness.engines.cpu.drawing import draw_levels
+from harness.engines.cpu.kernels import I4, KERNELS, NONE, game_at, i8, kernel, u8
+from harness.engines.cpu.records import address
 
 _LOG = logging.getLogger(__name__)
 
 #: Seconds after which a first call says what it is waiting for: machine code from the disk takes less.
 _PATIENCE = 2.0
 
-
-def _version() -> int:
-    """A number that changes with any source file of this package."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return int.from_bytes(hashlib.sha256(b"".join(f.read_bytes() for f in files)).digest()[:7], "big")
-
-
-def _made(version: int) -> tuple[Any, Any]:
-    @njit(error_model="numpy", nogil=True, cache=True)  # type: ignore[untyped-decorator]
-    def loop(game, desk, state, start, stop):  # type: ignore[no-untyped-def]
-        assert version >= 0  # noqa: S101 - makes it part of the key of what is kept
-        return playing.play(game, desk, state, start, stop)
-
-    @njit(error_model="numpy", nogil=True, cache=True)  # type: ignore[untyped-decorator]
-    def draws(key, stream, start, stop, count):  # type: ignore[no-untyped-def]
-        assert version >= 0  # noqa: S101
-        drawn = np.empty((stop - start) * count + 4, np.int32)
-        for update in range(start, stop):
-            drawing.draw_levels(key, stream, update, count, drawn[(update - start) * count :])
-        return drawn[: (stop - start) * count]
-
-    return loop, draws
-
-
-_LOOP, _DRAWS = _made(_version())
 _COMPILING = threading.Lock()
 
 
-def prepare(*arguments: Any) -> None:
-    """Compile the loop for arguments of these kinds, or read it from the disk, and say so where it takes long."""
-    kinds = tuple(map(typeof, arguments))
+@kernel(NONE, i8, i8, i8, I4)
+def _loop(game, start, stop, found):  # type: ignore[no-untyped-def]
+    """``playing.play`` on the record at an address."""
+    done, who = playing.play(game_at(game), start, stop)
+    found[0], found[1] = done, who
+
+
+@kernel(NONE, u8, u8, u8, i8, i8, i8, i8, I4)
+def _draws(key0, key1, key2, stream, start, stop, count, out):  # type: ignore[no-untyped-def]
+    """The levels of a stream's draws at the updates start, ..., stop - 1, one after the other."""
+    for update in range(start, stop):
+        draw_levels(key0, key1, key2, stream, update, count, out[(update - start) * count :])
+
+
+_LOOP, _DRAWS = KERNELS[-2:]
+
+
+def prepare() -> None:
+    """Compile all kernels, or read them from the disk, and say so where it takes long."""
     with _COMPILING:
-        if kinds in _LOOP.overloads:
+        if _DRAWS.loaded:
             return
-        said = threading.Timer(
-            _PATIENCE,
-            _LOG.warning,
-            ["engine cpu: compiling its training loop for this processor, about 15 seconds; it is kept on disk"],
-        )
+        text = "engine cpu: compiling its training loop for this processor, about 15 seconds; it is kept on disk"
+        said = threading.Timer(_PATIENCE, _LOG.warning, [text])
         said.daemon = True
         said.start()
         try:
-            _LOOP.compile(kinds)
+            for one in KERNELS:
+                one.load()
         finally:
             said.cancel()
 
 
-def play(game: Game, desk: Desk, state: State, start: int, stop: int) -> tuple[int, int]:
-    """``playing.play``, compiled."""
-    done, who = _LOOP(game, desk, state, start, stop)
-    return int(done), int(who)
+def play(record: NDArray[np.void], start: int, stop: int) -> tuple[int, int]:
+    """``playing.play`` on an array of one record; ``prepare`` comes first."""
+    found = np.zeros(2, np.int32)
+    _LOOP.dispatcher(address(record), start, stop, found)
+    return int(found[0]), int(found[1])
 
 
 def levels_of(key: NDArray[np.uint64], stream: int, start: int, stop: int, count: int) -> NDArray[np.int32]:
-    """The levels of a stream's draws at the updates start, ..., stop - 1: one after the other."""
-    levels: NDArray[np.int32] = _DRAWS(key, stream, start, stop, count)
-    return levels
+    """The levels of a stream's draws at the updates start, ..., stop - 1, one after the other."""
+    drawn = np.empty((stop - start) * count + 4, np.int32)
+    _DRAWS.dispatcher(*key, stream, start, stop, count, drawn)
+    return drawn[: (stop - start) * count]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from harness.engines.cpu.kernels import I4, NONE, i8, kernel, u8
 from harness.streams import Stream
 
 # Plain numbers, because numba takes no enumeration of another module's.
@@ -19,15 +20,15 @@ _W0, _W1 = _U(0x9E3779B9), _U(0xBB67AE85)
 _UNIT = np.float32(2.0**-23)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def draw_levels(key, stream, update, count, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, u8, u8, u8, i8, i8, i8, I4)  # type: ignore[untyped-decorator]
+def draw_levels(key0, key1, key2, stream, update, count, out):  # type: ignore[no-untyped-def]
     """out[:count] = the levels, whole numbers below 2^23, of a stream's draws; room for a multiple of 4.
 
-    ``key``: low word of the study seed, the member's seed, high word of the study seed.
+    The key is the low word of the study seed, the member's seed, and the high word of the study seed.
     """
     for block in range((count + 3) // 4):
-        c0, c1, c2, c3 = _U(block), _U(update), _U(stream), key[2]
-        k0, k1 = key[0], key[1]
+        c0, c1, c2, c3 = _U(block), _U(update), _U(stream), key2
+        k0, k1 = key0, key1
         for _ in range(10):
             p0, p1 = _M0 * c0, _M1 * c2
             c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1 & _WORD, (p0 >> _HALF) ^ c3 ^ k1, p0 & _WORD
@@ -46,16 +47,16 @@ def uniform(level):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def draw_uniforms(key, stream, update, count, levels, out):  # type: ignore[no-untyped-def]
+def draw_uniforms(key0, key1, key2, stream, update, count, levels, out):  # type: ignore[no-untyped-def]
     """out[:count] = a stream's draws."""
-    draw_levels(key, stream, update, count, levels)
+    draw_levels(key0, key1, key2, stream, update, count, levels)
     for i in range(count):
         out[i] = uniform(levels[i])
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def draw_from(table, key, stream, update, count, levels, out):  # type: ignore[no-untyped-def]
+def draw_from(table, key0, key1, key2, stream, update, count, levels, out):  # type: ignore[no-untyped-def]
     """out[:count] = the quantiles of a stream's draws by a table (``quantiles``)."""
-    draw_levels(key, stream, update, count, levels)
+    draw_levels(key0, key1, key2, stream, update, count, levels)
     for i in range(count):
         out[i] = table[levels[i]]

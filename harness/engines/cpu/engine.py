@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
 from harness.engines.cpu.compiled import prepare
-from harness.engines.cpu.game import Desk, Parts, new_desk, parts_of, shapes_of
+from harness.engines.cpu.desk import Room
+from harness.engines.cpu.game import Parts, Shapes
 from harness.engines.cpu.layout import Plan
 from harness.engines.cpu.trainee import Source, Trainee
 from harness.engines.threads import flushing_denormals, single_threaded
@@ -52,7 +51,7 @@ class CpuEngine:
 
     def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
         job = _Job(group, legs_of(group, legs), measure, progress)
-        job.prepare()
+        prepare()
         start = time.perf_counter()
         with single_threaded(), ThreadPoolExecutor(min(self.threads, len(group.members))) as pool:
             running: list[Future[None]] = []
@@ -74,45 +73,41 @@ class _Job:
     def __init__(self, group: Group, legs: Sequence[Leg], measure: Measure, progress: Progress) -> None:
         self.group, self.legs, self.measure = group, legs, measure
         self.plans = (Plan.of(group.generator), Plan.of(group.discriminator))
-        self.shapes = shapes_of(group)
+        self.shapes = Shapes.of(group)
         self.source = Source.of(group, sum(leg.stop - leg.start for leg in legs) * self.shapes.d_steps)
         self.cancelled = threading.Event()
         self._progress, self._said = progress, threading.Lock()
-        self._desks = threading.local()
+        self._rooms = threading.local()
         self._trainees: list[Trainee | None] = [None] * len(group.members)
         marks = len(group.shape.snapshots)
         self.snapshots = {name: np.full((len(group.members), marks), np.nan) for name in SNAPSHOT_COLUMNS}
 
-    def prepare(self) -> None:
-        """Compile, if it is to be compiled, before any time is taken."""
-        first = self._trainee(0)
-        prepare(first.game, new_desk(self.plans, self.shapes, first.game.parts), first.state, 0, 1)
-
     @flushing_denormals()
     def train(self, place: int) -> None:
         """Train the member at this place of the group along its leg."""
-        trainee, leg = self._trainee(place), self.legs[place]
-        desk, marks = self._desk(trainee.game.parts), self.group.shape.snapshots
+        leg, marks = self.legs[place], self.group.shape.snapshots
+        member = self.group.members[place]
+        trainee = Trainee(self.group, member, self.plans, self.shapes, self.source, leg)
+        trainee.enter(self._room(trainee.parts))
         self._trainees[place] = trainee
         for stop in _stops(leg, marks):
-            done = trainee.advance(desk, stop)
+            done = trainee.advance(stop)
             if trainee.stopped_step:
                 self._tell(leg.stop - done)
                 break
             self._tell(stop - done)
             if stop in marks:
-                column = marks.index(stop)
-                measured = self.measure(trainee.average_1W)
-                for name, value in (trainee.record(desk) | dict(measured)).items():
-                    self.snapshots[name][place, column] = value[0]
-        trainee.finish()
+                measured = self.measure(trainee.generator)
+                for name, value in (trainee.record() | dict(measured)).items():
+                    self.snapshots[name][place, marks.index(stop)] = value[0]
+        trainee.leave()
 
     def result(self, seconds: float, keep: bool) -> Trained:
         """What all members left, in the order of the group."""
         found = [trainee for trainee in self._trainees if trainee is not None]
         return Trained(
-            theta_g_PW=np.concatenate([one.average_1W for one in found]),
-            theta_d_PW=np.concatenate([one.theta_d_1W for one in found]),
+            theta_g_PW=np.concatenate([one.generator for one in found]),
+            theta_d_PW=np.concatenate([one.discriminator for one in found]),
             stopped_step_P=np.array([one.stopped_step for one in found], dtype=np.int64),
             stopped_tensor=tuple(one.stopped_tensor for one in found),
             snapshots=self.snapshots,
@@ -120,15 +115,12 @@ class _Job:
             states=tuple(None if one.stopped_step else one.state for one in found) if keep else (),
         )
 
-    def _trainee(self, place: int) -> Trainee:
-        return Trainee(self.group, self.group.members[place], self.plans, self.shapes, self.source, self.legs[place])
-
-    def _desk(self, parts: Parts) -> Desk:
+    def _room(self, parts: Parts) -> Room:
         """The calling thread's room for members of these parts."""
-        if getattr(self._desks, "parts", None) != parts:
-            self._desks.parts, self._desks.desk = parts, new_desk(self.plans, self.shapes, parts)
-        desk: Desk = self._desks.desk
-        return desk
+        if getattr(self._rooms, "parts", None) != parts:
+            self._rooms.parts, self._rooms.room = parts, Room.new(self.plans, self.shapes, parts)
+        room: Room = self._rooms.room
+        return room
 
     def _tell(self, steps: int) -> None:
         if self.cancelled.is_set():

@@ -1,17 +1,12 @@
-"""D in either layout, and the gradient of all that it minimises."""
+"""What D reads and says, in either layout: inputs side by side (rows.py) or units side by side (units.py)."""
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 from numba import njit
 
 from harness.engines.base import HISTORY
-from harness.engines.cpu import rows, spectral, units
-from harness.engines.cpu.bending import bend
+from harness.engines.cpu import rows, units
 from harness.engines.cpu.drawing import (
-    AROUND,
     LABELS,
     LATENT_D,
     LATENT_G,
@@ -19,246 +14,181 @@ from harness.engines.cpu.drawing import (
     NOISE_REAL,
     REAL,
     REPLAY,
-    SEGMENT,
     draw_from,
     draw_levels,
     draw_uniforms,
     uniform,
 )
-from harness.engines.cpu.programs import FAKE, carry_out, enter, slopes
-from harness.engines.cpu.programs import REAL as REAL_LOGITS
+from harness.engines.cpu.kernels import F4, NONE, b1, f8, game_type, i8, kernel, program_type, tape_type
+from harness.engines.cpu.programs import carry_out
 from harness.engines.cpu.reading import read
+from harness.engines.cpu.records import double_table, floats, places32, word_table, words
 from harness.engines.cpu.vectors import LANES
-from harness.penalties.gradient import SPREAD
+from harness.engines.quantiles import LEVELS
 
-_HISTORY, _SPREAD = HISTORY, SPREAD
-_SITE_REAL, _SITE_FAKE, _SITE_SEGMENT, _SITE_AROUND = range(4)
+_HISTORY, _LEVELS = HISTORY, LEVELS
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def generated(game, desk, theta, update_g, update_d):  # type: ignore[no-untyped-def]
-    """G's values on fresh noise into ``desk.made``: first those of G's update, then those of D's, in one pass.
+def whole(count):  # type: ignore[no-untyped-def]
+    """The least whole number of vectors that holds so many floats, in floats."""
+    return (count + LANES - 1) // LANES * LANES
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def room(game):  # type: ignore[no-untyped-def]
+    """``levels`` and ``drawn``: where draws are made."""
+    count = 4 + max(max(game.batch * game.latent, 2 * game.batch), game.decisions * max(game.inputs, 2))
+    return places32(game.levels, count), floats(game.drawn, count)
+
+
+@kernel(NONE, game_type, i8, i8)  # type: ignore[untyped-decorator]
+def generated(game, update_g, update_d):  # type: ignore[no-untyped-def]
+    """G's values on fresh noise into ``made``: first those of G's update, then those of D's, in one pass.
 
     Where one of them is not wanted its number is negative.
     """
-    shapes, tape = game.shapes, desk.g_tape
-    batch, latent = shapes.batch, shapes.latent
+    batch, latent, tape, g = game.batch, game.latent, game.g_tape, game.g
+    values, places = floats(tape.values, 1), words(tape.places, g.layers)
+    levels, _ = room(game)
+    normal = floats(game.normal, _LEVELS)
     column = 0
     for stream, update in ((LATENT_G, update_g), (LATENT_D, update_d)):
         if update < 0:
             continue
-        draw_levels(game.key, stream, update, batch * latent, desk.levels)
+        draw_levels(game.key0, game.key1, game.key2, stream, update, batch * latent, levels)
         for b in range(batch):
             for z in range(latent):
-                level = desk.levels[b * latent + z]
-                place = tape.places[0] + z * tape.stride + column + b
-                tape.values[place] = game.tables.normal[level] if shapes.normal else uniform(level)
+                level = levels[b * latent + z]
+                place = places[0] + z * tape.stride + column + b
+                values[place] = normal[level] if game.normal_latent else uniform(level)
         column += batch
-    vectors = (column + LANES - 1) // LANES
-    rows.forward(game.net_g, theta, tape.values, tape.places, tape.stride, vectors, desk.made)
+    rows.forward(
+        word_table(g.net, g.layers, 5), floats(g.theta, g.size), values, places, tape.stride, whole(column) // LANES,
+        floats(game.made, whole(2 * batch)),
+    )  # fmt: skip
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def blurred(game, desk, stream, update, share, values):  # type: ignore[no-untyped-def]
-    """desk.read = the values (B,) with the member's instance noise on them."""
-    batch = game.shapes.batch
-    if not game.parts.noise:
+@kernel(NONE, game_type, i8, i8, f8, F4)  # type: ignore[untyped-decorator]
+def blurred(game, stream, update, share, values):  # type: ignore[no-untyped-def]
+    """read = the values (B,) with the member's instance noise on them."""
+    batch = game.batch
+    out = floats(game.read, batch)
+    if not game.has_noise:
         for b in range(batch):
-            desk.read[b] = values[b]
+            out[b] = values[b]
         return
-    draw_from(game.tables.normal, game.key, stream, update, batch, desk.levels, desk.noise)
-    spread = game.numbers.instance_noise * share
+    levels, drawn = room(game)
+    draw_from(floats(game.normal, _LEVELS), game.key0, game.key1, game.key2, stream, update, batch, levels, drawn)
     for b in range(batch):
-        desk.read[b] = values[b] + np.float32(spread * desk.noise[b])
+        out[b] = values[b] + game.instance_noise * share * drawn[b]
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def replayed(game, desk, state, update, values):  # type: ignore[no-untyped-def]
-    """desk.read = the values (B,), some of them replaced by old ones; then the new ones are remembered."""
-    batch = game.shapes.batch
-    for b in range(batch):
-        desk.read[b] = values[b]
-    draw_uniforms(game.key, REPLAY, update, 2 * batch, desk.levels, desk.noise)
+@kernel(NONE, game_type, i8, F4)  # type: ignore[untyped-decorator]
+def _replayed(game, update, values):  # type: ignore[no-untyped-def]
+    """read = the values (B,), some of them replaced by old ones; then the new ones are remembered."""
+    batch = game.batch
+    out, history = floats(game.read, batch), floats(game.history, _HISTORY * batch)
+    levels, drawn = room(game)
+    draw_uniforms(game.key0, game.key1, game.key2, REPLAY, update, 2 * batch, levels, drawn)
     filled = min(update, _HISTORY)
-    for b in range(batch if filled else 0):
-        if desk.noise[b] < game.numbers.replay:
-            slot = int(np.float64(desk.noise[batch + b]) * filled)
-            desk.read[b] = state.history[slot * batch + b]
+    for b in range(batch):
+        out[b] = values[b]
+        if filled and drawn[b] < game.replay_share:
+            out[b] = history[int(drawn[batch + b] * float(filled)) * batch + b]
     start = update % _HISTORY * batch
     for b in range(batch):
-        state.history[start + b] = values[b]
+        history[start + b] = values[b]
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def judge(shapes, net, theta, tape, count, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, F4, tape_type, i8, F4)  # type: ignore[untyped-decorator]
+def judge(game, theta, tape, count, out):  # type: ignore[no-untyped-def]
     """D's logits of the first ``count`` inputs on the tape."""
-    if shapes.rows:
-        rows.forward(net, theta, tape.values, tape.places, tape.stride, (count + LANES - 1) // LANES, out)
+    d = game.d
+    net, values, places = word_table(d.net, d.layers, 5), floats(tape.values, 1), words(tape.places, d.layers)
+    if game.rows:
+        rows.forward(net, theta, values, places, tape.stride, whole(count) // LANES, out)
     else:
-        units.forward(net, theta, tape.values, tape.places, count, out)
+        units.forward(net, theta, values, places, count, out)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def read_into(shapes, values, tape, first, ranks):  # type: ignore[no-untyped-def]
-    """The features of the values as D's inputs from number ``first`` on."""
-    decisions, inputs = shapes.decisions, shapes.inputs
-    if shapes.rows:
-        read(shapes.form, values, decisions, inputs, tape.values, tape.places[0] + first, tape.stride, 1, ranks)
+@kernel(NONE, game_type, tape_type, i8)  # type: ignore[untyped-decorator]
+def read_into(game, tape, first):  # type: ignore[no-untyped-def]
+    """The features of ``read`` as D's inputs from number ``first`` on."""
+    batch, decisions, inputs = game.batch, game.decisions, game.inputs
+    x, values, places = floats(game.read, batch), floats(tape.values, 1), words(tape.places, 1)
+    ranks, spare = words(game.ranks, batch), words(game.spare_ranks, batch)
+    if game.rows:
+        read(game.form, x, decisions, values, places[0] + first, tape.stride, 1, ranks, spare)
     else:
         width = units.room(inputs)
-        place = tape.places[0] + first * width
-        read(shapes.form, values, decisions, inputs, tape.values, place, 1, width, ranks)
-        units.complete(tape.values, place, inputs, decisions)
+        place = places[0] + first * width
+        read(game.form, x, decisions, values, place, 1, width, ranks, spare)
+        units.complete(values, place, inputs, decisions)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _draw_labels(game, desk, update):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, program_type, i8)  # type: ignore[untyped-decorator]
+def _law(game, law, start):  # type: ignore[no-untyped-def]
+    """Labels of one kind of decisions, from the draws that stand from ``start`` on."""
+    decisions = game.decisions
+    draws, labels = floats(game.label_draws, 2 * decisions), floats(game.label_values, 2 * decisions)
+    registers, outputs = double_table(law.registers, law.size, decisions), words(law.outputs, 1)
+    for k in range(decisions):
+        registers[0, k] = draws[start + k]
+    carry_out(law, decisions)
+    for k in range(decisions):
+        labels[start + k] = registers[outputs[0], k]
+
+
+@kernel(NONE, game_type, i8)  # type: ignore[untyped-decorator]
+def draw_labels(game, update):  # type: ignore[no-untyped-def]
     """Random labels of the real and then of the generated decisions."""
-    decisions = game.shapes.decisions
-    draw_uniforms(game.key, LABELS, update, 2 * decisions, desk.levels, desk.label_draws)
-    for kind, law in ((0, game.formulas.label_real), (1, game.formulas.label_fake)):
-        for k in range(decisions):
-            law.registers[0, k] = desk.label_draws[kind * decisions + k]
-        carry_out(law.code, law.registers)
-        for k in range(decisions):
-            desk.labels[kind * decisions + k] = law.registers[law.outputs[0], k]
+    decisions = game.decisions
+    levels, drawn = room(game)
+    draw_uniforms(game.key0, game.key1, game.key2, LABELS, update, 2 * decisions, levels, drawn)
+    draws = floats(game.label_draws, 2 * decisions)
+    for k in range(2 * decisions):
+        draws[k] = drawn[k]
+    _law(game, game.law_real, 0)
+    _law(game, game.law_fake, decisions)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _place(game, desk, site, update):  # type: ignore[no-untyped-def]
-    """The inputs at which a penalty looks, as columns of the site's tape."""
-    shapes, tape, site_tape = game.shapes, desk.d_tape, desk.site
-    decisions, inputs = shapes.decisions, shapes.inputs
-    width = units.room(inputs)
-    along, across = (tape.stride, 1) if shapes.rows else (1, width)
-    if site == _SITE_SEGMENT:
-        draw_uniforms(game.key, SEGMENT, update, decisions, desk.levels, desk.noise)
-    if site == _SITE_AROUND:
-        draw_from(game.tables.normal, game.key, AROUND, update, decisions * inputs, desk.levels, desk.noise)
-        mean = square = 0.0
-        for k in range(decisions):
-            for n in range(inputs):
-                mean += tape.values[tape.places[0] + n * along + k * across]
-        mean /= decisions * inputs
-        for k in range(decisions):
-            for n in range(inputs):
-                square += (tape.values[tape.places[0] + n * along + k * across] - mean) ** 2
-        spread = np.float32(_SPREAD * math.sqrt(square / (decisions * inputs)))
+@kernel(NONE, game_type, i8, i8, f8)  # type: ignore[untyped-decorator]
+def read_both(game, first, update, share):  # type: ignore[no-untyped-def]
+    """D's inputs of an update: features of real values, and of the generated ones in ``made`` from ``first`` on."""
+    batch = game.batch
+    real, fake, made = floats(game.real, batch), floats(game.fake, batch), floats(game.made, 2 * batch)
+    if game.target:
+        levels, _ = room(game)
+        table = floats(game.target, _LEVELS)
+        draw_from(table, game.key0, game.key1, game.key2, REAL, update, batch, levels, real)
     else:
-        spread = np.float32(0)
-    for k in range(decisions):
-        for n in range(inputs):
-            place = tape.places[0] + n * along + k * across
-            real, fake = tape.values[place], tape.values[place + decisions * across]
-            if site == _SITE_REAL:
-                x = real
-            elif site == _SITE_FAKE:
-                x = fake
-            elif site == _SITE_SEGMENT:
-                x = fake + desk.noise[k] * (real - fake)
-            else:
-                x = real + spread * desk.noise[k * inputs + n]
-            site_tape.values[site_tape.places[0] + n * site_tape.stride + k] = x
-
-
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _penalise(game, desk, theta, net, site, share):  # type: ignore[no-untyped-def]
-    """Add the gradient of the penalties that look at a site, whose inputs lie on the site's tape."""
-    decisions, inputs = game.shapes.decisions, game.shapes.inputs
-    tape, along, pulls = desk.site, desk.along, game.formulas.pulls
-    stride = tape.stride
-    vectors = stride // LANES
-    rows.forward(net, theta, tape.values, tape.places, stride, vectors, desk.slopes)
-    rows.backward(
-        net, theta, tape.values, tape.places, stride, decisions, desk.ones, stride, desk.work, desk.gradient_d, False,
-        False, desk.features, True,
-    )  # fmt: skip
-    for k in range(decisions):
-        square = 0.0
-        for n in range(inputs):
-            square += np.float64(desk.features[n * stride + k]) ** 2
-        pulls.registers[0, k] = math.sqrt(square)
-        desk.norms[site * decisions + k] = np.float32(math.sqrt(square))
-    carry_out(pulls.code, pulls.registers)
-    first = along.places[0]
-    along.values[first : first + inputs * stride] = 0
-    for k in range(decisions):
-        pull = 0.0
-        for i in range(len(pulls.outputs)):
-            if game.formulas.weights[site, i] > 0 and pulls.outputs[i] >= 0:
-                pull += game.formulas.weights[site, i] * pulls.registers[pulls.outputs[i], k]
-        for n in range(inputs):
-            along.values[first + n * stride + k] = np.float32(pull * share / decisions * desk.features[n * stride + k])
-    bend(
-        net, theta, tape.values, tape.places, stride, decisions, along.values, desk.pushed, desk.ones, desk.work,
-        desk.more, desk.gradient_d,
-    )  # fmt: skip
-
-
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _read_both(game, desk, state, fresh, update, share):  # type: ignore[no-untyped-def]
-    """D's inputs of an update: the features of the real values, and of the ``fresh`` generated ones (B,)."""
-    batch, tables, tape = game.shapes.batch, game.tables, desk.d_tape
-    if len(tables.target):
-        draw_from(tables.target, game.key, REAL, update, batch, desk.levels, desk.noise)
+        given = floats(game.given, (update - game.given_from + 1) * batch)
         for b in range(batch):
-            desk.real[b] = desk.noise[b]
-    else:
-        for b in range(batch):
-            desk.real[b] = tables.given[(update - tables.given_from) * batch + b]
+            real[b] = given[(update - game.given_from) * batch + b]
     for b in range(batch):
-        desk.fake[b] = fresh[b]
-    values = desk.fake
-    if game.parts.replay:
-        replayed(game, desk, state, update, desk.fake)
-        values = desk.read
-    blurred(game, desk, NOISE_FAKE, update, share, values)
-    read_into(game.shapes, desk.read[:batch], tape, game.shapes.decisions, desk.ranks)
-    blurred(game, desk, NOISE_REAL, update, share, desk.real)
-    read_into(game.shapes, desk.read[:batch], tape, 0, desk.ranks)
+        fake[b] = made[first + b]
+    if game.has_replay:
+        _replayed(game, update, fake)
+        blurred(game, NOISE_FAKE, update, share, floats(game.read, batch))
+    else:
+        blurred(game, NOISE_FAKE, update, share, fake)
+    read_into(game, game.d_tape, game.decisions)
+    blurred(game, NOISE_REAL, update, share, real)
+    read_into(game, game.d_tape, 0)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def discriminator_gradient(game, desk, state, fresh, update, share):  # type: ignore[no-untyped-def]
-    """D's gradient at its ``update`` into ``desk.gradient_d``; its ``fresh`` generated values (B,) are made already."""
-    shapes, parts, numbers, formulas = game.shapes, game.parts, game.numbers, game.formulas
-    decisions, tape, net, theta = shapes.decisions, desk.d_tape, game.net_d, state.d.theta
-    if parts.spectral:
-        spectral.iterate(net, theta, state.left, state.right)
-        spectral.scale(net, theta, state.left, state.right, numbers.spectral_norm, desk.sigmas, desk.scaled)
-        theta = desk.scaled
-    _read_both(game, desk, state, fresh, update, share)
-    judge(shapes, net, theta, tape, 2 * decisions, desk.logits)
-    if parts.labels:
-        _draw_labels(game, desk, update)
-    for loss, like, start in ((formulas.real, REAL_LOGITS, 0), (formulas.fake, FAKE, decisions)):
-        enter(loss, desk.logits, decisions, desk.labels)
-        slopes(loss, like, desk.slopes, start)
-    desk.slopes[2 * decisions :] = 0
-    backward_d(game, desk, theta, tape, 2 * decisions, True, desk.features, False)
-    if parts.penalties:
-        for site in range(4):
-            if formulas.weights[site].max() > 0:
-                _place(game, desk, site, update)
-                _penalise(game, desk, theta, net, site, share)
-    if parts.spectral:
-        spectral.pull_back(
-            net, state.d.theta, state.left, state.right, numbers.spectral_norm, desk.sigmas, desk.gradient_d
-        )
-
-
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def backward_d(game, desk, theta, tape, count, wants, out, reaches):  # type: ignore[no-untyped-def]
-    """From ``desk.slopes`` of D's logits to its gradient where ``wants``, to its inputs' slopes where ``reaches``."""
-    net = game.net_d
-    if game.shapes.rows:
-        wide = (count + LANES - 1) // LANES * LANES
+@kernel(NONE, game_type, F4, tape_type, i8, b1, b1)  # type: ignore[untyped-decorator]
+def backward_d(game, theta, tape, count, wants, reaches):  # type: ignore[no-untyped-def]
+    """From ``slopes`` of D's logits to its gradient (``wants``), and to those of its inputs (``reaches``)."""
+    d = game.d
+    net, values, places = word_table(d.net, d.layers, 5), floats(tape.values, 1), words(tape.places, d.layers)
+    slopes, gradient, features = floats(game.slopes, 1), floats(d.gradient, d.size), floats(game.features, 1)
+    work = (floats(game.one, 1), floats(game.other, 1), floats(game.turned, 1))
+    if game.rows:
         rows.backward(
-            net, theta, tape.values, tape.places, tape.stride, count, desk.slopes, wide, desk.work, desk.gradient_d,
-            wants, False, out, reaches,
+            net, theta, values, places, tape.stride, count, slopes, whole(count), work, gradient, wants, False,
+            features, reaches,
         )  # fmt: skip
     else:
-        units.backward(
-            net, theta, tape.values, tape.places, count, desk.slopes, desk.work, desk.gradient_d, wants, False, out,
-            reaches,
-        )  # fmt: skip
+        units.backward(net, theta, values, places, count, slopes, work, gradient, wants, False, features, reaches)

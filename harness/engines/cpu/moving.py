@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from harness.engines.cpu.kernels import F4, NONE, f4, f8, i8, kernel
 from harness.engines.cpu.vectors import LANES, clipped, fma, load, root, spread, store, total
 
 #: The number of each optimiser, by the names of ``spec.Optimizer``.
@@ -22,7 +22,7 @@ EPSILON = 1e-8
 _F = np.float32
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(f4, F4)  # type: ignore[untyped-decorator]
 def squared_norm(gradient):  # type: ignore[no-untyped-def]
     """The sum of squares in float32: infinite where it is beyond that, nan where a number is nan."""
     one, other = spread(_F(0)), spread(_F(0))
@@ -36,7 +36,7 @@ def squared_norm(gradient):  # type: ignore[no-untyped-def]
     return total(one + other)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, i8, F4, F4, F4, F4, F4, f8, f8, f8, i8)  # type: ignore[untyped-decorator]
 def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, update):  # type: ignore[no-untyped-def]
     """One update, numbered from 1, in place (docs/training-step.md has the formulas).
 
@@ -77,7 +77,7 @@ def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, 
         store(theta, i, w)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, F4, f8)  # type: ignore[untyped-decorator]
 def clip(theta, bound):  # type: ignore[no-untyped-def]
     """Every parameter within [-bound, bound]."""
     low, high = spread(_F(-bound)), spread(_F(bound))
@@ -85,7 +85,7 @@ def clip(theta, bound):  # type: ignore[no-untyped-def]
         store(theta, i, clipped(load(theta, i), low, high))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, F4, F4, f8)  # type: ignore[untyped-decorator]
 def average(mean, theta, keep):  # type: ignore[no-untyped-def]
     """mean <- mean + keep (theta - mean)."""
     share = spread(_F(keep))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numba import njit
+from numba import njit, types
 
-from harness.engines.cpu import rows, spectral
+from harness.engines.cpu import rows, units
 from harness.engines.cpu.drawing import NOISE_G
-from harness.engines.cpu.judging import backward_d, blurred, discriminator_gradient, generated, judge, read_into
+from harness.engines.cpu.judging import backward_d, blurred, generated, judge, read_into, whole
+from harness.engines.cpu.kernels import NONE, f8, game_type, i8, kernel, player_type
 from harness.engines.cpu.moving import average, clip, move, squared_norm
-from harness.engines.cpu.programs import FAKE, enter, slopes
+from harness.engines.cpu.penalising import discriminator_gradient, scaled
+from harness.engines.cpu.programs import FAKE, slopes
 from harness.engines.cpu.reading import pulled
-from harness.engines.cpu.units import room
-from harness.engines.cpu.vectors import LANES
+from harness.engines.cpu.records import floats, word_table, words
+from harness.engines.cpu.vectors import copy
 
+#: The number of each order, and of each schedule, by the names of ``spec.Shape``.
+ORDERS = {"alternating": 0, "simultaneous": 1, "extragradient": 2}
+SCHEDULES = {"linear": 0, "cosine": 1}
 _ALTERNATING, _SIMULTANEOUS, _EXTRAGRADIENT = range(3)
 _LINEAR = 0
 
@@ -23,153 +27,151 @@ _LINEAR = 0
 NOBODY, D, G = range(3)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def generator_gradient(game, desk, state, update, share):  # type: ignore[no-untyped-def]
-    """G's gradient at its ``update`` into ``desk.gradient_g``; its values are the first of ``desk.made``."""
-    shapes, formulas, tape = game.shapes, game.formulas, desk.judged
-    batch, decisions, inputs, theta = shapes.batch, shapes.decisions, shapes.inputs, state.d.theta
-    if game.parts.spectral:
-        bound = game.numbers.spectral_norm
-        spectral.scale(game.net_d, theta, state.left, state.right, bound, desk.sigmas, desk.scaled)
-        theta = desk.scaled
-    blurred(game, desk, NOISE_G, update, share, desk.made)
-    read_into(shapes, desk.read[:batch], tape, 0, desk.ranks)
-    if game.parts.pairs:
-        judge(shapes, game.net_d, theta, desk.d_tape, decisions, desk.judged_logits)
-    judge(shapes, game.net_d, theta, tape, decisions, desk.judged_logits[decisions:])
-    enter(formulas.generator, desk.judged_logits, decisions, desk.no_labels)
-    slopes(formulas.generator, FAKE, desk.slopes, 0)
-    desk.slopes[decisions:] = 0
-    backward_d(game, desk, theta, tape, decisions, False, desk.features, True)
-    if shapes.rows:
-        along, across = (decisions + LANES - 1) // LANES * LANES, 1
-    else:
-        along, across = 1, room(inputs)
-    pulled(shapes.form, desk.read[:batch], decisions, desk.features, 0, along, across, desk.ranks, desk.slopes)
-    wide = (batch + LANES - 1) // LANES * LANES
-    desk.slopes[batch:wide] = 0
+@kernel(NONE, game_type, i8, f8)  # type: ignore[untyped-decorator]
+def generator_gradient(game, update, share):  # type: ignore[no-untyped-def]
+    """G's gradient at its ``update``; its values are the first of ``made``."""
+    batch, decisions, inputs, g, tape = game.batch, game.decisions, game.inputs, game.g, game.judged
+    theta = scaled(game, False)
+    blurred(game, NOISE_G, update, share, floats(game.made, batch))
+    read_into(game, tape, 0)
+    logits, found = floats(game.judged_logits, 3 * decisions), floats(game.slopes, game.slopes_size)
+    if game.has_pairs:
+        judge(game, theta, game.d_tape, decisions, logits)
+    judge(game, theta, tape, decisions, logits[decisions:])
+    slopes(game.loss_g, logits, decisions, logits, False, FAKE, found, 0)
+    units.cleared(found, decisions, game.slopes_size)
+    backward_d(game, theta, tape, decisions, False, True)
+    along, across = (whole(decisions), 1) if game.rows else (1, units.room(inputs))
+    features = floats(game.features, 1)
+    pulled(game.form, floats(game.read, batch), decisions, features, 0, along, across, words(game.ranks, batch), found)
+    units.cleared(found, batch, whole(batch))
+    tape = game.g_tape
+    work = (floats(game.one, 1), floats(game.other, 1), floats(game.turned, 1))
     rows.backward(
-        game.net_g, state.g.theta, desk.g_tape.values, desk.g_tape.places, desk.g_tape.stride, batch, desk.slopes, wide,
-        desk.work, desk.gradient_g, True, False, desk.features, False,
+        word_table(g.net, g.layers, 5), floats(g.theta, g.size), floats(tape.values, 1), words(tape.places, g.layers),
+        tape.stride, batch, found, whole(batch), work, floats(g.gradient, g.size), True, False, features, False,
     )  # fmt: skip
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _finite(gradient):  # type: ignore[no-untyped-def]
-    return math.isfinite(squared_norm(gradient))
+def _finite(player):  # type: ignore[no-untyped-def]
+    return math.isfinite(squared_norm(floats(player.gradient, player.size)))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _move_d(game, desk, state, update, share):  # type: ignore[no-untyped-def]
-    d, numbers = state.d, game.numbers
+@kernel(NONE, game_type, player_type, f8, i8)  # type: ignore[untyped-decorator]
+def _move(game, player, rate, update):  # type: ignore[no-untyped-def]
+    """One update of a player, numbered from 0, at this rate."""
+    size = player.size
     move(
-        game.shapes.optimizer, d.theta, desk.gradient_d, d.moment, d.square, d.previous, numbers.lr_d * share,
-        numbers.beta1, numbers.beta2, update + 1,
-    )  # fmt: skip
-    if numbers.weight_clip > 0:
-        clip(d.theta, numbers.weight_clip)
-
-
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _move_g(game, desk, state, update, share):  # type: ignore[no-untyped-def]
-    g, numbers = state.g, game.numbers
-    move(
-        game.shapes.optimizer, g.theta, desk.gradient_g, g.moment, g.square, g.previous, numbers.lr_g * share,
-        numbers.beta1, numbers.beta2, update + 1,
+        game.optimizer, floats(player.theta, size), floats(player.gradient, size), floats(player.moment, size),
+        floats(player.square, size), floats(player.previous, size), rate, game.beta1, game.beta2, update + 1,
     )  # fmt: skip
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _average(game, state):  # type: ignore[no-untyped-def]
-    average(state.average, state.g.theta, 1 - game.numbers.ema)
+def _move_d(game, rate, update):  # type: ignore[no-untyped-def]
+    _move(game, game.d, game.lr_d * rate, update)
+    if game.weight_clip > 0:
+        clip(floats(game.d.theta, game.d.size), game.weight_clip)
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _alternate(game, desk, state, step, rate, share):  # type: ignore[no-untyped-def]
+def _move_g(game, rate, update):  # type: ignore[no-untyped-def]
+    _move(game, game.g, game.lr_g * rate, update)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _average(game):  # type: ignore[no-untyped-def]
+    if game.ema > 0:
+        average(floats(game.average, game.g.size), floats(game.g.theta, game.g.size), 1 - game.ema)
+
+
+@kernel(i8, game_type, i8, f8, f8)  # type: ignore[untyped-decorator]
+def _alternate(game, step, rate, share):  # type: ignore[no-untyped-def]
     """D's updates, then G's. G stands still until its first, whose values are made with those of D's last."""
-    shapes = game.shapes
-    batch, d_steps, g_steps = shapes.batch, shapes.d_steps, shapes.g_steps
+    batch, d_steps, g_steps = game.batch, game.d_steps, game.g_steps
     for j in range(d_steps):
         update = step * d_steps + j
         last = j == d_steps - 1
-        generated(game, desk, state.g.theta, step * g_steps if last else -1, update)
-        fresh = desk.made[batch : 2 * batch] if last else desk.made[:batch]
-        discriminator_gradient(game, desk, state, fresh, update, share)
-        if not _finite(desk.gradient_d):
+        generated(game, step * g_steps if last else -1, update)
+        discriminator_gradient(game, batch if last else 0, update, share)
+        if not _finite(game.d):
             return D
-        _move_d(game, desk, state, update, rate)
+        _move_d(game, rate, update)
     for j in range(g_steps):
         update = step * g_steps + j
         if j > 0:
-            generated(game, desk, state.g.theta, update, -1)
-        generator_gradient(game, desk, state, update, share)
-        if not _finite(desk.gradient_g):
+            generated(game, update, -1)
+        generator_gradient(game, update, share)
+        if not _finite(game.g):
             return G
-        _move_g(game, desk, state, update, rate)
-        _average(game, state)
+        _move_g(game, rate, update)
+        _average(game)
     return NOBODY
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _both(game, desk, state, update, share):  # type: ignore[no-untyped-def]
+@kernel(i8, game_type, i8, f8)  # type: ignore[untyped-decorator]
+def _both(game, update, share):  # type: ignore[no-untyped-def]
     """Both gradients at the players as they stand; who has none that is finite."""
-    batch = game.shapes.batch
-    generated(game, desk, state.g.theta, update, update)
-    discriminator_gradient(game, desk, state, desk.made[batch : 2 * batch], update, share)
-    generator_gradient(game, desk, state, update, share)
-    if not _finite(desk.gradient_d):
+    generated(game, update, update)
+    discriminator_gradient(game, game.batch, update, share)
+    generator_gradient(game, update, share)
+    if not _finite(game.d):
         return D
-    return NOBODY if _finite(desk.gradient_g) else G
+    return NOBODY if _finite(game.g) else G
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _simultaneous(game, desk, state, step, rate, share):  # type: ignore[no-untyped-def]
+@kernel(i8, game_type, i8, f8, f8)  # type: ignore[untyped-decorator]
+def _simultaneous(game, step, rate, share):  # type: ignore[no-untyped-def]
     """Both players move from one point."""
-    stopped = _both(game, desk, state, step, share)
+    stopped = _both(game, step, share)
     if stopped == NOBODY:
-        _move_d(game, desk, state, step, rate)
-        _move_g(game, desk, state, step, rate)
-        _average(game, state)
+        _move_d(game, rate, step)
+        _move_g(game, rate, step)
+        _average(game)
     return stopped
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _extragradient(game, desk, state, step, rate, share):  # type: ignore[no-untyped-def]
+def _kept(player, back):  # type: ignore[no-untyped-def]
+    """Remember a player's parameters, or put them ``back``."""
+    theta, saved = floats(player.theta, player.size), floats(player.saved, player.size)
+    if back:
+        copy(theta, saved)
+    else:
+        copy(saved, theta)
+
+
+@kernel(i8, game_type, i8, f8, f8)  # type: ignore[untyped-decorator]
+def _extragradient(game, step, rate, share):  # type: ignore[no-untyped-def]
     """Both look ahead, and step from where they were by the gradients found there (Korpelevich 1976)."""
-    saved_g, saved_d = desk.saved
-    saved_g[:], saved_d[:] = state.g.theta, state.d.theta
+    _kept(game.g, False)
+    _kept(game.d, False)
     for update in range(2 * step, 2 * step + 2):
-        stopped = _both(game, desk, state, update, share)
-        state.g.theta[:], state.d.theta[:] = saved_g, saved_d
+        stopped = _both(game, update, share)
+        _kept(game.g, True)
+        _kept(game.d, True)
         if stopped != NOBODY:
             return stopped
-        _move_d(game, desk, state, update, rate)
-        _move_g(game, desk, state, update, rate)
-    _average(game, state)
+        _move_d(game, rate, update)
+        _move_g(game, rate, update)
+    _average(game)
     return NOBODY
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _left(schedule, decay, done):  # type: ignore[no-untyped-def]
-    """What is left, at this share of the training, of something that loses the share ``decay`` over all of it."""
-    phase = done if schedule == _LINEAR else (1 - math.cos(math.pi * done)) / 2
-    return 1 - decay * phase
-
-
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def play(game, desk, state, start, stop):  # type: ignore[no-untyped-def]
+@kernel(types.UniTuple(i8, 2), game_type, i8, i8)  # type: ignore[untyped-decorator]
+def play(game, start, stop):  # type: ignore[no-untyped-def]
     """The steps start, ..., stop - 1, counted from 0: (steps done when it ended, who stopped the member there)."""
-    shapes, numbers = game.shapes, game.numbers
     for step in range(start, stop):
-        done = step / shapes.steps
-        rate = _left(shapes.schedule, numbers.lr_decay, done)
-        share = _left(shapes.schedule, numbers.penalty_decay, done)
-        if shapes.order == _ALTERNATING:
-            stopped = _alternate(game, desk, state, step, rate, share)
-        elif shapes.order == _SIMULTANEOUS:
-            stopped = _simultaneous(game, desk, state, step, rate, share)
+        done = step / game.steps
+        phase = done if game.schedule == _LINEAR else (1 - math.cos(math.pi * done)) / 2
+        rate, share = 1 - game.lr_decay * phase, 1 - game.penalty_decay * phase
+        if game.order == _ALTERNATING:
+            stopped = _alternate(game, step, rate, share)
+        elif game.order == _SIMULTANEOUS:
+            stopped = _simultaneous(game, step, rate, share)
         else:
-            stopped = _extragradient(game, desk, state, step, rate, share)
+            stopped = _extragradient(game, step, rate, share)
         if stopped != NOBODY:
             return step, stopped
     return stop, NOBODY

@@ -17,6 +17,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from harness.engines.cpu.kernels import F4, NONE, b1, i8, kernel
 from harness.engines.cpu.vectors import (
     LANES,
     call,
@@ -88,7 +89,7 @@ _tile_43, _tile_41, _tile_13, _tile_11 = _tile(4, 3), _tile(4, 1), _tile(1, 3), 
 _tile_24, _tile_21, _tile_14 = _tile(2, 4), _tile(2, 1), _tile(1, 4)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, F4, i8, i8, F4, i8, i8, i8, F4, i8, i8, i8, i8, i8, b1)  # type: ignore[untyped-decorator]
 def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, numbers, vectors, add):  # type: ignore[no-untyped-def]
     """The product for any P = ``numbers`` and Q = ``vectors``, cut into tiles of 4 by 3."""
     for q in range(0, vectors - 2, 3):

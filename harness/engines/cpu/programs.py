@@ -14,6 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
+from harness.engines.cpu.kernels import F4, NONE, b1, f8, i8, kernel, program_type
+from harness.engines.cpu.records import double_table, fill, word_table, words
 from harness.losses.algebra import Derivative
 from harness.losses.primitives import LABELS, LOGITS, log_mean_exp
 from harness.losses.program import Operation, program
@@ -37,6 +39,11 @@ class Loaded(NamedTuple):
     registers: NDArray[np.float64]
     outputs: NDArray[np.int64]
     shares: bool
+
+    def enter(self, record: Any) -> None:
+        """Describe it in a field of kind ``records.PROGRAM``."""
+        sizes = {"lines": len(self.code), "size": len(self.registers), "results": len(self.outputs)}
+        fill(record, self._asdict() | sizes)
 
 
 def loaded(
@@ -117,30 +124,31 @@ def _result(operation, a, b):  # type: ignore[no-untyped-def]
     return power if operation == _ABS_POWER else _sign(a) * power
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def carry_out(code, registers):  # type: ignore[no-untyped-def]
+@kernel(NONE, program_type, i8)  # type: ignore[untyped-decorator]
+def carry_out(program, decisions):  # type: ignore[no-untyped-def]
     """Every instruction, in every decision."""
-    for line in range(len(code)):
-        operation, place = code[line, 0], code[line, 1]
-        result, a, b = registers[place], registers[code[line, 2]], registers[code[line, 3]]
+    code = word_table(program.code, program.lines, 4)
+    registers = double_table(program.registers, program.size, decisions)
+    for line in range(program.lines):
+        operation, result, a, b = code[line, 0], code[line, 1], code[line, 2], code[line, 3]
         if operation == _ADD:
-            for k in range(len(result)):
-                result[k] = a[k] + b[k]
+            for k in range(decisions):
+                registers[result, k] = registers[a, k] + registers[b, k]
         elif operation == _MULTIPLY:
-            for k in range(len(result)):
-                result[k] = a[k] * b[k]
+            for k in range(decisions):
+                registers[result, k] = registers[a, k] * registers[b, k]
         elif operation == _DIVIDE:
-            for k in range(len(result)):
-                result[k] = a[k] / b[k]
+            for k in range(decisions):
+                registers[result, k] = registers[a, k] / registers[b, k]
         elif operation == _EXP:
-            for k in range(len(result)):
-                result[k] = math.exp(a[k])
+            for k in range(decisions):
+                registers[result, k] = math.exp(registers[a, k])
         elif operation == _SIGMOID:
-            for k in range(len(result)):
-                result[k] = _sigmoid(a[k])
+            for k in range(decisions):
+                registers[result, k] = _sigmoid(registers[a, k])
         else:
-            for k in range(len(result)):
-                result[k] = _result(operation, a[k], b[k])
+            for k in range(decisions):
+                registers[result, k] = _result(operation, registers[a, k], registers[b, k])
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
@@ -156,47 +164,55 @@ def log_mean_exp_of(logits, decisions):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def enter(loss, logits, decisions, labels):  # type: ignore[no-untyped-def]
-    """Put logits (real, then generated: 2 K), their batch statistics and labels (2 K, or none) into the registers."""
-    registers = loss.registers
+def _enter(program, logits, decisions, labels, labelled):  # type: ignore[no-untyped-def]
+    """Put logits (real, then generated: 2 K), their batch statistics and labels (2 K) into the registers."""
+    registers = double_table(program.registers, program.size, decisions)
     for kind in range(2):
         mean = 0.0
         for k in range(decisions):
             value = np.float64(logits[kind * decisions + k])
             registers[REAL + kind, k] = value
             mean += value
-        registers[REAL_MEAN + kind, :] = mean / decisions
-        for k in range(decisions if len(labels) else 0):
-            registers[Y_REAL + kind, k] = labels[kind * decisions + k]
-    if loss.shares:
-        registers[LOG_MEAN_EXP, :] = log_mean_exp_of(logits, decisions)
+        for k in range(decisions):
+            registers[REAL_MEAN + kind, k] = mean / decisions
+            if labelled:
+                registers[Y_REAL + kind, k] = labels[kind * decisions + k]
+    if program.shares:
+        shared = log_mean_exp_of(logits, decisions)
+        for k in range(decisions):
+            registers[LOG_MEAN_EXP, k] = shared
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def slopes(loss, like, out, start):  # type: ignore[no-untyped-def]
+def _mean(registers, place, decisions):  # type: ignore[no-untyped-def]
+    """The mean over decisions of a register, 0 where there is none."""
+    mean = 0.0
+    for k in range(decisions if place >= 0 else 0):
+        mean += registers[place, k]
+    return mean / decisions
+
+
+@kernel(f8, program_type, F4, i8, F4, b1, i8, F4, i8)  # type: ignore[untyped-decorator]
+def slopes(program, logits, decisions, labels, labelled, like, out, start):  # type: ignore[no-untyped-def]
     """out[start + k] = (own + mean(through_mean) + mean(through_lme) exp(l - log_mean_exp)/2)/K, l in register like.
 
-    That is the derivative of the mean of the loss over the K decisions. ``enter`` comes first.
+    That is the derivative of the mean of the loss over the K decisions; their sum is the result.
     """
-    registers, outputs = loss.registers, loss.outputs
-    decisions = registers.shape[1]
-    carry_out(loss.code, registers)
-    through = np.zeros(2)
-    for term in range(2):
-        if outputs[term + 1] >= 0:
-            through[term] = registers[outputs[term + 1]].mean()
+    _enter(program, logits, decisions, labels, labelled)
+    carry_out(program, decisions)
+    registers = double_table(program.registers, program.size, decisions)
+    outputs = words(program.outputs, 3)
+    through_mean, through_lme = _mean(registers, outputs[1], decisions), _mean(registers, outputs[2], decisions)
+    total = 0.0
     for k in range(decisions):
-        slope = through[0]
+        slope = through_mean
         if outputs[0] >= 0:
             slope += registers[outputs[0], k]
         if outputs[2] >= 0:
-            slope += through[1] * math.exp(registers[like, k] - registers[LOG_MEAN_EXP, k]) / 2
+            slope += through_lme * math.exp(registers[like, k] - registers[LOG_MEAN_EXP, k]) / 2
         out[start + k] = slope / decisions
-
-
-def empty_program() -> Loaded:
-    """A program that nothing carries out, where an argument must be one."""
-    return Loaded(np.zeros((0, 4), np.int64), np.zeros((0, 0)), np.zeros(3, np.int64), False)
+        total += slope / decisions
+    return total
 
 
 def parameter_values(variant: Any, given: Mapping[str, float]) -> dict[Symbol, float]:

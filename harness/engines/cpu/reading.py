@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
+from harness.engines.cpu.kernels import F4, I8, NONE, b1, f8, i8, kernel
 from harness.views import LEAST_VARIANCE, Form
 
 _VALUES, _SQUARES, _DEVIATIONS, _MOMENTS, _ORDER = (form.value for form in Form)
@@ -18,13 +19,34 @@ _LEAST_VARIANCE = LEAST_VARIANCE
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _ranked(x, ranks):  # type: ignore[no-untyped-def]
-    """The places of the values in ascending order, equal ones in the order drawn."""
-    # Mergesort is stable, and nan comes last, as in torch.sort.
-    ranks[:] = np.argsort(x, kind="mergesort")
+def _before(x, y):  # type: ignore[no-untyped-def]
+    return x < y or (math.isnan(y) and not math.isnan(x))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, F4, I8, I8)  # type: ignore[untyped-decorator]
+def _ranked(x, ranks, other):  # type: ignore[no-untyped-def]
+    """The places of the values in ascending order, equal ones in the order drawn, nan last: runs merged in pairs."""
+    count, width = len(x), 1
+    for i in range(count):
+        ranks[i] = i
+    while width < count:
+        for start in range(0, count, 2 * width):
+            middle, stop = min(start + width, count), min(start + 2 * width, count)
+            a, b = start, middle
+            for place in range(start, stop):
+                # not (later < earlier): an equal one keeps its place, and a nan is less than nothing.
+                if a < middle and (b >= stop or not _before(x[ranks[b]], x[ranks[a]])):
+                    other[place] = ranks[a]
+                    a += 1
+                else:
+                    other[place] = ranks[b]
+                    b += 1
+        for i in range(count):
+            ranks[i] = other[i]
+        width *= 2
+
+
+@kernel(types.Tuple((f8, f8, f8, f8, b1)), F4)  # type: ignore[untyped-decorator]
 def _moments(x):  # type: ignore[no-untyped-def]
     """mean, divisor of the deviations, skewness, kurtosis, whether the values spread at all."""
     count, shift = len(x), np.float64(x[0])
@@ -44,8 +66,8 @@ def _moments(x):  # type: ignore[no-untyped-def]
     return shift + mean, divisor, third / count, fourth / count, spread
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def read(form, x, decisions, inputs, out, base, along, across, ranks):  # type: ignore[no-untyped-def]
+@kernel(NONE, i8, F4, i8, F4, i8, i8, i8, I8, I8)  # type: ignore[untyped-decorator]
+def read(form, x, decisions, out, base, along, across, ranks, spare):  # type: ignore[no-untyped-def]
     """The features of the values x (B,)."""
     count = len(x)
     if form == _MOMENTS:
@@ -55,7 +77,7 @@ def read(form, x, decisions, inputs, out, base, along, across, ranks):  # type: 
         out[base + 2 * along] = third
         out[base + 3 * along] = fourth - 3
     elif form == _ORDER:
-        _ranked(x, ranks)
+        _ranked(x, ranks, spare)
         for i in range(count):
             out[base + i * along] = x[ranks[i]]
     else:
@@ -63,7 +85,7 @@ def read(form, x, decisions, inputs, out, base, along, across, ranks):  # type: 
         for k in range(decisions):
             for n in range(width):
                 out[base + n * along + k * across] = x[k * width + n]
-    if form == _SQUARES or form == _DEVIATIONS:
+    if form in (_SQUARES, _DEVIATIONS):
         mean = 0.0
         for value in x:
             mean += value
@@ -73,7 +95,7 @@ def read(form, x, decisions, inputs, out, base, along, across, ranks):  # type: 
             out[base + (count + i) * along] = deviation * deviation if form == _SQUARES else deviation
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, F4, F4, i8, i8, F4)  # type: ignore[untyped-decorator]
 def _pulled_moments(x, slopes, base, along, out):  # type: ignore[no-untyped-def]
     """With z = d/s: ds/dx = z/B, dmean(z^p)/dx = p (z^(p-1) - mean z^(p-1) - mean(z^p) z)/(B s)."""
     mean, divisor, third, fourth, spread = _moments(x)
@@ -93,7 +115,7 @@ def _pulled_moments(x, slopes, base, along, out):  # type: ignore[no-untyped-def
         out[i] = slope / count
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, i8, F4, i8, F4, i8, i8, i8, I8, F4)  # type: ignore[untyped-decorator]
 def pulled(form, x, decisions, slopes, base, along, across, ranks, out):  # type: ignore[no-untyped-def]
     """The slopes in the values (B,), from those in their features; ``ranks`` are the ones that ``read`` left."""
     count = len(x)
@@ -108,7 +130,7 @@ def pulled(form, x, decisions, slopes, base, along, across, ranks, out):  # type
     for k in range(decisions):
         for n in range(width):
             out[k * width + n] = slopes[base + n * along + k * across]
-    if form == _SQUARES or form == _DEVIATIONS:
+    if form in (_SQUARES, _DEVIATIONS):
         mean = 0.0
         for value in x:
             mean += value

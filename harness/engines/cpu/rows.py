@@ -13,9 +13,9 @@ Theta, gradients and slopes have zeros where rows are padded to whole vectors, a
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from harness.engines.cpu.activations import activate, slope, times_slope
+from harness.engines.cpu.kernels import F4, I8, I8_2, NONE, WORK, b1, i8, kernel
 from harness.engines.cpu.products import dot, dots, product, turn
 from harness.engines.cpu.vectors import LANES, load, spread, store
 
@@ -24,7 +24,7 @@ INPUTS, OUTPUTS, STRIDE, START, ACTIVATION = range(5)
 _STRIP = 3  # vectors that are taken through a layer together, so that its activations stay in the nearest cache
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4)  # type: ignore[untyped-decorator]
 def forward(net, theta, tape, places, stride, vectors, out):  # type: ignore[no-untyped-def]
     """Outputs of the first ``vectors`` of inputs that lie at places[0] of the tape, which is filled."""
     last = len(net) - 1
@@ -43,7 +43,7 @@ def forward(net, theta, tape, places, stride, vectors, out):  # type: ignore[no-
     product(out, 0, 0, theta, start, 1, 0, tape, places[last], stride, inputs + 1, 1, vectors, False)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, F4, i8, i8, i8, i8, F4)  # type: ignore[untyped-decorator]
 def turned_over(delta, wide, units, columns, row, out):  # type: ignore[no-untyped-def]
     """Slopes (units, wide) as (columns, row), with zeros where units are padded."""
     for unit in range(units, row):
@@ -54,7 +54,7 @@ def turned_over(delta, wide, units, columns, row, out):  # type: ignore[no-untyp
             turn(out, c * row + unit, row, delta, unit * wide + c, wide)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, F4, i8, i8, i8, F4, i8, F4, i8, b1)  # type: ignore[untyped-decorator]
 def last_gradient(tape, place, stride, inputs, slopes, vectors, gradient, start, add):  # type: ignore[no-untyped-def]
     """The gradient of the last layer: for each of its I + 1 inputs the sum over columns of input times slope."""
     whole = (inputs + 1) - (inputs + 1) % LANES
@@ -66,7 +66,7 @@ def last_gradient(tape, place, stride, inputs, slopes, vectors, gradient, start,
         gradient[start + i] = gradient[start + i] + single if add else single
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4, i8, WORK, F4, b1, b1, F4, b1)  # type: ignore[untyped-decorator]
 def backward(net, theta, tape, places, stride, count, slopes, wide, work, gradient, wants, add, out, reaches):  # type: ignore[no-untyped-def]
     """From the slopes of a loss in the outputs of the first ``count`` columns: its gradient, its slopes in the inputs.
 

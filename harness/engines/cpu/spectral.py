@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numba import njit
 
+from harness.engines.cpu.kernels import F4, F4_2, F8, I8_2, NONE, f8, kernel
+from harness.engines.cpu.vectors import copy
 from harness.penalties.penalty import FLOOR
 
 _FLOOR = FLOOR
@@ -36,7 +38,7 @@ def _forth(theta, start, inputs, outputs, row, right, left):  # type: ignore[no-
         left[i] = np.float32(total)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, I8_2, F4, F4_2, F4_2)  # type: ignore[untyped-decorator]
 def iterate(net, theta, left, right):  # type: ignore[no-untyped-def]
     """One power iteration in every layer: v = W u/|W u|, then u = W^T v/|W^T v|."""
     for layer in range(len(net)):
@@ -52,10 +54,10 @@ def iterate(net, theta, left, right):  # type: ignore[no-untyped-def]
         _unit(u, outputs)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, I8_2, F4, F4_2, F4_2, f8, F8, F4)  # type: ignore[untyped-decorator]
 def scale(net, theta, left, right, bound, sigmas, out):  # type: ignore[no-untyped-def]
     """out = theta with every weight times bound/sigma; biases as they are; the sigmas are kept."""
-    out[:] = theta
+    copy(out, theta)
     for layer in range(len(net)):
         inputs, outputs, row, start, _ = net[layer]
         sigma = 0.0
@@ -68,7 +70,7 @@ def scale(net, theta, left, right, bound, sigmas, out):  # type: ignore[no-untyp
             out[start + i] *= factor
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, I8_2, F4, F4_2, F4_2, f8, F8, F4)  # type: ignore[untyped-decorator]
 def pull_back(net, theta, left, right, bound, sigmas, gradient):  # type: ignore[no-untyped-def]
     """The gradient in theta from that in the scaled weights: bound/sigma (G - <G, W>/sigma v u^T), in place."""
     for layer in range(len(net)):

@@ -11,21 +11,13 @@ from numpy.typing import NDArray
 
 from harness.engines.base import Leg
 from harness.engines.cpu.compiled import levels_of, play
-from harness.engines.cpu.game import (
-    SITES,
-    Desk,
-    Game,
-    Numbers,
-    Shapes,
-    State,
-    Tables,
-    copied,
-    formulas_of,
-    new_state,
-    parts_of,
-)
-from harness.engines.cpu.layout import Float32, Plan
-from harness.engines.cpu.playing import D, NOBODY, _left
+from harness.engines.cpu.desk import Room
+from harness.engines.cpu.game import Formulas, Parts, Plans, Shapes, State
+from harness.engines.cpu.layout import Float32
+from harness.engines.cpu.penalising import SITES
+from harness.engines.cpu.playing import NOBODY, D
+from harness.engines.cpu.records import GAME, fill
+from harness.engines.draws import decay_phase
 from harness.engines.quantiles import LEVELS, noise_table, target_table
 from harness.engines.record import Float64, LastStep, recorded
 from harness.engines.runs import Run
@@ -36,128 +28,135 @@ from harness.streams import Stream, uniforms
 from harness.targets import Target
 
 
-
-def _read_only(values: Float32) -> Float32:
-    # Tables are, and numba would compile anew for arrays that are not.
-    values.setflags(write=False)
-    return values
-
-
-_NOTHING = _read_only(np.zeros(0, np.float32))
-
-
 @dataclass(frozen=True)
 class Source:
-    """Where the real values of a group come from: a table where that is cheaper than asking for each."""
+    """Where the real values of a group come from: a table where that is cheaper than asking the law for each."""
 
     target: Target
-    table: Float32
+    table: Float32 | None
 
     @classmethod
     def of(cls, group: Group, updates: int) -> Source:
         """The source of so many minibatches."""
         worth_it = updates * group.shape.batch > LEVELS
-        return cls(group.target, target_table(group.target) if worth_it else _NOTHING)
+        return cls(group.target, target_table(group.target) if worth_it else None)
 
-    def tables(self, key: NDArray[np.uint64], updates: range, batch: int, normal: Float32) -> Tables:
-        """What a training loop reads for these updates of D."""
-        if len(self.table):
-            return Tables(self.table, _NOTHING, 0, normal)
+    def values(self, key: NDArray[np.uint64], updates: range, batch: int) -> Float32:
+        """The real values (updates, batch) of a member, from the law itself."""
         drawn = levels_of(key, int(Stream.REAL), updates.start, updates.stop, batch)
         with np.errstate(over="ignore"):
-            values = _read_only(self.target.quantile((drawn + 0.5) / LEVELS).astype(np.float32))
-        return Tables(_NOTHING, values, updates.start, normal)
+            return self.target.quantile((drawn + 0.5) / LEVELS).astype(np.float32)
 
 
 class Trainee:
     """A member on its leg; ``advance`` goes on to a step."""
 
-    def __init__(
-        self, group: Group, member: Member, plans: tuple[Plan, Plan], shapes: Shapes, source: Source, leg: Leg
-    ) -> None:
-        self.member, self.plans, self.source = member, plans, source
+    def __init__(self, group: Group, member: Member, plans: Plans, shapes: Shapes, source: Source, leg: Leg) -> None:
+        self.member, self.plans, self.shapes, self.source = member, plans, shapes, source
         self.stopped_step, self.stopped_tensor = 0, ""
+        self.parts = Parts.of(member)
         self._done = leg.start
         if leg.state is None:
-            initial = (
-                _initial(member, network, stream)
-                for network, stream in ((group.generator, Stream.INITIAL_G), (group.discriminator, Stream.INITIAL_D))
+            thetas = (
+                _initial(member, group.generator, Stream.INITIAL_G),
+                _initial(member, group.discriminator, Stream.INITIAL_D),
             )
-            self.state = new_state(group, plans, (next(initial), next(initial)))
+            self.state = State.new(plans, shapes.batch, thetas)
+        elif isinstance(leg.state, State):
+            self.state = leg.state.copied(plans)
         else:
-            assert isinstance(leg.state, State)  # noqa: S101 - the contract of a leg
-            self.state = copied(leg.state)
-        parts = parts_of(member)
-        normal = shapes.normal or parts.noise or bool(member.settings.dragan)
-        self._normal = noise_table("normal") if normal else _NOTHING
-        seed, study = member.seed, member.study_seed
-        self.game = Game(
-            shapes=shapes,
-            parts=parts,
-            numbers=Numbers(**member.settings.model_dump()),
-            formulas=formulas_of(member, shapes.decisions),
-            key=np.array([study & 0xFFFFFFFF, seed, study >> 32], np.uint64),
-            net_g=plans[0].net,
-            net_d=plans[1].net,
-            tables=Tables(_NOTHING, _NOTHING, 0, _NOTHING),
-        )
+            raise TypeError(f"{leg.state!r} is no state of this engine")
+        study = member.study_seed
+        self._key = np.array([study & 0xFFFFFFFF, member.seed, study >> 32], np.uint64)
 
-    def advance(self, desk: Desk, stop: int) -> int:
-        """Train up to ``stop`` steps done, or until the member stops; how many were done before."""
-        start, per_step = self._done, self.game.shapes.d_steps
-        updates = range(start * per_step, stop * per_step)
-        tables = self.source.tables(self.game.key, updates, self.game.shapes.batch, self._normal)
-        self._done, who = play(self.game._replace(tables=tables), desk, self.state, start, stop)
+    def enter(self, room: Room) -> NDArray[np.void]:
+        """The record of the training loop, in a thread's room."""
+        self._record = np.zeros(1, GAME)
+        record = self._record[0]
+        settings = self.member.settings.model_dump()
+        fill(record, self.shapes._asdict())
+        fill(record, {f"has_{name}": value for name, value in self.parts._asdict().items()})
+        fill(record, {name: value for name, value in settings.items() if name != "replay"})
+        fill(record, {"replay_share": self.member.settings.replay})
+        fill(record, {f"key{i}": value for i, value in enumerate(self._key)})
+        self._formulas = Formulas.of(self.member, self.shapes.decisions)
+        self._room = room
+        for part in (self.state, self._formulas, room):
+            part.enter(record)
+        if self.shapes.normal_latent or self.parts.noise or settings["dragan"]:
+            fill(record, {"normal": noise_table("normal")})
+        if self.source.table is not None:
+            fill(record, {"target": self.source.table})
+        return self._record
+
+    def advance(self, stop: int) -> int:
+        """Train up to ``stop`` steps done, or until the member stops; how many were done before.
+
+        ``enter`` comes first.
+        """
+        start, per_step = self._done, self.shapes.d_steps
+        if self.source.table is None:
+            updates = range(start * per_step, stop * per_step)
+            given = self.source.values(self._key, updates, self.shapes.batch)
+            fill(self._record[0], {"given": given, "given_from": updates.start})
+        self._done, who = play(self._record, start, stop)
         if who != NOBODY:
             self.stopped_step = self._done + 1
-            letter, plan, gradient = ("D", self.plans[1], desk.gradient_d) if who == D else ("G", self.plans[0], desk.gradient_g)
+            letter, place = ("D", 1) if who == D else ("G", 0)
+            plan, gradient = self.plans[place], self._room.gradients[place]
             self.stopped_tensor = f"gradient of {letter}.{_offending(plan.network, plan.flat(gradient))}"
         return start
 
-    def finish(self) -> None:
-        """Let go of what only training needs."""
-        del self.game
+    def leave(self) -> None:
+        """Let go of the room, and of what only training needs."""
+        del self._record, self._formulas, self._room
 
     @property
-    def average_1W(self) -> Float32:
-        """The generator to be measured: its running average, which without one is the generator."""
-        return self.plans[0].flat(self.state.average)[None]
+    def generator(self) -> Float32:
+        """The generator to be measured (1, W): its running average where it has one."""
+        return self.plans[0].flat(self.state.average if self.member.settings.ema else self.state.g.theta)[None]
 
     @property
-    def theta_d_1W(self) -> Float32:
-        """The discriminator."""
+    def discriminator(self) -> Float32:
+        """The discriminator (1, W)."""
         return self.plans[1].flat(self.state.d.theta)[None]
 
-    def record(self, desk: Desk) -> dict[str, Float64]:
+    def record(self) -> dict[str, Float64]:
         """What a snapshot keeps of the last step."""
-        shapes, parts, settings = self.game.shapes, self.game.parts, self.member.settings
-        decisions = shapes.decisions
-        share = _left(shapes.schedule, settings.penalty_decay, (self._done - 1) / shapes.steps)
-
-        def row(values: Float32, start: int, stop: int) -> torch.Tensor:
-            return torch.from_numpy(values[start:stop].copy())[None]
-
-        norms = {site: row(desk.norms, i * decisions, (i + 1) * decisions) for i, site in enumerate(SITES)}
-        penalties = gradient_penalties(dict(settings))
+        settings, shape, desk = self.member.settings, self.member.shape, self._room.desk
+        decisions, batch = self.shapes.decisions, self.shapes.batch
+        phase = float(decay_phase(shape.schedule, np.float64((self._done - 1) / shape.steps)))
+        share = 1 - settings.penalty_decay * phase
+        gradient_g, gradient_d = (
+            torch.from_numpy(plan.flat(gradient))[None]
+            for plan, gradient in zip(self.plans, self._room.gradients, strict=True)
+        )
         return recorded(
             LastStep(
                 runs=[self._run],
-                real_PB=row(desk.real, 0, shapes.batch),
-                fake_PB=row(desk.fake, 0, shapes.batch),
-                logits_PK=row(desk.logits, 0, 2 * decisions),
-                label_draws_PK=row(desk.label_draws, 0, 2 * decisions) if parts.labels else None,
-                judged_real_PK=row(desk.judged_logits, 0, decisions) if parts.pairs else None,
-                judged_PK=row(desk.judged_logits, decisions, 2 * decisions),
-                gradient_d_PW=torch.from_numpy(self.plans[1].flat(desk.gradient_d))[None],
-                gradient_g_PW=torch.from_numpy(self.plans[0].flat(desk.gradient_g))[None],
-                penalties=[(p, torch.tensor([[share * getattr(settings, p.name)]])) for p in penalties],
-                norm_PK=norms,
+                real_PB=_row(desk.real, 0, batch),
+                fake_PB=_row(desk.fake, 0, batch),
+                logits_PK=_row(desk.logits, 0, 2 * decisions),
+                label_draws_PK=_row(desk.label_draws, 0, 2 * decisions) if self.parts.labels else None,
+                judged_real_PK=_row(desk.judged_logits, 0, decisions) if self.parts.pairs else None,
+                judged_PK=_row(desk.judged_logits, decisions, 2 * decisions),
+                gradient_d_PW=gradient_d,
+                gradient_g_PW=gradient_g,
+                penalties=[
+                    (penalty, torch.tensor([[share * getattr(settings, penalty.name)]]))
+                    for penalty in gradient_penalties(dict(settings))
+                ],
+                norm_PK={site: _row(desk.norms, i * decisions, (i + 1) * decisions) for i, site in enumerate(SITES)},
             )
         )
 
     @cached_property
     def _run(self) -> Run:
         return Run(slice(0, 1), [self.member], "cpu")
+
+
+def _row(values: Float32, start: int, stop: int) -> torch.Tensor:
+    return torch.from_numpy(values[start:stop].copy())[None]
 
 
 def _initial(member: Member, network: Mlp, stream: Stream) -> Float32:

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from harness.engines.cpu.activations import activate, slope
+from harness.engines.cpu.kernels import F4, I8, I8_2, NONE, WORK, b1, i8, kernel
 from harness.engines.cpu.products import dot, dots, product
 from harness.engines.cpu.rows import ACTIVATION
-from harness.engines.cpu.vectors import LANES, load, spread, store
+from harness.engines.cpu.vectors import LANES, load, store
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
@@ -31,7 +31,7 @@ def complete(tape, place, units, count):  # type: ignore[no-untyped-def]
             tape[place + r * width + i] = 0
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, I8_2, F4, F4, I8, i8, F4)  # type: ignore[untyped-decorator]
 def forward(net, theta, tape, places, count, out):  # type: ignore[no-untyped-def]
     """Outputs (count,) of the inputs that lie, completed, at places[0] of the tape, which is filled."""
     last = len(net) - 1
@@ -53,7 +53,7 @@ def forward(net, theta, tape, places, count, out):  # type: ignore[no-untyped-de
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _below(theta, start, row, inputs, delta, d0, vectors, number, tape, place, out, o0):  # type: ignore[no-untyped-def]
-    """Slopes in a layer's inputs: for each the product of its weights with ``delta``, times a'(z) if ``number`` >= 0."""
+    """Slopes in a layer's inputs: its weights times ``delta``, and times a'(z) where ``number`` is not negative."""
     for i in range(0, inputs, LANES):
         found = dots(theta, start + i * row, row, delta, d0, vectors)
         if number >= 0:
@@ -68,7 +68,7 @@ def cleared(values, start, stop):  # type: ignore[no-untyped-def]
         values[i] = 0
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@kernel(NONE, I8_2, F4, F4, I8, i8, F4, WORK, F4, b1, b1, F4, b1)  # type: ignore[untyped-decorator]
 def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add, out, reaches):  # type: ignore[no-untyped-def]
     """From the slopes of a loss in the outputs: its gradient, its slopes in the inputs.
 

@@ -16,7 +16,7 @@ from typing import Any
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
@@ -159,6 +159,13 @@ def spread(typing: Any, number: Any) -> Any:
         return spread_of(builder, given[0])
 
     return vector(types.float32), build
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def copy(out, values):  # type: ignore[no-untyped-def]
+    """out = values, for arrays of the same number of whole vectors."""
+    for i in range(0, len(out), LANES):
+        store(out, i, load(values, i))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
