@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 import torch
@@ -27,6 +28,9 @@ from harness.streams import Stream, uniforms
 from harness.targets import Target
 
 Float64 = NDArray[np.float64]
+
+#: What a member's next leg starts from: its lasting arrays, by name.
+State = Mapping[str, NDArray[np.float32]]
 
 #: Members whose initial parameters are drawn at once.
 _DRAWN_AT_ONCE = 256
@@ -89,6 +93,7 @@ class Crew:
             ):
                 u_PW = uniforms(self.members[0].study_seed, seeds_P, stream, range(1), network.size)[0]
                 self._part(state, f"theta_{letter}")[rows] = network.initial(u_PW).float().to(self._device)
+        self._part(state, "powers").copy_(torch.ones(4, dtype=torch.float64, device=self._device).view(torch.float32))
         if self.plan.averages:
             self._part(state, "average").copy_(self._part(state, "theta_g"))
         if self.plan.features.spectral_norm:
@@ -96,16 +101,13 @@ class Crew:
                 self._part(state, f"right_{i}").fill_(layer.outputs**-0.5)
         for row, leg in enumerate(self.legs):
             if leg.state is not None:
-                kept = leg.state
-                assert isinstance(kept, Mapping)
-                for name, values in kept.items():
+                for name, values in cast("State", leg.state).items():
                     self._part(state, name)[row] = torch.from_numpy(values).to(self._device)
         return state
 
     def _part(self, state: Tensor, name: str) -> Tensor:
         placed = self.layout.places[name]
-        assert placed.state is not None
-        return state[:, placed.state : placed.state + placed.array.floats]
+        return state[:, placed.home : placed.home + placed.array.floats]
 
     # -- training ------------------------------------------------------------------------------------------------
 
@@ -140,14 +142,12 @@ class Crew:
 
     # -- what is left of it ----------------------------------------------------------------------------------------
 
-    @property
-    def average_PW(self) -> NDArray[np.float32]:
-        """The generators to be scored."""
+    def averages(self) -> NDArray[np.float32]:
+        """The generators to be scored (P, W)."""
         return self._taken("average" if self.plan.averages else "theta_g")
 
-    @property
-    def theta_d_PW(self) -> NDArray[np.float32]:
-        """The discriminators."""
+    def discriminators(self) -> NDArray[np.float32]:
+        """The discriminators' parameters (P, W)."""
         return self._taken("theta_d")
 
     def _taken(self, name: str) -> NDArray[np.float32]:
@@ -161,7 +161,7 @@ class Crew:
         every = [*names[0], *names[1]]
         return [(step, every[part] if step else "") for step, part in self._stopped.cpu().tolist()]
 
-    def states(self) -> list[Mapping[str, NDArray[np.float32]] | None]:
+    def states(self) -> list[State | None]:
         """What each member's next leg starts from, array by array, so that another layout can read it."""
         lasting = [name for name, placed in self.layout.places.items() if placed.array.lasting]
         arrays = {name: self._taken(name) for name in lasting}

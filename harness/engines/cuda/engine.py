@@ -113,8 +113,8 @@ def _joined(group: Group, crews: Sequence[Crew], seconds: float, keep: bool) -> 
     stops = [stop for crew in crews for stop in crew.stops]
     states = [state for crew in crews for state in crew.states()] if keep else []
     return Trained(
-        theta_g_PW=np.concatenate([crew.average_PW for crew in crews])[order],
-        theta_d_PW=np.concatenate([crew.theta_d_PW for crew in crews])[order],
+        theta_g_PW=np.concatenate([crew.averages() for crew in crews])[order],
+        theta_d_PW=np.concatenate([crew.discriminators() for crew in crews])[order],
         stopped_step_P=np.array([step for step, _ in stops], dtype=np.int64)[order],
         stopped_tensor=tuple(stops[i][1] for i in order),
         snapshots={name: np.concatenate([crew.snapshots[name] for crew in crews])[order] for name in SNAPSHOT_COLUMNS},

@@ -24,8 +24,8 @@ OPTIONS = ("-std=c++17", "-O1", "-march=native", "-ffp-contract=off", "-fno-math
 class HostBuild:
     """A launcher (``launching.py``) that compiles with g++ and runs on the calling thread.
 
-    ``memory`` is the shared memory that a block is granted, as that of a device would be. ``backwards`` runs the threads
-    of each phase from the last to the first: the bits change if one reads what another writes in the same phase.
+    ``memory`` is the shared memory that a block is granted, as that of a device would be. ``backwards`` runs the
+    threads of each phase from the last to the first: the bits change if one reads what another writes in that phase.
     """
 
     identity = "cuda-host/1"

@@ -1,8 +1,8 @@
 """Where a member's numbers lie: in its block's shared memory, in its row of global memory, or in both, as data.
 
-A member's state has a home in global memory, a row of ``Layout.state`` floats. While a launch runs, what a layout keeps
-in shared memory is copied there at the beginning and back at the end; the rest is read and written in place, through L2.
-The arithmetic is the same in every layout, and so are the bits.
+A member's state has a home in global memory, a row of ``Layout.state`` floats. While a launch runs, what a layout
+keeps in shared memory is copied there at the beginning and back at the end; the rest is read and written in place,
+through L2. The arithmetic is the same in every layout, and so are the bits.
 
 ========== ============================================ ======================================
 layout     in global memory besides the homes           seed GAN, fits
@@ -60,6 +60,17 @@ class Placed:
     shared: int | None
     state: int | None
 
+    @property
+    def home(self) -> int:
+        """The place in the state of an array that has one.
+
+        Raises:
+            ValueError: it lies in shared memory alone.
+        """
+        if self.state is None:
+            raise ValueError(f"{self.array.name} is forgotten after a launch")
+        return self.state
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -95,6 +106,7 @@ def _lasting(plan: Plan) -> Iterator[Array]:
     d, g = plan.discriminator.size, plan.generator.size
     yield Array("theta_g", g, lasting=True)
     yield Array("theta_d", d, lasting=True, part="judge")
+    yield Array("powers", 8, lasting=True)  # of beta1 and beta2, of D and of G, in float64
     for kind in _MOMENTS[plan.optimizer]:
         yield Array(f"{kind}_g", g, lasting=True, part="moments")
         yield Array(f"{kind}_d", d, lasting=True, part="moments")
@@ -141,7 +153,8 @@ def _of_discriminator(plan: Plan) -> Iterator[Array]:
         yield Array(f"a_d{i}", units * (stored or plan.judged.stride))
         if plan.outer:
             yield Array(f"delta_d{i}", units * plan.judged.stride)
-            yield Array(f"a_g{i}", units * plan.made.stride)
+            if plan.both_at_once:  # else D has moved by then, and G's turn has the room of delta_d
+                yield Array(f"a_g{i}", units * plan.made.stride)
     if not plan.outer:
         yield Array("gradient_d", plan.discriminator.size, part="judge")
     if plan.features.penalties:

@@ -72,7 +72,8 @@ def forward(way: Pass) -> list[str]:
     lines: list[str] = []
     *hidden, last = way.network.layers
     for i, layer in enumerate(hidden):
-        finish = f"Hidden<{way.kind(i)}, {way.rows.stride}>{{{way.hidden[i]}(b), {way.theta}(b) + {layer.bias}, {way.factor(i)}}}"
+        arrays = f"{way.hidden[i]}(b), {way.theta}(b) + {layer.bias}, {way.factor(i)}"
+        finish = f"Hidden<{way.kind(i)}, {way.rows.stride}>{{{arrays}}}"
         straight = f"Straight<{layer.outputs}>{{{way.weight(layer)}}}"
         lines += product(way.rows, layer.inputs, layer.outputs, way.source(i), straight, finish)
     finish = f"Output{{{way.output}(b), {way.theta}(b) + {last.bias}, {way.factor(len(hidden))}}}"
@@ -85,9 +86,8 @@ def from_output(way: Pass, top: str, out: str) -> str:
     i = len(way.hidden) - 1
     layer = way.network.layers[i + 1]
     sizes = f"{way.kind(i)}, {way.rows.padded}, {way.rows.stride}, {layer.inputs}"
-    return phase(
-        f"back_from_output<{sizes}>({top}(b), {way.weight(layer)}, {way.hidden[i]}(b), {out}(b), {way.factor(i + 1)}, tid)"
-    )
+    arrays = f"{top}(b), {way.weight(layer)}, {way.hidden[i]}(b), {out}(b)"
+    return phase(f"back_from_output<{sizes}>({arrays}, {way.factor(i + 1)}, tid)")
 
 
 def back(way: Pass, i: int, delta: str, out: str) -> list[str]:
@@ -178,8 +178,10 @@ def generating(plan: Plan) -> Pass:
 def judging(plan: Plan, player: str) -> Pass:
     """D on what a player's update reads, "d" or "g"."""
     rows = plan.judged if player == "d" else plan.made
-    letter = player if plan.outer else "d"
-    hidden = tuple(f"a_{letter}{i}" for i in range(len(plan.discriminator.layers) - 1))
+    kind = "a_d"
+    if player == "g" and plan.outer:
+        kind = "a_g" if plan.both_at_once else "delta_d"
+    hidden = tuple(f"{kind}{i}" for i in range(len(plan.discriminator.layers) - 1))
     scaled = plan.features.spectral_norm
     return Pass(plan.discriminator, rows, "theta_d", f"features_{player}", hidden, f"logits_{player}", scaled)
 
@@ -190,19 +192,14 @@ def function(name: str, lines: Sequence[str], parameters: str = "const Block& b"
 
 
 def visiting(plan: Plan, layout: Layout) -> str:
-    """``visit_gradient_d`` and ``_g``: every entry of a gradient, (place in the flat array, value), over all threads."""
+    """``visit_gradient_d`` and ``_g``: every entry of a gradient, (place in the flat array, value), by all threads."""
     heading = "template <class Visit> DEVICE void visit_gradient_{}(const Block& b, int tid, Visit visit) {{"
     size, last = plan.generator.size, plan.generator.layers[-1]
-    if layout.overlaid:
-        room = f"h_{len(plan.generator.layers) - 2}"
-        g = [
-            f"    visit_stored<{last.start}>({room}(b), tid, visit);",
-            f"    visit_stored<{size - last.start}>(gradient_g_last(b), tid, "
-            f"[&](int i, float g) {{ visit({last.start} + i, g); }});",
-        ]
-    else:
-        g = [f"    visit_stored<{size}>(gradient_g(b), tid, visit);"]
-    d = [f"    visit_stored<{plan.discriminator.size}>(gradient_d(b), tid, visit);"]
+    room, first = ("h_" + str(len(plan.generator.layers) - 2), last.start) if layout.overlaid else ("gradient_g", size)
+    beyond = "gradient_g_last(b)" if layout.overlaid else "nullptr"
+    g = [f"    visit_stored<{size}, {first}>({room}(b), {beyond}, tid, visit);"]
+    whole = plan.discriminator.size
+    d = [f"    visit_stored<{whole}, {whole}>(gradient_d(b), nullptr, tid, visit);"]
     if plan.outer:
         d = []
         for i, layer in enumerate(plan.discriminator.layers):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 
 from harness.engines.base import HISTORY
@@ -23,7 +23,7 @@ SETTINGS = (
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def kernel_file(name: str) -> str:
     """A file of ``kernel/``, without the line that guards it from being read twice."""
     text = (files("harness.engines.cuda") / "kernel" / f"{name}.cuh").read_text(encoding="utf-8")
@@ -34,8 +34,14 @@ def record_places(plan: Plan) -> dict[str, tuple[int, int]]:
     """What a launch leaves for a snapshot, by name: (first float, floats)."""
     k = plan.decisions
     sizes = {
-        **{"real": plan.batch, "fake": plan.batch, "logits": 2 * k, "labels": 2 * k, "logits_g": 2 * k},
-        **{"norms": 2, "share": 1, "sites": len(Site) * k},
+        "real": plan.batch,
+        "fake": plan.batch,
+        "logits": 2 * k,
+        "labels": 2 * k,
+        "logits_g": 2 * k,
+        "norms": 2,
+        "share": 1,
+        "sites": len(Site) * k,
     }
     places, at = {}, 0
     for name, floats in sizes.items():

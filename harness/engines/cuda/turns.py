@@ -93,7 +93,7 @@ def discriminator_gradient(plan: Plan) -> str:
     lines = spectral_iteration(plan) + scaled_weights(plan)
     lines += [
         phase(
-            "if (tid == THREADS - 1) set_rates(b, numbers(b), LR_D, STEP_D, EPSILON_D, update); "
+            "if (tid == THREADS - 1) set_rates(b, numbers(b), (double*)powers(b), LR_D, STEP_D, EPSILON_D); "
             f"draw_latent<{batch}, {values.stride}, {plan.latent}>(b, LATENT_D, update, z(b), tid); "
             f"draws<{batch}>(b, REAL, update, tid, [&](int i, unsigned word) {{ given(b)[i] = b.target[word >> 9]; }})"
         ),
@@ -128,7 +128,7 @@ def generator_gradient(plan: Plan, layout: Layout) -> str:
     lines = scaled_weights(plan)
     lines += [
         phase(
-            "if (tid == THREADS - 1) set_rates(b, numbers(b), LR_G, STEP_G, EPSILON_G, update); "
+            "if (tid == THREADS - 1) set_rates(b, numbers(b), (double*)powers(b) + 2, LR_G, STEP_G, EPSILON_G); "
             f"draw_latent<{batch}, {values.stride}, {plan.latent}>(b, LATENT_G, update, z(b), tid)"
         ),
         "    generate(b);",
@@ -185,7 +185,7 @@ def moves(plan: Plan, layout: Layout) -> str:
         )
         parts.append(function(f"update_{letter}", [phase(body)]))
     average = (
-        f"const float share = (float)(1.0 - b.settings[EMA]); for (int i = tid; i < {plan.generator.size}; i += THREADS) "
+        "const float share = (float)(1.0 - b.settings[EMA]); for (int i = tid; i < SIZE_G; i += THREADS) "
         "average(b)[i] = b.settings[EMA] > 0.0 ? towards(average(b)[i], theta_g(b)[i], share) : theta_g(b)[i]"
     )
     return "".join(parts) + function("average_g", [phase(average)] if plan.averages else ["    (void)b;"])

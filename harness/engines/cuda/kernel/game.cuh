@@ -25,13 +25,6 @@ struct Block {
     bool recording;
 };
 
-// x^n in float64 by squaring: the relative error is at most about n units in the last place.
-DEVICE double whole_power(double x, unsigned n) {
-    double result = 1.0;
-    for (; n; n >>= 1, x *= x) if (n & 1u) result *= x;
-    return result;
-}
-
 // sin(pi x/2)^2 = (1 - cos(pi x))/2 for 0 <= x <= 1, by Taylor's series to the last bits.
 DEVICE double cosine_phase(double x) {
     const double angle = 1.5707963267948966 * x, square = angle * angle;
@@ -41,17 +34,21 @@ DEVICE double cosine_phase(double x) {
 }
 
 DEVICE double share_left(const Block& b, double decay) {
+    if (decay == 0.0) return 1.0;
     const double done = (double)b.step / (double)b.words[TOTAL_STEPS];
     return 1.0 - decay * (b.words[COSINE] ? cosine_phase(done) : done);
 }
 
-// Learning rate and epsilon of update `done` (from 0) of a player, Adam's corrections folded in (engines/optimisers.py).
-DEVICE void set_rates(const Block& b, float* numbers, Setting rate, Number step, Number epsilon, unsigned done) {
+// Learning rate and epsilon of a player's next update, Adam's corrections folded in (engines/optimisers.py). Its powers of
+// beta1 and beta2 are running products in float64, wrong by at most as many units in the last place as there were updates.
+DEVICE void set_rates(const Block& b, float* numbers, double* powers, Setting rate, Number step, Number epsilon) {
     const double* s = b.settings;
     double lr = s[rate] * share_left(b, s[LR_DECAY]), floor = 1e-8;
     if (OPTIMIZER == ADAM || OPTIMIZER == OPTIMISTIC_ADAM) {
-        const double root = ::sqrt(1.0 - whole_power(s[BETA2], done + 1u));
-        lr = lr * root / (1.0 - whole_power(s[BETA1], done + 1u));
+        powers[0] *= s[BETA1];
+        powers[1] *= s[BETA2];
+        const double root = ::sqrt(1.0 - powers[1]);
+        lr = lr * root / (1.0 - powers[0]);
         floor *= root;
     }
     numbers[step] = (float)-lr;

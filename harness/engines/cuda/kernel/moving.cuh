@@ -56,8 +56,10 @@ DEVICE void visit_outer(const float* x, const float* delta, int tid, Visit visit
     }
 }
 
-template <int COUNT, class Visit> DEVICE void visit_stored(const float* gradient, int tid, Visit visit) {
-    for (int i = tid; i < COUNT; i += THREADS) visit(i, gradient[i]);
+// A stored gradient, whose entries from FIRST on may lie elsewhere; thread by thread in the same order wherever they lie.
+template <int COUNT, int FIRST, class Visit>
+DEVICE void visit_stored(const float* gradient, const float* last, int tid, Visit visit) {
+    for (int i = tid; i < COUNT; i += THREADS) visit(i, i < FIRST ? gradient[i] : last[i - FIRST]);
 }
 
 // A sum over all threads in two phases and a read: partial sums in scratch[0, THREADS), then SUMS sums of those.

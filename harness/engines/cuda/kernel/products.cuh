@@ -130,9 +130,9 @@ struct WeightGradient {
     }
 
     MEMBER static void work_out(const float* x, const float* delta, float* found, int input_group, int output_group) {
-        float sum[TILE_INPUTS][TILE_OUTPUTS][LANES], bias[TILE_OUTPUTS];
+        float sum[TILE_INPUTS][TILE_OUTPUTS][LANES], bias[TILE_OUTPUTS][2];  // a half each, so that opposites cancel
         UNROLL for (int j = 0; j < TILE_OUTPUTS; ++j) {
-            bias[j] = 0.0f;
+            bias[j][0] = bias[j][1] = 0.0f;
             UNROLL for (int i = 0; i < TILE_INPUTS; ++i) UNROLL for (int l = 0; l < LANES; ++l) sum[i][j][l] = 0.0f;
         }
         for (int pack = 0; pack < PACKS; ++pack) {
@@ -146,7 +146,7 @@ struct WeightGradient {
                 d[j] = rows_at<PACK>(delta + (output < OUTPUTS ? output : OUTPUTS - 1) * STRIDE_D + PACK * pack);
             }
             UNROLL for (int r = 0; r < PACK; ++r) UNROLL for (int j = 0; j < TILE_OUTPUTS; ++j) {
-                if (input_group == 0) bias[j] += d[j].at[r];
+                if (input_group == 0) bias[j][2 * pack >= PACKS ? 1 : 0] += d[j].at[r];
                 UNROLL for (int i = 0; i < TILE_INPUTS; ++i)
                     sum[i][j][r % LANES] = fn::fma(a[i].at[r], d[j].at[r], sum[i][j][r % LANES]);
             }
@@ -157,7 +157,7 @@ struct WeightGradient {
                 UNROLL for (int l = 1; l < LANES; ++l) total += sum[i][j][l];
                 found[i * TILE_OUTPUTS + j] = total;
             }
-            found[TILE_INPUTS * TILE_OUTPUTS + j] = bias[j];
+            found[TILE_INPUTS * TILE_OUTPUTS + j] = bias[j][0] + bias[j][1];
         }
     }
 
