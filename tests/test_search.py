@@ -262,7 +262,7 @@ def test_derived_seed_is_fixed() -> None:
 
 
 def fates_of(settings: Sequence[Setting]) -> list[Fate]:
-    """One rung, at step 5; every trial of a round but the worst stops there, so that to hear of it makes a difference."""
+    """One rung, at step 5; every trial of a round but the worst stops there, so that to hear of it shows."""
     worst = max(range(len(settings)), key=lambda i: bowl(settings[i]))
     return [Fate({5: bowl(setting)}, pruned=i != worst) for i, setting in enumerate(settings)]
 
