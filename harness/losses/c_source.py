@@ -52,7 +52,7 @@ class _Writer:
     def text(self, e: Expr) -> str:
         """One real expression in float32."""
         if isinstance(e, Symbol):
-            return self._names[e]
+            return str(self._names[e])
         if e.is_number and not e.has(probability):
             return _number(e)
         if e.is_Add:

@@ -8,7 +8,6 @@ written; ``host.py`` is the launcher that tests run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, Protocol
 
 import torch
@@ -192,9 +191,11 @@ class CudaDevice:
 
     def kernel(self, source: str, shared_bytes: int) -> Kernel:
         """Compiled once in a process."""
-        return _compiled(self._way, source, shared_bytes, self.index)
+        key = (type(self._way), source, self.index)
+        if key not in _COMPILED:
+            _COMPILED[key] = self._way.kernel(source, shared_bytes, self.index)
+        return _COMPILED[key]
 
 
-@lru_cache(maxsize=256)
-def _compiled(way: Way, source: str, shared_bytes: int, index: int) -> Kernel:
-    return way.kernel(source, shared_bytes, index)
+#: Kernels of this process, by way, source and device.
+_COMPILED: dict[tuple[type[Way], str, int], Kernel] = {}

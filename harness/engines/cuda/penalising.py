@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness.engines.cuda.phases import Pass, back_to_inputs, phase, product
 from harness.engines.cuda.plan import Plan
-from harness.penalties import GRADIENT_PENALTIES, Site
+from harness.penalties import Site
+from harness.penalties.gradient import GRADIENT_PENALTIES
 
 #: The sites by the names that the kernel has for them, in the order of its ``enum Site``.
 SITES = {Site.REAL: "AT_REAL", Site.FAKE: "AT_FAKE", Site.SEGMENT: "AT_SEGMENT", Site.AROUND: "AT_AROUND"}

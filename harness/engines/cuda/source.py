@@ -13,7 +13,8 @@ from harness.engines.cuda.plan import Plan
 from harness.engines.cuda.tiles import THREADS
 from harness.engines.cuda.turns import step
 from harness.losses.c_source import function_source, losses_source
-from harness.penalties import GRADIENT_PENALTIES, Site
+from harness.penalties import Site
+from harness.penalties.gradient import GRADIENT_PENALTIES
 from harness.penalties.penalty import norm
 
 #: The columns of a member's settings, in the order of ``enum Setting`` of game.cuh.

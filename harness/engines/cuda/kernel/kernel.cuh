@@ -6,8 +6,8 @@ DEVICE Block block_of(int member, const double* settings, const float* parameter
                       const float* normal, float* state, float* record, int* stopped, float* shared) {
     Block b;
     b.shared = shared;
-    b.state = state + (size_t)member * STATE_FLOATS;
-    b.record = record + (size_t)member * RECORD_FLOATS;
+    b.state = state + (unsigned long long)member * STATE_FLOATS;
+    b.record = record + (unsigned long long)member * RECORD_FLOATS;
     b.settings = settings + member * SETTINGS;
     b.parameters = parameters + member * PARAMETERS;
     b.words = words + member * WORDS;
