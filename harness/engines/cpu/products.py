@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -85,34 +86,39 @@ def _tile(numbers: int, vectors: int) -> Any:
     return tile
 
 
-_tile_43, _tile_41, _tile_13, _tile_11 = _tile(4, 3), _tile(4, 1), _tile(1, 3), _tile(1, 1)
-_tile_24, _tile_21, _tile_14 = _tile(2, 4), _tile(2, 1), _tile(1, 4)
+#: The largest tile: what it sums stays in registers, of which there are 32 vectors with AVX-512 and 16 without.
+MOST = (5, 5) if llvmlite.binding.get_host_cpu_features().get("avx512vl", False) else (4, 3)
+_NUMBERS, _VECTORS = MOST
+
+
+def _choice() -> Any:
+    """``tile`` of any P and Q up to MOST: a chain of comparisons around one intrinsic for each."""
+    names = "out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, add"
+    scope: dict[str, Any] = {"njit": njit}
+    lines = [f"def chosen({names}, numbers, vectors):"]
+    for p in range(1, _NUMBERS + 1):
+        lines.append(f"    {'if' if p == 1 else 'elif'} numbers == {p}:")
+        for q in range(1, _VECTORS + 1):
+            scope[f"tile_{p}_{q}"] = _tile(p, q)
+            lines.append(f"        {'if' if q == 1 else 'elif'} vectors == {q}: tile_{p}_{q}({names})")
+    exec("\n".join(lines), scope)  # noqa: S102
+    return njit(error_model="numpy")(scope["chosen"])
+
+
+_tile_of = _choice()
 
 
 @kernel(NONE, F4, i8, i8, F4, i8, i8, i8, F4, i8, i8, i8, i8, i8, b1)  # type: ignore[untyped-decorator]
 def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, numbers, vectors, add):  # type: ignore[no-untyped-def]
-    """The product for any P = ``numbers`` and Q = ``vectors``, cut into tiles of 4 by 3."""
-    for q in range(0, vectors - 2, 3):
-        for p in range(0, numbers - 3, 4):
-            _tile_43(
+    """The product for any P = ``numbers`` and Q = ``vectors``, cut evenly into tiles."""
+    strips, blocks = -(-vectors // _VECTORS), -(-numbers // _NUMBERS)
+    for strip in range(strips):
+        q, q_stop = strip * vectors // strips, (strip + 1) * vectors // strips
+        for block in range(blocks):
+            p, p_stop = block * numbers // blocks, (block + 1) * numbers // blocks
+            _tile_of(
                 out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
-                b_step, count, add,
-            )  # fmt: skip
-        for p in range(numbers - numbers % 4, numbers):
-            _tile_13(
-                out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
-                b_step, count, add,
-            )  # fmt: skip
-    for q in range(vectors - vectors % 3, vectors):
-        for p in range(0, numbers - 3, 4):
-            _tile_41(
-                out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
-                b_step, count, add,
-            )  # fmt: skip
-        for p in range(numbers - numbers % 4, numbers):
-            _tile_11(
-                out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
-                b_step, count, add,
+                b_step, count, add, p_stop - p, q_stop - q,
             )  # fmt: skip
 
 

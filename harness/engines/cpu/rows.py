@@ -16,12 +16,13 @@ import numpy as np
 
 from harness.engines.cpu.activations import activate, slope, times_slope
 from harness.engines.cpu.kernels import F4, I8, I8_2, NONE, WORK, b1, i8, kernel
-from harness.engines.cpu.products import dot, dots, product, turn
+from harness.engines.cpu.products import MOST, dot, dots, product, turn
 from harness.engines.cpu.vectors import LANES, load, spread, store
 
 INPUTS, OUTPUTS, STRIDE, START, ACTIVATION = range(5)
 
-_STRIP = 3  # vectors that are taken through a layer together, so that its activations stay in the nearest cache
+#: Vectors that are taken through a layer together, so that its activations stay in the nearest cache.
+_STRIP = MOST[1]
 
 
 @kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4)  # type: ignore[untyped-decorator]
@@ -30,8 +31,10 @@ def forward(net, theta, tape, places, stride, vectors, out):  # type: ignore[no-
     last = len(net) - 1
     for layer in range(last):
         inputs, outputs, row, start, activation = net[layer]
-        for q in range(0, vectors, _STRIP):
-            strip = min(_STRIP, vectors - q)
+        strips = -(-vectors // _STRIP)
+        for i in range(strips):
+            q = i * vectors // strips
+            strip = (i + 1) * vectors // strips - q
             first = places[layer + 1] + q * LANES
             product(
                 tape, first, stride, theta, start, row, 1, tape, places[layer] + q * LANES, stride, inputs + 1,

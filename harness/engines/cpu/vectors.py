@@ -200,23 +200,30 @@ def clipped(typing: Any, value: Any, low: Any, high: Any) -> Any:
     return vector(vector, vector, vector), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def two_to_the(typing: Any, value: Any) -> Any:
-    """(2^k, k) for k the whole number nearest to ``value``, which is within -126..127; nan gives (anything, nan).
+#: Added to a number of less than 2^22 it leaves the nearest whole one in the last bits of the sum.
+_SHIFTER = 1.5 * 2**23
 
-    Adding 1.5 * 2^23 leaves k in the last bits of the sum; moved to the place of the exponent they are 2^k.
-    """
-    pair = types.UniTuple(vector, 2)
+
+@intrinsic  # type: ignore[untyped-decorator]
+def nearest(typing: Any, value: Any) -> Any:
+    """Lane by lane the whole number nearest to a value of less than 2^22; nan stays nan."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        shifter = constant(1.5 * 2**23)
-        raised = builder.fadd(given[0], shifter)
-        whole = builder.fsub(raised, shifter)
-        bits = builder.shl(builder.bitcast(raised, _INTS), ir.Constant(_INTS, [23] * LANES))
-        power = builder.bitcast(builder.add(bits, ir.Constant(_INTS, [127 << 23] * LANES)), _FLOATS)
-        return context.make_tuple(builder, pair, (power, whole))
+        return builder.fsub(builder.fadd(given[0], constant(_SHIFTER)), constant(_SHIFTER))
 
-    return pair(vector), build
+    return vector(vector), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def times_power_of_two(typing: Any, value: Any, whole: Any) -> Any:
+    """value 2^whole, for whole numbers and results within the range of normal floats, by adding to the exponent."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        raised = builder.bitcast(builder.fadd(given[1], constant(_SHIFTER)), _INTS)
+        power = builder.shl(raised, ir.Constant(_INTS, [23] * LANES))
+        return builder.bitcast(builder.add(builder.bitcast(given[0], _INTS), power), _FLOATS)
+
+    return vector(vector, vector), build
 
 
 def _function(name: str, count: int, meaning: str) -> Any:
