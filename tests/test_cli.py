@@ -196,10 +196,11 @@ def test_train_as_json_gives_the_members_of_a_sweep(home: Path) -> None:
 def test_train_prints_a_table_of_members_that_diverge_too(tmp_path: Path) -> None:
     """A seed a line with its outcome; a learning rate of 1e6 ends least squares before the last step with KS 1."""
     options = ("--seeds", "2", "--steps", "20", "--set", "train.lr_d=1e6", "--set", "train.lr_g=1e6")
-    done = harness(tmp_path, "train", "--loss", "least_squares", *options)
+    done = harness(tmp_path, "train", "--loss", "least_squares", "--engine", "batched-cpu", *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(re.findall(r"^│ +[01] │ diverged at step \d+ +│ 1\.0000 │", done.stdout, re.MULTILINE)) == 2
     assert re.search(r"^2 of 2 diverged: [\w. ]+ not finite$", done.stdout, re.MULTILINE)
+    assert "\nbatched/1/cpu: 2 members\n" in done.stdout
     assert "median KS 1.0000" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -231,14 +232,31 @@ def test_a_dry_run_counts_and_starts_nothing(tmp_path: Path) -> None:
     """Members, GAN-steps and seconds are printed, with what --set replaces; no file appears."""
     (tmp_path / "small.toml").write_text(EXPERIMENT)
     changes = ("--set", "confirm.seeds=3", "--set", "train.steps=30", "--set", "search.sampler=tpe")
-    done = harness(tmp_path, "sweep", "small.toml", "--dry-run", *changes)
+    done = harness(tmp_path, "sweep", "small.toml", "--dry-run", "--engine", "batched-cpu", *changes)
     assert (done.returncode, done.stderr) == (0, "")
     # 2 arms x 2 trials x 2 seeds + 2 arms x 3 seeds = 14 members of 30 steps; 2 rounds of 4, 1 of 6.
     assert "14 members, 420 GAN-steps, 3 populations" in done.stdout
     assert "2 trials an arm (tpe), 2 seeds each" in done.stdout
     assert "confirm: 3 fresh seeds an arm" in done.stdout
+    assert "\nbatched/1/cpu: 14 members\n" in done.stdout
+    assert "halving" not in done.stdout
     assert re.search(r"^about [1-9]\d* s by a short probe; nothing was started", done.stdout, re.MULTILINE)
     assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
+
+
+def test_a_dry_run_says_what_halving_saves(tmp_path: Path) -> None:
+    """By hand: 13 trials an arm in rounds of 1 and 3 of 20 steps, halved by 3 once, at step 7.
+
+    A round of three takes 3 * 7 + 13 = 34 steps a seed instead of 60: 4 rounds * 2 arms * 2 seeds * 26 saved.
+    """
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    changes = ("search.trials=13", "search.halving=3", "search.rungs=1")
+    options = [word for change in changes for word in ("--set", change)]
+    done = harness(tmp_path, "sweep", "small.toml", "--dry-run", "--engine", "batched-cpu", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    # (13 trials * 2 seeds + 2 confirm seeds) * 2 arms * 20 steps = 1,120 without halving.
+    assert "go on at steps 7; saves at most 416 of 1,120 GAN-steps" in done.stdout
+    assert "56 members, 704 GAN-steps, 6 populations" in done.stdout
 
 
 def kept(home: Path) -> Mapping[str, str]:
@@ -307,13 +325,17 @@ def test_report_writes_the_page_of_the_newest_sweep(home: Path, copied: Store, t
 
 
 def test_doctor_says_what_is_here_and_no_password(tmp_path: Path) -> None:
-    """Machine, versions, engines, the one that auto chooses and where results go; an address without its secret."""
+    """Machine, versions, engines, those that auto gives the losses to and where results go; no secret of an address."""
     done = harness(tmp_path, "doctor", MLFLOW_TRACKING_URI="postgresql://me:s3cret@host/runs")
     assert (done.returncode, done.stderr) == (0, "")
     facts = dict(re.findall(r"^(\S+(?: \S+)*)  +(.*)$", done.stdout, re.MULTILINE))
     assert {"machine", "cores", "memory", "CUDA", "python", "harness", "torch", "optuna", "mlflow"} <= set(facts)
     assert facts["losses"] == f"{len(LOSSES)} variants"
-    assert facts["auto"].partition("/")[0] in facts["engines"].split(", ")
+    served = [
+        re.match(r"(\w+)/\S+: (\d+) variants?", told) for name, told in facts.items() if name.startswith("auto, ")
+    ]
+    assert all(found and found[1] in facts["engines"].split(", ") for found in served)
+    assert sum(int(found[2]) for found in served if found) == len(LOSSES)
     assert facts["MLflow store"] == "postgresql://me:***@host/runs"
     assert list(tmp_path.iterdir()) == []
 

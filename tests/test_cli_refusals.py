@@ -49,7 +49,7 @@ REFUSED = {
     "variant": ("sweep variant.toml", "variant.toml: variants: ", "'minimacks'; nearest: minimax; all: minimax, "),
     "view": ("sweep view.toml", "view.toml: views: got 'variance'; nearest: 'variances'; allowed: raw, "),
     "zero seeds": ("sweep seeds.toml", "seeds.toml: confirm.seeds: got 0; allowed: a whole number from 1 to "),
-    "memory": ("sweep memory.toml", "memory.toml: population: 1000000 members", "GiB are available; allowed: at most"),
+    "memory": ("sweep memory.toml", "memory.toml: train: members of about", "GiB are available; allowed: a smaller batch"),
     "name with a path": ("sweep path.toml", "path.toml: name: ", "'../small'", "allowed: 1 to 80 letters"),
     "name with markup": ("sweep script.toml", "script.toml: name: ", "'<script>'", "allowed: 1 to 80 letters"),
     "1 MiB": ("sweep large.toml", "large.toml: larger than 1048576 bytes; allowed: "),

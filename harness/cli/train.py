@@ -72,7 +72,6 @@ def command(
     members = [member(spec, arm, {}, seed) for seed in range(seeds)]
     trainer = choose(engine)
     (service,) = services(trainer, [(members[0], seeds)])
-    print(visible(service.text("member")), file=sys.stderr)  # noqa: T201
     with Reporter(seeds * spec.train.steps) as reporter:
         population = train(members, trainer, reporter.advanced)
     result = {
@@ -86,7 +85,7 @@ def command(
     if as_json:
         print(json.dumps(result, allow_nan=False))  # noqa: T201
     else:
-        _print(result, population.rows)
+        _print(result, population.rows, service.text("member"))
     if all(row["outcome"] == "failed" for row in population.rows):
         raise typer.Exit(1)
 
@@ -132,7 +131,7 @@ def _member(row: Mapping[str, Any], marks: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], trained_by: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -148,6 +147,7 @@ def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None
     console.print(table)
     for line in _reasons(rows):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(visible(trained_by), markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"median KS {statistics.median(row['ks'] for row in rows):.4f}; {result['seconds']:.1f} s of training"
     )
