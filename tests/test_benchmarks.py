@@ -78,7 +78,7 @@ def test_a_contender_that_trains_something_else_stops_the_run(monkeypatch: pytes
     with ExitStack() as stack:
         runners, _ = field.assembled([VMAP], (), stack)
         with pytest.raises(SystemExit, match="does not train the same thing: after 20 steps"):
-            field.checked(runners)
+            field.checked(runners, print)
 
 
 def test_losses_that_are_no_numbers_are_infinitely_wrong() -> None:
@@ -129,6 +129,14 @@ def test_the_page_shows_the_committed_results() -> None:
     """docs/performance.md holds what ``--markdown`` makes of docs/figures/bench.json, and nothing of another run."""
     text = page.PAGE.read_text()
     assert page.rewritten(text, document.read(page.COMMITTED)) == text
+
+
+def test_the_page_warns_of_a_busy_machine() -> None:
+    """Where more than half of the cores had other work before the run, the page says so; where not, it does not."""
+    found = document.read(page.COMMITTED)
+    for share, warned in ((0.4, False), (0.6, True)):
+        machine = {**found["machine"], "load_before": share * found["machine"]["cores"]}
+        assert ("The machine was busy" in page.measured({**found, "machine": machine})) == warned
 
 
 def test_the_page_needs_its_marks() -> None:

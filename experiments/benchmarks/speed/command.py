@@ -73,6 +73,7 @@ def main(given: Sequence[str] | None = None) -> None:
     for name, reason in found["absent"].items():
         print(f"{name} is not timed: {reason}")
     print(_NOTE)
+    print(machine.busy(found["machine"]))
     print(f"wrote {arguments.json} and {arguments.figure}")
 
 
@@ -84,8 +85,7 @@ def measured(wanted: Sequence[str], sizing: Sizing, say: Callable[[str], None]) 
         watcher = stack.enter_context(Process(LITERAL))
         watcher.described()
         runners, absent = assembled(wanted, sizing.one_core, stack)
-        say("checking that all train the same thing")
-        errors = checked(runners)
+        errors = checked(runners, say)
 
         def take_ceilings() -> None:
             for device, values in watcher.ask("ceilings").items():
@@ -133,5 +133,7 @@ def _scaling(runners: Sequence[Runner], sizing: Sizing) -> list[list[Entry]]:
         new = population in sizes[runner.device] and population not in sizing.populations[runner.device]
         return new and runner.trains(population, SET_VIEW)
 
-    populations = sorted({p for sizes in sizing.scaling.values() for p in sizes})
-    return [[(r, p, SET_VIEW) for r in runners if asks(r, p)] for p in populations]
+    every = (*sizing.scaling.values(), *sizing.scaling_peers.values())
+    populations = sorted({p for sizes in every for p in sizes})
+    found = [[(r, p, SET_VIEW) for r in runners if asks(r, p)] for p in populations]
+    return [entries for entries in found if entries]

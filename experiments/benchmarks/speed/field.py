@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ def assembled(
     return found, absent
 
 
-def checked(runners: Iterable[Runner]) -> dict[str, float]:
+def checked(runners: Iterable[Runner], say: Callable[[str], None]) -> dict[str, float]:
     """The largest error of any loss after the checked steps, for each contender and view.
 
     Raises:
@@ -90,6 +90,7 @@ def checked(runners: Iterable[Runner]) -> dict[str, float]:
             for view in runner.description["views"]:
                 if view not in truths:
                     truths[view] = true_losses(view, CHECKED_MEMBERS, CHECKED_STEPS)
+                say(f"checking {runner.name}, view {view}")
                 losses = runner.process.ask("losses", view=view, **asked)
                 error = found[f"{runner.name} / {view}"] = largest_error(losses, truths[view])
                 if error > TOLERANCE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -24,11 +25,14 @@ def draw(document: Document, path: Path) -> None:
         s = look[contender]
         ax.plot([row["population"] for row in own], [min(row["microseconds"]) for row in own],
                 color=s.colour, ls=s.dash, marker=s.marker, ms=5, lw=1.6)  # fmt: skip
+    levels = _levels(document)
+    seen = [*(min(row["microseconds"]) for row in made), *(y for y, _ in levels)]
+    ax.set_ylim(min(seen) / 1.4, max(seen) * 1.6)
     drawing.log_axis(ax, "x")
     drawing.log_axis(ax, "y")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    _levels(ax, document)
+    _draw_levels(ax, levels)
     machine = document["machine"]
     drawing.title(ax, "A training step of the seed's GAN", f"{machine['processor']}, {machine['cores']} cores, "
                   f"{machine['date']}", width=90, size=10)  # fmt: skip
@@ -42,14 +46,19 @@ def _label(document: Document, contender: str) -> str:
     return f"{contender}: {document['contenders'][contender]['note']}"
 
 
-def _levels(ax: Axes, document: Document) -> None:
-    """Levels that no population changes, each with its words at the right end."""
+def _levels(document: Document) -> list[tuple[float, str]]:
+    """Microseconds that no population changes, and what each is."""
     literal = best(document, LITERAL)
     levels = [(middle(literal), "literal seed loop, one GAN at a time")] if literal else []
     for device in document["ceilings"]:
         if least := floor(document, SET_VIEW, device):
             levels.append((least, f"floor: matrix products alone, {device}, all threads"))
+    return levels
+
+
+def _draw_levels(ax: Axes, levels: Sequence[tuple[float, str]]) -> None:
+    """A line each, with its words at the right end."""
     for y, words in levels:
         ax.axhline(y, color=drawing.INK, lw=0.9, ls=(0, (4, 3)))
         ax.annotate(words, (1, y), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
-                    fontsize=8, color=drawing.INK)  # fmt: skip
+                    fontsize=8, color=drawing.INK, bbox={"fc": "white", "ec": "none", "pad": 0.5})  # fmt: skip

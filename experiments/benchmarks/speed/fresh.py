@@ -39,20 +39,14 @@ def first_calls(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def memory(runners: Iterable[Runner], populations: tuple[int, int], view: str) -> dict[str, float]:
-    """KiB of the host's memory a member: the difference of the peaks of two populations, each in a process of its own.
-
-    Two steps are trained, so that everything a step allocates is there.
-    """
+    """KiB of the host's memory a member, from the difference of two populations' peaks, each in a new process."""
     found = {}
     for runner in runners:
         peaks = []
         for population in populations:
             with Process(runner.name) as process:
                 process.described()
-                asked = {"population": population, "view": view}
-                process.ask("prepare", seconds=0.0, **asked)
-                process.ask("time", steps=2, **asked)
-                peaks.append(process.ask("drop", **asked))
+                peaks.append(process.ask("peak", population=population, view=view))
         found[runner.name] = (peaks[1] - peaks[0]) / (populations[1] - populations[0]) / 2**10
     return found
 

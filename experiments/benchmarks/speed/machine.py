@@ -6,12 +6,17 @@ import importlib.metadata
 import os
 import platform
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
 
 #: What a figure may depend on; those that are not installed are left out.
 _PACKAGES = ("torch", "numpy", "numba", "llvmlite", "scipy", "jax", "jaxlib")
+
+
+#: Load average a core above which a run before it began was not alone.
+_BUSY = 0.5
 
 
 def cores() -> int:
@@ -42,3 +47,13 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def busy(machine: Mapping[str, Any]) -> str:
+    """What a reader must know of a run on a machine that did other work, or nothing."""
+    if machine["load_before"] <= _BUSY * machine["cores"]:
+        return ""
+    return (
+        f"The machine was busy (load average {machine['load_before']} before the run): contenders that use all cores "
+        "lost most of them. These figures show that the benchmark runs, and no more."
+    )

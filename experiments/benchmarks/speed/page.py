@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from speed.document import Document
+from speed.machine import busy
 from speed.table import tables
 from speed.targets import targets_table
 
@@ -33,8 +34,10 @@ def measured(document: Document) -> str:
     )
     who = ["| contender | what it is | random numbers |", "|---|---|---|"]
     who += [f"| `{name}` | {c['note']} | {c['randomness']} |" for name, c in document["contenders"].items()]
+    warning = [f"**{words}**"] if (words := busy(machine)) else []
     parts = [
         head,
+        *warning,
         targets_table(document).markdown(),
         *(table.markdown() for table in tables(document)),
         "\n".join(who),

@@ -13,7 +13,10 @@ from speed.process import Process
 
 @dataclass
 class Row:
-    """One contender training one population: what it took in each round."""
+    """One contender training one population: microseconds a GAN-step in each round.
+
+    ``setup_seconds`` is what a run takes besides its steps, the least of all rounds; it is taken off each.
+    """
 
     contender: str
     one_core: bool
@@ -26,6 +29,18 @@ class Row:
 
     def question(self) -> dict[str, Any]:
         return {"population": self.population, "view": self.view}
+
+
+def _microseconds(seconds: Iterable[float], setup: float, gan_steps: int) -> list[float]:
+    """Of runs of so many GAN-steps, without what they took besides.
+
+    Raises:
+        SystemExit: a run was over sooner than one without its steps.
+    """
+    found = [(took - setup) / gan_steps * 1e6 for took in seconds]
+    if min(found) <= 0:
+        raise SystemExit("the machine is too busy to time anything: a run took less time than its beginning alone")
+    return found
 
 
 Entry = tuple[Runner, int, str]
@@ -42,16 +57,18 @@ def timed(
     for runner, population, view in entries:
         say(f"preparing {runner.name}{' on one core' * runner.one_core}, population {population}, view {view}")
         ready = runner.process.ask("prepare", population=population, view=view, seconds=seconds)
-        row = Row(
-            runner.name, runner.one_core, runner.device, population, view, ready["steps"], round(ready["setup"], 6)
-        )
+        row = Row(runner.name, runner.one_core, runner.device, population, view, ready["steps"], ready["setup"])
         made.append((runner.process, row))
+    taken: list[list[float]] = [[] for _ in made]
     for i in range(rounds):
         say(f"round {i + 1} of {rounds}")
         between()
-        for process, row in made:
-            row.microseconds.append(process.ask("time", steps=row.steps, **row.question()))
-    for process, row in made:
+        for took, (process, row) in zip(taken, made, strict=True):
+            answer = process.ask("time", steps=row.steps, **row.question())
+            took.append(answer["seconds"])
+            row.setup_seconds = answer["setup"]
+    for took, (process, row) in zip(taken, made, strict=True):
+        row.microseconds = _microseconds(took, row.setup_seconds, row.population * row.steps)
         process.ask("drop", **row.question())
     return [row for _, row in made]
 
@@ -63,10 +80,16 @@ def over_steps(entries: Iterable[Entry], longer: Sequence[int], seconds: float) 
     found = []
     for runner, population, view in entries:
         asked = {"population": population, "view": view}
-        steps = runner.process.ask("prepare", seconds=seconds, **asked)["steps"]
-        taken = {str(m * steps): runner.process.ask("time", steps=m * steps, **asked) for m in longer}
+        shortest = runner.process.ask("prepare", seconds=seconds, **asked)["steps"]
+        lengths = [multiple * shortest for multiple in longer]
+        taken = [runner.process.ask("time", steps=steps, **asked) for steps in lengths]
         runner.process.ask("drop", **asked)
-        found.append({"contender": runner.name, "device": runner.device, **asked, "microseconds": taken})
+        costs = [
+            _microseconds([answer["seconds"]], taken[-1]["setup"], population * steps)[0]
+            for answer, steps in zip(taken, lengths, strict=True)
+        ]
+        made = dict(zip(map(str, lengths), costs, strict=True))
+        found.append({"contender": runner.name, "device": runner.device, **asked, "microseconds": made})
     return found
 
 

@@ -20,8 +20,8 @@ from typing import Any
 from speed.contenders import make
 from speed.contenders.contender import Absent, Contender, Timed
 
-#: Steps from which a round's are found: doubled until they take this share of the round.
-_FIRST, _SHARE = 2, 8
+#: Steps from which a round's are found, and the share of its seconds that is enough.
+_FIRST, _ENOUGH = 2, 0.6
 
 #: Bytes of one unit of ``ru_maxrss``.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -59,6 +59,7 @@ class Worker:
             "prepare": self.prepare,
             "time": self.time,
             "drop": self.drop,
+            "peak": self.peak,
             "ceilings": ceilings,
         }
 
@@ -66,24 +67,30 @@ class Worker:
         return dataclasses.asdict(self.contender.description)
 
     def prepare(self, population: int, view: str, seconds: float) -> dict[str, Any]:
-        """Make a population ready and find the steps that take about ``seconds``; a power of 2."""
+        """Make a population ready and find steps, a power of 2, that take about ``seconds``, seen twice."""
         timed = self.ready[population, view] = self.contender.prepare(population, view)
         timed.run(_FIRST)  # first use pays for loading
-        # Where much is taken off a call, its steps must outweigh it, or the rest would be noise.
-        seconds, steps = max(seconds, timed.setup), _FIRST
-        while (took := timed.run(steps)) < seconds / _SHARE:
-            steps *= 2
-        while took * 1.5 < seconds:
-            steps, took = 2 * steps, 2 * took
+        # Where much is taken off a run, its steps must outweigh it, or the rest would be noise.
+        least, steps, seen = max(_ENOUGH * seconds, timed.setup), _FIRST, 0
+        while seen < 2:
+            took = timed.run(steps) - timed.setup
+            seen = seen + 1 if took >= least else 0
+            if not seen:
+                steps *= next((m for m in (16, 8, 4) if m * took < least), 2)
         return {"steps": steps, "setup": timed.setup}
 
-    def time(self, population: int, view: str, steps: int) -> float:
-        """Microseconds a GAN-step."""
-        return self.ready[population, view].run(steps) / population / steps * 1e6
+    def time(self, population: int, view: str, steps: int) -> dict[str, float]:
+        """Seconds of a run of so many steps, and the least so far that runs take besides their steps."""
+        timed = self.ready[population, view]
+        return {"seconds": timed.run(steps), "setup": timed.setup}
 
-    def drop(self, population: int, view: str) -> int:
-        """Forget a population; the most bytes that this process ever had in memory."""
+    def drop(self, population: int, view: str) -> None:
+        """Forget a population."""
         del self.ready[population, view]
+
+    def peak(self, population: int, view: str) -> int:
+        """The most bytes that this process ever had in memory, after some steps of a population."""
+        self.contender.prepare(population, view).run(_FIRST)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
 

@@ -30,11 +30,11 @@ class Description:
 class Timed(Protocol):
     """A population made ready: weights made, code compiled, nothing left to do but steps."""
 
-    #: Seconds that a call takes besides its steps, already taken off what ``run`` returns.
+    #: Least seconds, so far, that a run takes besides its steps: to be taken off what ``run`` returns.
     setup: float
 
     def run(self, steps: int) -> float:
-        """Seconds that ``steps`` more steps of the whole population took."""
+        """Seconds that ``steps`` more steps of the whole population took, with what was besides them."""
 
 
 class Contender(Protocol):

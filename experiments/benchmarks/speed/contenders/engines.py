@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
+import torch
+
 from harness.engines import ENGINES
 from harness.engines.base import Engine
 from harness.engines.reference import ReferenceEngine
 from speed.contenders.contender import SAMPLE_VIEW, SET_VIEW, Absent, Description
 from speed.workload import LOSSES, seed_group, unmeasured
-
-#: Calls of a single step whose least time is taken as that of a call without its steps.
-_SETUPS = 2
 
 
 class OfEngine:
@@ -24,6 +23,9 @@ class OfEngine:
             self.engine: Engine = ENGINES[name]()
         except Exception as error:  # whatever a missing library or device raises, the others are still timed
             raise Absent(f"{type(error).__name__}: {error}") from error
+        alone = isinstance(self.engine, ReferenceEngine)
+        if alone:
+            torch.set_num_threads(1)  # as for the literal loop: a second thread only waits for the first
         refusals = {view: self.engine.refuses(seed_group(1, 1, view).members[0]) for view in (SET_VIEW, SAMPLE_VIEW)}
         if reason := refusals[SET_VIEW]:
             raise Absent(reason)
@@ -33,7 +35,7 @@ class OfEngine:
             note=f"engine {self.engine.identity}",
             randomness="harness.streams (Philox4x32-10)",
             views=tuple(view for view, reason in refusals.items() if not reason),
-            multiple=0 if isinstance(self.engine, ReferenceEngine) else 1,
+            multiple=0 if alone else 1,
         )
 
     def losses(self, view: str, members: int, steps: int, given: str) -> list[list[float]]:
@@ -45,15 +47,14 @@ class OfEngine:
 
 
 class _Running:
-    """A call makes initial weights before its steps and gathers results after them. What that takes is measured as the
-    least time of a single step and taken off: the least, so that no round is made faster than it was.
+    """A call makes initial weights before its steps and gathers results after them. What that takes is measured beside
+    every run as a call of a single step; the least of them is taken off, so that no run is made faster than it was.
     """
 
     def __init__(self, engine: Engine, population: int, view: str) -> None:
         self.engine, self.population, self.view = engine, population, view
-        self.setup = 0.0
         self._call(1)  # compiles, and fills the tables that outlive a call
-        self.setup = min(self._call(1) for _ in range(_SETUPS))
+        self.setup = self._call(1)
 
     def _call(self, steps: int) -> float:
         group = seed_group(self.population, steps, self.view)
@@ -62,4 +63,5 @@ class _Running:
         return time.perf_counter() - start
 
     def run(self, steps: int) -> float:
-        return self._call(steps + 1) - self.setup
+        self.setup = min(self.setup, self._call(1))
+        return self._call(steps + 1)
