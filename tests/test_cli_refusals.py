@@ -40,7 +40,7 @@ FILES = {
 
 #: Arguments in a folder with FILES, a sweep of small.toml in sweeps/small and one cut short in sweeps/broken; and what
 #: the line says: place, key, what is allowed.
-SWEEP = "sweep small.toml"
+SWEEP = "sweep small.toml --engine batched-cpu"
 REFUSED = {
     "unknown key": ("sweep unknown.toml", "unknown.toml: unknown key 'train.stepz'; nearest: 'train.steps'; allowed: "),
     "wrong type": ("sweep type.toml", "type.toml: train.steps: got 'many'; allowed: a whole number from 1 to "),
@@ -49,7 +49,11 @@ REFUSED = {
     "variant": ("sweep variant.toml", "variant.toml: variants: ", "'minimacks'; nearest: minimax; all: minimax, "),
     "view": ("sweep view.toml", "view.toml: views: got 'variance'; nearest: 'variances'; allowed: raw, "),
     "zero seeds": ("sweep seeds.toml", "seeds.toml: confirm.seeds: got 0; allowed: a whole number from 1 to "),
-    "memory": ("sweep memory.toml", "memory.toml: train: members of about", "GiB are available; allowed: a smaller batch"),
+    "memory": (
+        "sweep memory.toml",
+        "memory.toml: train: members of about",
+        "GiB are available; allowed: a smaller batch",
+    ),
     "name with a path": ("sweep path.toml", "path.toml: name: ", "'../small'", "allowed: 1 to 80 letters"),
     "name with markup": ("sweep script.toml", "script.toml: name: ", "'<script>'", "allowed: 1 to 80 letters"),
     "1 MiB": ("sweep large.toml", "large.toml: larger than 1048576 bytes; allowed: "),
@@ -92,7 +96,11 @@ REFUSED = {
         "target: t(df=0.1, loc=0, scale=1) draws -2.83e+68",
         "allowed: a law whose draws are within 1e+18 of 0",
     ),
-    "train: memory": ("train --loss hinge --seeds 100000 --set train.batch=1000000", "--seeds: ", "allowed: at most"),
+    "train: memory": (
+        "train --loss hinge --seeds 100000 --set train.batch=1000000",
+        "train: members of about",
+        "a smaller batch",
+    ),
     "train: key": ("train --loss hinge --set success_ks=0.2", "--set success_ks: it means nothing", "allowed: seed, "),
     "train: two": ('train --loss hinge --set views=["raw","sample"]', "--set views: --view says this; allowed: seed, "),
     "score: missing": ("score none.csv", "none.csv: no such file; samples are read from .npy and .csv files"),
