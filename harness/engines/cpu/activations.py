@@ -24,10 +24,10 @@ from numba import njit
 from harness.engines.cpu.kernels import F4, NONE, i8, kernel
 from harness.engines.cpu.vectors import (
     LANES,
+    SHIFTER,
     clipped,
     fma,
     load,
-    nearest,
     size,
     spread,
     store,
@@ -44,6 +44,7 @@ _ZERO, _ONE, _TWO, _LEAK = _F(0), _F(1), _F(2), _F(0.01)
 
 #: Beyond these e^x is 0 or infinite in float32.
 _LEAST, _MOST = _F(-87.3), _F(88.0)
+_SHIFTER = _F(SHIFTER)
 _LOG2_E = _F(1 / math.log(2))
 # 2^f for |f| <= 1/2, by the polynomial of degree 5 through the Chebyshev points: within 1e-7 of it, relatively.
 _POWERS = np.polynomial.Chebyshev.interpolate(np.exp2, 5, domain=[-0.5, 0.5]).convert(kind=np.polynomial.Polynomial)
@@ -59,14 +60,14 @@ def exponential(x):  # type: ignore[no-untyped-def]
     x is held within the range of float32.
     """
     x = clipped(x, spread(_LEAST), spread(_MOST))
-    whole = nearest(x * _LOG2_E)
-    f = fma(x, spread(_LOG2_E), spread(_F(0)) - whole)
+    shifted = fma(x, spread(_LOG2_E), spread(_SHIFTER))
+    f = fma(x, spread(_LOG2_E), -(shifted - _SHIFTER))
     p = fma(f, spread(_P5), spread(_P4))
     p = fma(p, f, spread(_P3))
     p = fma(p, f, spread(_P2))
     p = fma(p, f, spread(_P1))
     p = fma(p, f, spread(_P0))
-    return times_power_of_two(p, whole)
+    return times_power_of_two(p, shifted)
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
@@ -83,37 +84,33 @@ def _logarithm_of_one_plus(e):  # type: ignore[no-untyped-def]
     return s * _TWO * p
 
 
-@kernel(NONE, i8, F4, i8, i8)  # type: ignore[untyped-decorator]
-def activate(number, values, start, stop):  # type: ignore[no-untyped-def]
-    """values[start:stop] = a(values[start:stop]) in place, for a whole number of vectors."""
-    zero, one = spread(_ZERO), spread(_ONE)
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _result(number, z):  # type: ignore[no-untyped-def]
+    """a(z)."""
+    one = spread(_ONE)
     if number == _ELU:
-        for i in range(start, stop, LANES):
-            z = load(values, i)
-            store(values, i, where_positive(z, z, exponential(z) - one))
-    elif number == _SIGMOID:
-        for i in range(start, stop, LANES):
-            store(values, i, one / (one + exponential(zero - load(values, i))))
-    elif number == _TANH:
-        for i in range(start, stop, LANES):
-            z = load(values, i)
-            e = exponential(size(z) * -_TWO)
-            t = (one - e) / (one + e)
-            store(values, i, where_positive(z, t, zero - t))
-    elif number == _RELU:
-        for i in range(start, stop, LANES):
-            z = load(values, i)
-            # z times 0 keeps a nan.
-            store(values, i, where_positive(z, z, z * _ZERO))
-    elif number == _LEAKY:
-        for i in range(start, stop, LANES):
-            z = load(values, i)
-            store(values, i, where_positive(z, z, z * _LEAK))
-    elif number == _SOFTPLUS:
-        for i in range(start, stop, LANES):
-            z = load(values, i)
-            tail = _logarithm_of_one_plus(exponential(zero - size(z)))
-            store(values, i, where_positive(z, z, z * _ZERO) + tail)
+        return where_positive(z, z, exponential(z) - one)
+    if number == _SIGMOID:
+        return one / (one + exponential(-z))
+    if number == _TANH:
+        e = exponential(size(z) * -_TWO)
+        t = (one - e) / (one + e)
+        return where_positive(z, t, -t)
+    if number == _RELU:
+        # z times 0 keeps a nan.
+        return where_positive(z, z, z * _ZERO)
+    if number == _LEAKY:
+        return where_positive(z, z, z * _LEAK)
+    return where_positive(z, z, z * _ZERO) + _logarithm_of_one_plus(exponential(-size(z)))
+
+
+@kernel(NONE, i8, F4, i8, i8, i8, i8)  # type: ignore[untyped-decorator]
+def activate(number, values, first, step, rows, count):  # type: ignore[no-untyped-def]
+    """a(z) in place of z, in ``rows`` rows of ``count`` floats, each ``step`` after the last: whole vectors."""
+    for row in range(rows):
+        start = first + row * step
+        for i in range(start, start + count, LANES):
+            store(values, i, _result(number, load(values, i)))
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
@@ -130,7 +127,7 @@ def slope(number, h):  # type: ignore[no-untyped-def]
         return where_positive(h, one, zero)
     if number == _LEAKY:
         return where_positive(h, one, spread(_LEAK))
-    return one - exponential(zero - h)
+    return one - exponential(-h)
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
@@ -144,7 +141,7 @@ def curvature(number, h):  # type: ignore[no-untyped-def]
     if number == _TANH:
         return h * -_TWO * (one - h * h)
     if number == _SOFTPLUS:
-        s = one - exponential(zero - h)
+        s = one - exponential(-h)
         return s * (one - s)
     return zero
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from numba import njit
 
 from harness.engines.base import HISTORY
@@ -178,9 +180,12 @@ def read_both(game, first, update, share):  # type: ignore[no-untyped-def]
     read_into(game, game.d_tape, 0)
 
 
-@kernel(NONE, game_type, F4, tape_type, i8, b1, b1)  # type: ignore[untyped-decorator]
+@kernel(f8, game_type, F4, tape_type, i8, b1, b1)  # type: ignore[untyped-decorator]
 def backward_d(game, theta, tape, count, wants, reaches):  # type: ignore[no-untyped-def]
-    """From ``slopes`` of D's logits to its gradient (``wants``), and to those of its inputs (``reaches``)."""
+    """From ``slopes`` of D's logits to its gradient (``wants``), and to those of its inputs (``reaches``).
+
+    The result is the gradient's squared norm where that is known from its factors, else nan.
+    """
     d = game.d
     net, values, places = word_table(d.net, d.layers, 5), floats(tape.values, 1), words(tape.places, d.layers)
     slopes, gradient, features = floats(game.slopes, 1), floats(d.gradient, d.size), floats(game.features, 1)
@@ -190,5 +195,5 @@ def backward_d(game, theta, tape, count, wants, reaches):  # type: ignore[no-unt
             net, theta, values, places, tape.stride, count, slopes, whole(count), work, gradient, wants, False,
             features, reaches,
         )  # fmt: skip
-    else:
-        units.backward(net, theta, values, places, count, slopes, work, gradient, wants, False, features, reaches)
+        return math.nan
+    return units.backward(net, theta, values, places, count, slopes, work, gradient, wants, False, features, reaches)

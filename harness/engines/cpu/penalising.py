@@ -12,6 +12,7 @@ from harness.engines.cpu.bending import bend
 from harness.engines.cpu.drawing import AROUND, SEGMENT, draw_from, draw_uniforms
 from harness.engines.cpu.judging import backward_d, draw_labels, judge, read_both, room
 from harness.engines.cpu.kernels import F4, NONE, b1, f8, game_type, i8, kernel
+from harness.engines.cpu.moving import squared_norm
 from harness.engines.cpu.programs import FAKE, REAL, carry_out, slopes
 from harness.engines.cpu.records import double_table, doubles, float_table, floats, word_table, words
 from harness.engines.cpu.vectors import LANES
@@ -20,6 +21,7 @@ from harness.penalties import Site
 from harness.penalties.gradient import SPREAD
 
 _LEVELS, _SPREAD = LEVELS, SPREAD
+_MOST = float(np.finfo(np.float32).max)
 #: The sites in the order in which records and weights have them.
 SITES = tuple(Site)
 _SITES = len(SITES)
@@ -129,9 +131,9 @@ def scaled(game, iterate):  # type: ignore[no-untyped-def]
     return out
 
 
-@kernel(NONE, game_type, i8, i8, f8)  # type: ignore[untyped-decorator]
+@kernel(b1, game_type, i8, i8, f8)  # type: ignore[untyped-decorator]
 def discriminator_gradient(game, first, update, share):  # type: ignore[no-untyped-def]
-    """D's gradient at its ``update``; its generated values stand in ``made`` from ``first`` on."""
+    """D's gradient at its ``update``, generated values standing in ``made`` from ``first`` on: whether it is finite."""
     d, decisions = game.d, game.decisions
     theta = scaled(game, True)
     read_both(game, first, update, share)
@@ -143,7 +145,7 @@ def discriminator_gradient(game, first, update, share):  # type: ignore[no-untyp
     total = slopes(game.loss_real, logits, decisions, labels, game.has_labels, REAL, found, 0)
     total += slopes(game.loss_fake, logits, decisions, labels, game.has_labels, FAKE, found, decisions)
     units.cleared(found, 2 * decisions, game.slopes_size)
-    backward_d(game, theta, game.d_tape, 2 * decisions, True, False)
+    square = backward_d(game, theta, game.d_tape, 2 * decisions, True, False)
     # The last bias has the sum of all slopes. Where they cancel, as those of a loss of differences of logits do, Adam
     # would make a full step of what float32 leaves of them.
     net = word_table(d.net, d.layers, 5)
@@ -164,3 +166,6 @@ def discriminator_gradient(game, first, update, share):  # type: ignore[no-untyp
             word_table(d.net, d.layers, 5), floats(d.theta, d.size), left, right, game.spectral_norm,
             doubles(game.sigmas, d.layers), floats(d.gradient, d.size),
         )  # fmt: skip
+    if game.has_penalties or game.has_spectral or math.isnan(square):
+        square = float(squared_norm(floats(d.gradient, d.size)))
+    return square <= _MOST

@@ -9,7 +9,7 @@ from numba import njit, types
 from harness.engines.cpu import rows, units
 from harness.engines.cpu.drawing import NOISE_G
 from harness.engines.cpu.judging import backward_d, blurred, generated, judge, read_into, whole
-from harness.engines.cpu.kernels import NONE, f8, game_type, i8, kernel, player_type
+from harness.engines.cpu.kernels import NONE, b1, f8, game_type, i8, kernel, player_type
 from harness.engines.cpu.moving import average, clip, move, squared_norm
 from harness.engines.cpu.penalising import discriminator_gradient, scaled
 from harness.engines.cpu.programs import FAKE, slopes
@@ -27,9 +27,9 @@ _LINEAR = 0
 NOBODY, D, G = range(3)
 
 
-@kernel(NONE, game_type, i8, f8)  # type: ignore[untyped-decorator]
+@kernel(b1, game_type, i8, f8)  # type: ignore[untyped-decorator]
 def generator_gradient(game, update, share):  # type: ignore[no-untyped-def]
-    """G's gradient at its ``update``; its values are the first of ``made``."""
+    """G's gradient at its ``update``, whose values are the first of ``made``: whether it is finite."""
     batch, decisions, inputs, g, tape = game.batch, game.decisions, game.inputs, game.g, game.judged
     theta = scaled(game, False)
     blurred(game, NOISE_G, update, share, floats(game.made, batch))
@@ -51,11 +51,7 @@ def generator_gradient(game, update, share):  # type: ignore[no-untyped-def]
         word_table(g.net, g.layers, 5), floats(g.theta, g.size), floats(tape.values, 1), words(tape.places, g.layers),
         tape.stride, batch, found, whole(batch), work, floats(g.gradient, g.size), True, False, features, False,
     )  # fmt: skip
-
-
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _finite(player):  # type: ignore[no-untyped-def]
-    return math.isfinite(squared_norm(floats(player.gradient, player.size)))
+    return math.isfinite(squared_norm(floats(g.gradient, g.size)))
 
 
 @kernel(NONE, game_type, player_type, f8, i8)  # type: ignore[untyped-decorator]
@@ -94,16 +90,14 @@ def _alternate(game, step, rate, share):  # type: ignore[no-untyped-def]
         update = step * d_steps + j
         last = j == d_steps - 1
         generated(game, step * g_steps if last else -1, update)
-        discriminator_gradient(game, batch if last else 0, update, share)
-        if not _finite(game.d):
+        if not discriminator_gradient(game, batch if last else 0, update, share):
             return D
         _move_d(game, rate, update)
     for j in range(g_steps):
         update = step * g_steps + j
         if j > 0:
             generated(game, update, -1)
-        generator_gradient(game, update, share)
-        if not _finite(game.g):
+        if not generator_gradient(game, update, share):
             return G
         _move_g(game, rate, update)
         _average(game)
@@ -114,11 +108,11 @@ def _alternate(game, step, rate, share):  # type: ignore[no-untyped-def]
 def _both(game, update, share):  # type: ignore[no-untyped-def]
     """Both gradients at the players as they stand; who has none that is finite."""
     generated(game, update, update)
-    discriminator_gradient(game, game.batch, update, share)
-    generator_gradient(game, update, share)
-    if not _finite(game.d):
+    finite_d = discriminator_gradient(game, game.batch, update, share)
+    finite_g = generator_gradient(game, update, share)
+    if not finite_d:
         return D
-    return NOBODY if _finite(game.g) else G
+    return NOBODY if finite_g else G
 
 
 @kernel(i8, game_type, i8, f8, f8)  # type: ignore[untyped-decorator]

@@ -40,8 +40,7 @@ def forward(net, theta, tape, places, stride, vectors, out):  # type: ignore[no-
                 tape, first, stride, theta, start, row, 1, tape, places[layer] + q * LANES, stride, inputs + 1,
                 outputs, strip, False,
             )  # fmt: skip
-            for unit in range(outputs):
-                activate(activation, tape, first + unit * stride, first + unit * stride + strip * LANES)
+            activate(activation, tape, first, stride, outputs, strip * LANES)
     inputs, _, _, start, _ = net[last]
     product(out, 0, 0, theta, start, 1, 0, tape, places[last], stride, inputs + 1, 1, vectors, False)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from numba import njit
 
 from harness.engines.cpu.activations import activate, slope
-from harness.engines.cpu.kernels import F4, I8, I8_2, NONE, WORK, b1, i8, kernel
+from harness.engines.cpu.kernels import F4, I8, I8_2, NONE, WORK, b1, f8, i8, kernel
 from harness.engines.cpu.products import dot, dots, product
 from harness.engines.cpu.rows import ACTIVATION
 from harness.engines.cpu.vectors import LANES, load, store
@@ -42,8 +42,7 @@ def forward(net, theta, tape, places, count, out):  # type: ignore[no-untyped-de
             tape, first, width, tape, places[layer], 1, room(inputs), theta, start, row, inputs + 1, count,
             row // LANES, False,
         )  # fmt: skip
-        for r in range(count):
-            activate(activation, tape, first + r * width, first + r * width + row)
+        activate(activation, tape, first, width, count, row)
         complete(tape, first, outputs, count)
     inputs, _, _, start, _ = net[last]
     width = room(inputs)
@@ -68,24 +67,41 @@ def cleared(values, start, stop):  # type: ignore[no-untyped-def]
         values[i] = 0
 
 
-@kernel(NONE, I8_2, F4, F4, I8, i8, F4, WORK, F4, b1, b1, F4, b1)  # type: ignore[untyped-decorator]
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _square(h, h0, width, delta, d0, wide, count):  # type: ignore[no-untyped-def]
+    """The squared norm of the sum of h_r delta_r^T over ``count`` inputs: that of (h_r . h_s)(delta_r . delta_s)."""
+    found = 0.0
+    for r in range(count):
+        for s in range(count):
+            inner = dot(h, h0 + r * width, h, h0 + s * width, width // LANES)
+            found += float(inner) * dot(delta, d0 + r * wide, delta, d0 + s * wide, wide // LANES)
+    return found
+
+
+@kernel(f8, I8_2, F4, F4, I8, i8, F4, WORK, F4, b1, b1, F4, b1)  # type: ignore[untyped-decorator]
 def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add, out, reaches):  # type: ignore[no-untyped-def]
     """From the slopes of a loss in the outputs: its gradient, its slopes in the inputs.
 
     The gradient is written where ``wants``, or added to what stands there where ``add``. ``out`` gets the slopes in
-    the inputs where ``reaches``: a row of room(inputs) floats for each input, of which the first ones count.
+    the inputs where ``reaches``: a row of room(inputs) floats for each input, of which the first ones count. The
+    result is the squared norm of the gradient that was written or added.
     """
     last = len(net) - 1
     one, other, _ = work
     inputs, _, _, start, _ = net[last]
     width = room(inputs)
+    square = 0.0
     if wants:
         product(gradient, start, 0, slopes, 0, 1, 0, tape, places[last], width, count, 1, width // LANES, add)
+        for r in range(count):
+            for s in range(count):
+                inner = dot(tape, places[last] + r * width, tape, places[last] + s * width, width // LANES)
+                square += float(inner) * slopes[r] * slopes[s]
     if last == 0:
         for r in range(count if reaches else 0):
             for i in range(0, width, LANES):
                 store(out, r * width + i, load(theta, start + i) * slopes[r])
-        return
+        return square
     activation = net[last - 1, ACTIVATION]
     for r in range(count):
         for i in range(0, width, LANES):
@@ -99,6 +115,7 @@ def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add
             product(
                 gradient, start, row, tape, places[layer], width, 1, one, 0, wide, count, inputs + 1, vectors, add
             )  # fmt: skip
+            square += _square(tape, places[layer], width, one, 0, wide, count)
         if layer > 0:
             number = net[layer - 1, ACTIVATION]
             for r in range(count):
@@ -109,3 +126,4 @@ def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add
         elif reaches:
             for r in range(count):
                 _below(theta, start, row, inputs, one, r * wide, vectors, -1, tape, 0, out, r * width)
+    return square

@@ -200,30 +200,32 @@ def clipped(typing: Any, value: Any, low: Any, high: Any) -> Any:
     return vector(vector, vector, vector), build
 
 
-#: Added to a number of less than 2^22 it leaves the nearest whole one in the last bits of the sum.
-_SHIFTER = 1.5 * 2**23
+#: Added to a number of less than 2^22 it leaves the nearest whole number k in the last bits of the sum.
+SHIFTER = 1.5 * 2**23
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def nearest(typing: Any, value: Any) -> Any:
-    """Lane by lane the whole number nearest to a value of less than 2^22; nan stays nan."""
+def times_power_of_two(typing: Any, value: Any, shifted: Any) -> Any:
+    """value 2^k for shifted = SHIFTER + k, by adding k to the exponent: for results that are normal floats."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.fsub(builder.fadd(given[0], constant(_SHIFTER)), constant(_SHIFTER))
+        power = builder.shl(builder.bitcast(given[1], _INTS), ir.Constant(_INTS, [23] * LANES))
+        return builder.bitcast(builder.add(builder.bitcast(given[0], _INTS), power), _FLOATS)
+
+    return vector(vector, vector), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _negative(typing: Any, value: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.fneg(given[0])
 
     return vector(vector), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def times_power_of_two(typing: Any, value: Any, whole: Any) -> Any:
-    """value 2^whole, for whole numbers and results within the range of normal floats, by adding to the exponent."""
-
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        raised = builder.bitcast(builder.fadd(given[1], constant(_SHIFTER)), _INTS)
-        power = builder.shl(raised, ir.Constant(_INTS, [23] * LANES))
-        return builder.bitcast(builder.add(builder.bitcast(given[0], _INTS), power), _FLOATS)
-
-    return vector(vector, vector), build
+@overload(operator.neg)  # type: ignore[untyped-decorator]
+def _negated(a):  # type: ignore[no-untyped-def]
+    return (lambda a: _negative(a)) if a is vector else None
 
 
 def _function(name: str, count: int, meaning: str) -> Any:
