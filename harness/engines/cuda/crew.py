@@ -161,6 +161,11 @@ class Crew:
         every = [*names[0], *names[1]]
         return [(step, every[part] if step else "") for step, part in self._stopped.cpu().tolist()]
 
+    def memory(self) -> NDArray[np.float32]:
+        """Every float of the members' states, the gaps between arrays too."""
+        copied: NDArray[np.float32] = self._state.cpu().numpy().copy()
+        return copied
+
     def states(self) -> list[State | None]:
         """What each member's next leg starts from, array by array, so that another layout can read it."""
         lasting = [name for name, placed in self.layout.places.items() if placed.array.lasting]

@@ -36,17 +36,17 @@ class CudaEngine:
     name = "cuda"
 
     def __init__(self, launcher: Launcher | None = None, steps: int = STEPS) -> None:
-        self._launcher = launcher or CudaLauncher()
-        self.identity, self.device = self._launcher.identity, self._launcher.device
+        self.launcher: Launcher = launcher or CudaLauncher()
+        self.identity, self.device = self.launcher.identity, self.launcher.device
         self._steps = steps
 
     def refuses(self, member: Member) -> str | None:
         """Why the member cannot be trained here, or None."""
-        if missing := self._launcher.missing():
+        if missing := self.launcher.missing():
             return missing
         if reason := _refusal(member):
             return reason
-        plan, smallest = _plan_of(member), min(device.memory for device in self._launcher.devices())
+        plan, smallest = _plan_of(member), min(device.memory for device in self.launcher.devices())
         if fitting(plan, smallest) is None:
             least = min(layout.shared_bytes for layout in candidates(plan))
             return f"it needs {least:,} bytes of shared memory a block, and the device grants {smallest:,}"
@@ -68,7 +68,7 @@ class CudaEngine:
         alike: dict[Features, list[int]] = defaultdict(list)
         for place, member in enumerate(group.members):
             alike[kind_of(member)].append(place)
-        devices = self._launcher.devices()
+        devices = self.launcher.devices()
         return [
             (device, places[i :: len(devices)])
             for places in alike.values()
@@ -81,7 +81,7 @@ class CudaEngine:
         said, cancelled = threading.Lock(), threading.Event()
         of_device: dict[str, list[Crew]] = defaultdict(list)
         for device, crew in crews:
-            of_device[device.torch_device].append(crew)
+            of_device[device.name].append(crew)
 
         def work(own: Sequence[Crew]) -> None:
             for crew in own:

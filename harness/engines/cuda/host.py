@@ -17,8 +17,8 @@ from pathlib import Path
 from torch import Tensor
 
 #: The arithmetic as it is written, and nothing contracted: what a program computes must not depend on what else is in
-#: it. The level is low because compiling takes longer than what tests compute.
-OPTIONS = ("-std=c++17", "-O1", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC", "-w")
+#: it, nor on how much it is optimised.
+OPTIONS = ("-std=c++17", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC", "-w")
 
 
 class HostBuild:
@@ -26,13 +26,14 @@ class HostBuild:
 
     ``memory`` is the shared memory that a block is granted, as that of a device would be. ``backwards`` runs the
     threads of each phase from the last to the first: the bits change if one reads what another writes in that phase.
+    ``level`` is g++'s of optimisation; at 0 it compiles in half the time, and what it makes is several times slower.
     """
 
     identity = "cuda-host/1"
     device = "cpu"
 
-    def __init__(self, memory: int = 232_448, backwards: bool = False) -> None:
-        self.memory, self.backwards = memory, backwards
+    def __init__(self, memory: int = 232_448, backwards: bool = False, level: int = 1) -> None:
+        self.memory, self.backwards, self.level = memory, backwards, level
 
     def missing(self) -> str | None:
         """Why nothing can be launched, or None."""
@@ -40,7 +41,7 @@ class HostBuild:
 
     def devices(self) -> Sequence[HostDevice]:
         """The one device there is."""
-        return (HostDevice(self.memory, self.backwards),)
+        return (HostDevice(self.memory, self.backwards, self.level),)
 
 
 class HostDevice:
@@ -48,8 +49,8 @@ class HostDevice:
 
     name = torch_device = "cpu"
 
-    def __init__(self, memory: int, backwards: bool) -> None:
-        self.memory, self.backwards = memory, backwards
+    def __init__(self, memory: int, backwards: bool, level: int) -> None:
+        self.memory, self.backwards, self.level = memory, backwards, level
 
     def kernel(self, source: str, shared_bytes: int) -> HostKernel:
         """The compiled source.
@@ -57,7 +58,7 @@ class HostDevice:
         Raises:
             RuntimeError: g++ refuses it.
         """
-        return HostKernel(_built(source, self.backwards))
+        return HostKernel(_built(source, self.backwards, self.level))
 
 
 class HostKernel:
@@ -78,11 +79,11 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @lru_cache(maxsize=256)
-def _built(source: str, backwards: bool) -> Path:
-    name = sha256(source.encode()).hexdigest()[:16] + ("b" if backwards else "")
+def _built(source: str, backwards: bool, level: int) -> Path:
+    name = f"{sha256(source.encode()).hexdigest()[:16]}-{int(backwards)}-{level}"
     text, library = (Path(_folder().name) / f"{name}.{ending}" for ending in ("cpp", "so"))
     text.write_text(f"#define BACKWARDS {int(backwards)}\n{source}", encoding="utf-8")
-    command = ["g++", *OPTIONS, str(text), "-o", str(library)]
+    command = ["g++", f"-O{level}", *OPTIONS, str(text), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise RuntimeError(f"g++ refuses the kernel:\n{done.stderr[-4000:]}")

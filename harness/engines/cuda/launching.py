@@ -185,7 +185,7 @@ class CudaDevice:
     def __init__(self, index: int, way: Way) -> None:
         self.index, self._way = index, way
         properties = torch.cuda.get_device_properties(index)
-        self.name, self.torch_device = str(properties.name), f"cuda:{index}"
+        self.name, self.torch_device = f"{properties.name} {index}", f"cuda:{index}"
         # 48 KiB are what every device gives without being asked.
         self.memory = int(getattr(properties, "shared_memory_per_block_optin", 49_152))
 

@@ -201,7 +201,6 @@ def stops(plan: Plan) -> str:
     for letter, network in (("d", plan.discriminator), ("g", plan.generator)):
         starts = [place for layer in network.layers for place in (layer.start, layer.bias)] + [network.size]
         lines = [
-            f"    if (fn::finite(total({norm_sums(letter)}))) return true;",
             f"    const int starts[] = {{{', '.join(map(str, starts))}}};",
             "    int found = -1;",
             f"    for (int t = 0; t < {len(starts) - 1} && found < 0; ++t) {{",
@@ -215,9 +214,13 @@ def stops(plan: Plan) -> str:
             f"        if (!fn::finite(total({norm_sums(letter)}))) found = t;",
             "    }",
             phase(f"if (tid == 0) b.stopped[0] = b.step + 1, b.stopped[1] = {named} + (found < 0 ? 0 : found)"),
-            "    return false;",
         ]
-        parts.append("\n".join([f"DEVICE bool healthy_{letter}(const Block& b) {{", *lines, "}"]) + "\n")
+        # By value and compiled apart: the rare way must not keep the block's numbers from registers on the common one.
+        parts.append("\n".join([f"APART void name_{letter}(const Block b) {{", *lines, "}"]) + "\n")
+        parts.append(
+            f"DEVICE bool healthy_{letter}(const Block& b) {{\n"
+            f"    if (fn::finite(total({norm_sums(letter)}))) return true;\n    name_{letter}(b);\n    return false;\n}}\n"
+        )
         named += len(starts) - 1
     return "".join(parts)
 

@@ -83,7 +83,10 @@ template <int B, int STRIDE, int LATENT> DEVICE void draw_latent(const Block& b,
     draws<B * LATENT>(b, stream, update, tid, [&](int i, unsigned word) {
         z[(i % LATENT) * STRIDE + i / LATENT] = b.words[NORMAL_NOISE] ? b.normal[word >> 9] : uniform(word);
     });
-    for (int i = tid; i < LATENT * (STRIDE - B); i += THREADS) z[i / (STRIDE - B) * STRIDE + B + i % (STRIDE - B)] = 0.0f;
+    if constexpr (STRIDE > B) {
+        constexpr int BEYOND = STRIDE - B;
+        for (int i = tid; i < LATENT * BEYOND; i += THREADS) z[i / BEYOND * STRIDE + B + i % BEYOND] = 0.0f;
+    }
 }
 DEVICE float instance_noise(const Block& b, const float* numbers, unsigned word) {
     return (float)(b.settings[INSTANCE_NOISE]) * numbers[PENALTY_SHARE] * b.normal[word >> 9];

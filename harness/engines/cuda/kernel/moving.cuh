@@ -43,15 +43,10 @@ DEVICE void visit_outer(const float* x, const float* delta, int tid, Visit visit
     if (part < PARTS) for (int c = tid % LANES; c < OUTPUTS; c += LANES) {
         float d[ROWS];
         UNROLL for (int r = 0; r < ROWS; ++r) d[r] = delta[c * STRIDE_D + r];
-        for (int n = part; n < INPUTS; n += PARTS) {
-            float g = x[n * STRIDE_X] * d[0];
-            UNROLL for (int r = 1; r < ROWS; ++r) g = fn::fma(x[n * STRIDE_X + r], d[r], g);
+        UNROLL_FOUR for (int n = part; n <= INPUTS; n += PARTS) {  // n = INPUTS: the bias, which reads 1
+            float g = (n < INPUTS ? x[n * STRIDE_X] : 1.0f) * d[0];
+            UNROLL for (int r = 1; r < ROWS; ++r) g = fn::fma(n < INPUTS ? x[n * STRIDE_X + r] : 1.0f, d[r], g);
             visit(n * OUTPUTS + c, g);
-        }
-        if (part == 0) {
-            float g = d[0];
-            UNROLL for (int r = 1; r < ROWS; ++r) g += d[r];
-            visit(INPUTS * OUTPUTS + c, g);
         }
     }
 }
@@ -59,7 +54,7 @@ DEVICE void visit_outer(const float* x, const float* delta, int tid, Visit visit
 // A stored gradient, whose entries from FIRST on may lie elsewhere; thread by thread in the same order wherever they lie.
 template <int COUNT, int FIRST, class Visit>
 DEVICE void visit_stored(const float* gradient, const float* last, int tid, Visit visit) {
-    for (int i = tid; i < COUNT; i += THREADS) visit(i, i < FIRST ? gradient[i] : last[i - FIRST]);
+    UNROLL_FOUR for (int i = tid; i < COUNT; i += THREADS) visit(i, i < FIRST ? gradient[i] : last[i - FIRST]);
 }
 
 // A sum over all threads in two phases and a read: partial sums in scratch[0, THREADS), then SUMS sums of those.

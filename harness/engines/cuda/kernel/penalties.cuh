@@ -42,6 +42,7 @@ DEVICE void unit_from_output(const float* w, const float* h, float* slope, float
     }
 }
 template <int KIND, int STRIDE> struct UnitBack {
+    static constexpr bool LATER = false;
     const float* h; float *slope, *beta; float factor;
     MEMBER void operator()(int c, int row, float sum) const {
         const int at = c * STRIDE + row;
@@ -72,6 +73,7 @@ template <int STRIDE, int PADDED, int N> DEVICE void scale_rows(float* slope, co
 }
 
 template <int KIND, int STRIDE> struct Tangent {  // a'_l, and bend p' beta where beta was
+    static constexpr bool LATER = false;
     const float* h; float *tangent, *bent; float factor;
     MEMBER void operator()(int c, int row, float sum) const {
         const int at = c * STRIDE + row;
@@ -80,6 +82,7 @@ template <int KIND, int STRIDE> struct Tangent {  // a'_l, and bend p' beta wher
     }
 };
 template <int KIND, int STRIDE> struct AddBack {  // pi_l += s(a_l) W pi
+    static constexpr bool LATER = false;
     const float* h; float* bent; float factor;
     MEMBER void operator()(int c, int row, float sum) const {
         const int at = c * STRIDE + row;

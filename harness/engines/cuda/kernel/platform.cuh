@@ -8,6 +8,8 @@
 #define MEMBER __device__ __forceinline__
 #define APART static __device__ __noinline__
 #define UNROLL _Pragma("unroll")
+#define UNROLL_FOUR _Pragma("unroll 4")
+#define ROLLED _Pragma("unroll 1")
 #define PHASE(...)                            \
     {                                         \
         const int tid = (int)threadIdx.x;     \
@@ -25,6 +27,8 @@ DEVICE unsigned float_to_bits(float x) { return __float_as_uint(x); }
 #define MEMBER inline __attribute__((always_inline))
 #define APART static __attribute__((noinline))
 #define UNROLL
+#define UNROLL_FOUR
+#define ROLLED
 #if BACKWARDS
 #define PHASE(...) for (int tid = THREADS - 1; tid >= 0; --tid) { __VA_ARGS__; }
 #else

@@ -48,7 +48,7 @@ DEVICE void multiply(const float* in, Weight weight, float* scratch, Finish fini
             UNROLL for (int q = 0; q < TILE_PACKS; ++q) UNROLL for (int r = 0; r < PACK; ++r) sum[q][r][j] = 0.0f;
         }
         const int first = part * PART, last = first + PART < INNER ? first + PART : INNER;
-        for (int k = first; k < last; ++k) {
+        UNROLL_FOUR for (int k = first; k < last; ++k) {
             Rows<PACK> x[TILE_PACKS];
             UNROLL for (int q = 0; q < TILE_PACKS; ++q) {
                 const int pack = row_group + q * ROW_GROUPS;
@@ -65,8 +65,23 @@ DEVICE void multiply(const float* in, Weight weight, float* scratch, Finish fini
             UNROLL for (int q = 0; q < TILE_PACKS; ++q) {
                 const int pack = row_group + q * ROW_GROUPS;
                 if (c < COLUMNS && pack < PACKS) UNROLL for (int r = 0; r < PACK; ++r) {
-                    if constexpr (SPLIT == 1) finish(c, PACK * pack + r, sum[q][r][j]);
-                    else scratch[(part * COLUMNS + c) * PACK * PACKS + PACK * pack + r] = sum[q][r][j];
+                    if constexpr (SPLIT > 1) scratch[(part * COLUMNS + c) * PACK * PACKS + PACK * pack + r] = sum[q][r][j];
+                    else if constexpr (Finish::LATER) finish.put(c, PACK * pack + r, sum[q][r][j]);
+                    else finish(c, PACK * pack + r, sum[q][r][j]);
+                }
+            }
+        }
+        // Long functions go through what was put down in a loop of their own: unrolled over a tile they would fill the
+        // instruction cache.
+        if constexpr (SPLIT == 1 && Finish::LATER) {
+            ROLLED for (int j = 0; j < TILE_COLUMNS; ++j) {
+                const int c = column_group + j * COLUMN_GROUPS;
+                ROLLED for (int q = 0; q < TILE_PACKS; ++q) {
+                    const int pack = row_group + q * ROW_GROUPS;
+                    if (c < COLUMNS && pack < PACKS) UNROLL for (int r = 0; r < PACK; ++r) {
+                        const int row = PACK * pack + r;
+                        finish(c, row, finish.taken(c, row));
+                    }
                 }
             }
         }
@@ -84,22 +99,28 @@ DEVICE void gather(const float* scratch, Finish finish, int tid) {
 
 // What becomes of a product. `factor` scales the weights (spectral normalisation); it is 1 elsewhere.
 template <int KIND, int STRIDE> struct Hidden {  // a hidden layer's activations
+    static constexpr bool LATER = true;
     float* out; const float* bias; float factor;
+    MEMBER void put(int c, int row, float sum) const { out[c * STRIDE + row] = sum; }
+    MEMBER float taken(int c, int row) const { return out[c * STRIDE + row]; }
     MEMBER void operator()(int c, int row, float sum) const {
         out[c * STRIDE + row] = activate<KIND>(fn::fma(sum, factor, bias[c]));
     }
 };
 struct Output {  // the one output of a network
+    static constexpr bool LATER = false;
     float* out; const float* bias; float factor;
     MEMBER void operator()(int, int row, float sum) const { out[row] = fn::fma(sum, factor, bias[0]); }
 };
 template <int KIND, int STRIDE> struct Back {  // the slope at a hidden layer's sums, from its activations
+    static constexpr bool LATER = false;
     const float* h; float* out; float factor;
     MEMBER void operator()(int c, int row, float sum) const {
         out[c * STRIDE + row] = sum * factor * slope_of<KIND>(h[c * STRIDE + row]);
     }
 };
 template <int STRIDE> struct Store {
+    static constexpr bool LATER = false;
     float* out; float factor;
     MEMBER void operator()(int c, int row, float sum) const { out[c * STRIDE + row] = sum * factor; }
 };
@@ -135,7 +156,7 @@ struct WeightGradient {
             bias[j][0] = bias[j][1] = 0.0f;
             UNROLL for (int i = 0; i < TILE_INPUTS; ++i) UNROLL for (int l = 0; l < LANES; ++l) sum[i][j][l] = 0.0f;
         }
-        for (int pack = 0; pack < PACKS; ++pack) {
+        ROLLED for (int pack = 0; pack < PACKS; ++pack) {
             Rows<PACK> a[TILE_INPUTS], d[TILE_OUTPUTS];
             UNROLL for (int i = 0; i < TILE_INPUTS; ++i) {
                 const int input = input_group + i * INPUT_GROUPS;
