@@ -101,9 +101,12 @@ def measured(wanted: Sequence[str], sizing: Sizing, say: Callable[[str], None]) 
         if sizing.longer:
             say("longer trainings")
             steps = over_steps([(r, 64, SET_VIEW) for r in populous], sizing.longer, sizing.scaling_seconds)
-    say("first calls and memory, each in a new process")
-    first = {} if sizing is QUICK else fresh.first_calls(r.name for r in populous)
-    low_high = sizing.memory
+    first: dict[str, Any] = {}
+    memory: dict[str, float] = {}
+    if sizing.memory:
+        say("first calls and memory, each in a new process")
+        first = fresh.first_calls(runner.name for runner in populous)
+        memory = fresh.memory(populous, sizing.memory, SET_VIEW)
     return {
         "flop": {view: flops.step(seed_group(1, 1, view)) for view in (SET_VIEW, SAMPLE_VIEW)},
         "checked": errors,
@@ -113,7 +116,7 @@ def measured(wanted: Sequence[str], sizing: Sizing, say: Callable[[str], None]) 
         "rows": [asdict(row) for row in rows],
         "scaling": [asdict(row) for row in scaling],
         "over_steps": steps,
-        "memory_kib": fresh.memory(populous, (low_high[0], low_high[1]), SET_VIEW) if low_high else {},
+        "memory_kib": memory,
         "first_calls": first,
     }
 

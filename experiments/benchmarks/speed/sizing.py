@@ -20,8 +20,9 @@ class Sizing:
     peer compiles anew, or is slow, at each); rounds, and seconds a round and contender.
 
     ``one_core`` names who trains a GAN alone on one core; ``sample`` is the population in which the per-sample view is
-    compared with the set view; ``memory`` the two whose difference gives a member's memory; ``longer`` the multiples of
-    a round's steps that the study of steps takes. 0 and empty ones are left out.
+    compared with the set view; ``longer`` the multiples of a round's steps that the study of steps takes; ``memory``
+    the two populations whose difference gives a member's memory (first calls are timed beside them). 0, empty ones and
+    None are left out.
     """
 
     populations: Mapping[str, tuple[int, ...]]
@@ -34,7 +35,7 @@ class Sizing:
     scaling_seconds: float
     sample: Mapping[str, int]
     longer: tuple[int, ...]
-    memory: tuple[int, ...]
+    memory: tuple[int, int] | None
 
 
 #: 4224 is 32 members for each of the 132 multiprocessors of a Hopper card.
@@ -63,5 +64,5 @@ QUICK = Sizing(
     scaling_seconds=0.05,
     sample={"cpu": 64, "cuda": 0},
     longer=(),
-    memory=(),
+    memory=None,
 )

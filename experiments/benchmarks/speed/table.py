@@ -61,7 +61,7 @@ def _percent(value: float) -> str:
 
 def name(line: Line) -> str:
     """A contender as tables show it."""
-    return f"`{line['contender']}`" + ", one core" * line["one_core"]
+    return f"`{line['contender']}`{', one core' if line['one_core'] else ''}"
 
 
 def steps_table(document: Document) -> Table:
