@@ -85,6 +85,12 @@ def _logarithm_of_one_plus(e):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _relu(z):  # type: ignore[no-untyped-def]
+    """max(z, 0), a nan where z is one."""
+    return where_positive(-z, spread(_ZERO), z)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _result(number, z):  # type: ignore[no-untyped-def]
     """a(z)."""
     one = spread(_ONE)
@@ -97,11 +103,10 @@ def _result(number, z):  # type: ignore[no-untyped-def]
         t = (one - e) / (one + e)
         return where_positive(z, t, -t)
     if number == _RELU:
-        # z times 0 keeps a nan.
-        return where_positive(z, z, z * _ZERO)
+        return _relu(z)
     if number == _LEAKY:
         return where_positive(z, z, z * _LEAK)
-    return where_positive(z, z, z * _ZERO) + _logarithm_of_one_plus(exponential(-size(z)))
+    return _relu(z) + _logarithm_of_one_plus(exponential(-size(z)))
 
 
 @kernel(NONE, i8, F4, i8, i8, i8, i8)  # type: ignore[untyped-decorator]

@@ -107,7 +107,7 @@ def _result(operation, a, b):  # type: ignore[no-untyped-def]
             return abs(a)
         return _sign(a) if operation == _SIGN else math.tanh(a)
     if operation == _RELU:
-        return a if a > 0 else a * 0
+        return 0.0 if a < 0 else a
     if operation == _STEP:
         return 1.0 if a > 0 else 0.0
     if operation == _FLOOR_AT:
@@ -115,7 +115,7 @@ def _result(operation, a, b):  # type: ignore[no-untyped-def]
     if operation == _FLOOR_RATIO:
         return a / (b if a < b else a)
     if operation == _SOFTPLUS:
-        return (a if a > 0 else a * 0) + math.log1p(math.exp(-abs(a)))
+        return (0.0 if a < 0 else a) + math.log1p(math.exp(-abs(a)))
     if operation == _PROBABILITY:
         return _probability(a)
     if operation == _DEFORMED:
