@@ -53,8 +53,8 @@ _P0, _P1, _P2, _P3, _P4, _P5 = (_F(c) for c in _POWERS.coef)
 _S3, _S5, _S7, _S9, _S11, _S13 = (_F(1 / n) for n in range(3, 14, 2))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def exponential(x):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def exponential(x):
     """e^x = 2^k 2^f with k + f = x/log 2, within 2e-7 (1 + |x|/5) of it, relatively; nan stays nan.
 
     x is held within the range of float32.
@@ -70,8 +70,8 @@ def exponential(x):  # type: ignore[no-untyped-def]
     return times_power_of_two(p, shifted)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _logarithm_of_one_plus(e):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _logarithm_of_one_plus(e):
     """log(1 + e) for e in [0, 1]."""
     s = e / (e + _TWO)
     square = s * s
@@ -84,14 +84,14 @@ def _logarithm_of_one_plus(e):  # type: ignore[no-untyped-def]
     return s * _TWO * p
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _relu(z):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _relu(z):
     """max(z, 0), a nan where z is one."""
     return where_positive(-z, spread(_ZERO), z)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _result(number, z):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _result(number, z):
     """a(z)."""
     one = spread(_ONE)
     if number == _ELU:
@@ -109,8 +109,8 @@ def _result(number, z):  # type: ignore[no-untyped-def]
     return _relu(z) + _logarithm_of_one_plus(exponential(-size(z)))
 
 
-@kernel(NONE, i8, F4, i8, i8, i8, i8)  # type: ignore[untyped-decorator]
-def activate(number, values, first, step, rows, count):  # type: ignore[no-untyped-def]
+@kernel(NONE, i8, F4, i8, i8, i8, i8)
+def activate(number, values, first, step, rows, count):
     """a(z) in place of z, in ``rows`` rows of ``count`` floats, each ``step`` after the last: whole vectors."""
     for row in range(rows):
         start = first + row * step
@@ -118,8 +118,8 @@ def activate(number, values, first, step, rows, count):  # type: ignore[no-untyp
             store(values, i, _result(number, load(values, i)))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def slope(number, h):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def slope(number, h):
     """a'(z), from h = a(z)."""
     zero, one = spread(_ZERO), spread(_ONE)
     if number == _ELU:
@@ -135,8 +135,8 @@ def slope(number, h):  # type: ignore[no-untyped-def]
     return one - exponential(-h)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def curvature(number, h):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def curvature(number, h):
     """a''(z), from h = a(z)."""
     zero, one = spread(_ZERO), spread(_ONE)
     if number == _ELU:
@@ -151,8 +151,8 @@ def curvature(number, h):  # type: ignore[no-untyped-def]
     return zero
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def times_slope(number, values, start, h, h_start, vectors):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def times_slope(number, values, start, h, h_start, vectors):
     """values *= a'(z) in place, for so many vectors; h = a(z) at ``h_start``."""
     for i in range(0, vectors * LANES, LANES):
         store(values, start + i, load(values, start + i) * slope(number, load(h, h_start + i)))

@@ -26,8 +26,8 @@ from harness.engines.cpu.vectors import LANES, fma, load, spread, store
 _ZERO = np.float32(0)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _carried(net, theta, tape, places, stride, along, pushed):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _carried(net, theta, tape, places, stride, along, pushed):
     """h' of every layer into ``along``, whose first places hold v, and z' into ``pushed``."""
     for layer in range(len(net) - 1):
         inputs, outputs, row, start, activation = net[layer]
@@ -40,8 +40,8 @@ def _carried(net, theta, tape, places, stride, along, pushed):  # type: ignore[n
             store(along, i, load(pushed, i) * slope(activation, load(tape, i)))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _bent(number, tape, pushed, place, one, other, count):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _bent(number, tape, pushed, place, one, other, count):
     """(r', r) into (s', s), in place, for so many floats."""
     for i in range(0, count, LANES):
         h, r = load(tape, place + i), load(one, i)
@@ -51,8 +51,8 @@ def _bent(number, tape, pushed, place, one, other, count):  # type: ignore[no-un
         store(other, i, fma(load(other, i), first, bend))
 
 
-@kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4, F4, F4, WORK, MORE, F4)  # type: ignore[untyped-decorator]
-def bend(net, theta, tape, places, stride, count, along, pushed, ones, work, more, gradient):  # type: ignore[no-untyped-def]
+@kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4, F4, F4, WORK, MORE, F4)
+def bend(net, theta, tape, places, stride, count, along, pushed, ones, work, more, gradient):
     """Add the derivative of the sum of D'(x; v) over the ``count`` inputs on the tape to the gradient.
 
     ``along`` holds v at its first places, and gets h'. ``ones`` (stride,) is 1 for each input and 0 beyond. ``work``

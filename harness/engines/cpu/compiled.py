@@ -22,14 +22,14 @@ _COMPILING = threading.Lock()
 
 
 @kernel(NONE, i8, i8, i8, I4)
-def _loop(game, start, stop, found):  # type: ignore[no-untyped-def]
+def _loop(game, start, stop, found):
     """``playing.play`` on the record at an address."""
     done, who = playing.play(game_at(game), start, stop)
     found[0], found[1] = done, who
 
 
 @kernel(NONE, u8, u8, u8, i8, i8, i8, i8, I4)
-def _draws(key0, key1, key2, stream, start, stop, count, out):  # type: ignore[no-untyped-def]
+def _draws(key0, key1, key2, stream, start, stop, count, out):
     """The levels of a stream's draws at the updates start, ..., stop - 1, one after the other."""
     for update in range(start, stop):
         draw_levels(key0, key1, key2, stream, update, count, out[(update - start) * count :])

@@ -20,8 +20,8 @@ _W0, _W1 = _U(0x9E3779B9), _U(0xBB67AE85)
 _UNIT = np.float32(2.0**-23)
 
 
-@kernel(NONE, u8, u8, u8, i8, i8, i8, I4)  # type: ignore[untyped-decorator]
-def draw_levels(key0, key1, key2, stream, update, count, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, u8, u8, u8, i8, i8, i8, I4)
+def draw_levels(key0, key1, key2, stream, update, count, out):
     """out[:count] = the levels, whole numbers below 2^23, of a stream's draws; room for a multiple of 4.
 
     The key is the low word of the study seed, the member's seed, and the high word of the study seed.
@@ -40,22 +40,22 @@ def draw_levels(key0, key1, key2, stream, update, count, out):  # type: ignore[n
         out[place + 3] = np.int32(c3 >> _U(9))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def uniform(level):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def uniform(level):
     """(level + 1/2)/2^23, exact in float32."""
     return (np.float32(level) + np.float32(0.5)) * _UNIT
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def draw_uniforms(key0, key1, key2, stream, update, count, levels, out):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def draw_uniforms(key0, key1, key2, stream, update, count, levels, out):
     """out[:count] = a stream's draws."""
     draw_levels(key0, key1, key2, stream, update, count, levels)
     for i in range(count):
         out[i] = uniform(levels[i])
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def draw_from(table, key0, key1, key2, stream, update, count, levels, out):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def draw_from(table, key0, key1, key2, stream, update, count, levels, out):
     """out[:count] = the quantiles of a stream's draws by a table (``quantiles``)."""
     draw_levels(key0, key1, key2, stream, update, count, levels)
     for i in range(count):

@@ -180,15 +180,14 @@ class Formulas(NamedTuple):
         drawn = [[law.draw] for law in (labels.real, labels.fake)] if labels else [[], []]
         penalties = gradient_penalties(dict(settings))
         weights = [[getattr(settings, p.name) * (site in p.sites) for p in penalties] for site in SITES]
-        return cls(
-            *(loaded_slope(slope, values, decisions) for slope in slopes),
-            *(loaded(law, [uniform], values, decisions) for law in drawn),
-            loaded([penalty.pull_formula for penalty in penalties], [norm], {}, decisions),
-            np.array(weights, np.float64).reshape(len(SITES), len(penalties)),
-        )
+        law_real, law_fake = (loaded(law, [uniform], values, decisions) for law in drawn)
+        loss_real, loss_fake, loss_g = (loaded_slope(slope, values, decisions) for slope in slopes)
+        pulls = loaded([penalty.pull_formula for penalty in penalties], [norm], {}, decisions)
+        by_site = np.array(weights, np.float64).reshape(len(SITES), len(penalties))
+        return cls(loss_real, loss_fake, loss_g, law_real, law_fake, pulls, by_site)
 
     def enter(self, record: Any) -> None:
         """Into the record of a loop."""
-        for name, program in zip(self._fields[:-1], self[:-1], strict=True):
-            program.enter(record[name])
+        for name in ("loss_real", "loss_fake", "loss_g", "law_real", "law_fake", "pulls"):
+            getattr(self, name).enter(record[name])
         fill(record, {"weights": self.weights})

@@ -31,21 +31,21 @@ from harness.engines.quantiles import LEVELS
 _HISTORY, _LEVELS = HISTORY, LEVELS
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def whole(count):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def whole(count):
     """The least whole number of vectors that holds so many floats, in floats."""
     return (count + LANES - 1) // LANES * LANES
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def room(game):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def room(game):
     """``levels`` and ``drawn``: where draws are made."""
     count = 4 + max(max(game.batch * game.latent, 2 * game.batch), game.decisions * max(game.inputs, 2))
     return places32(game.levels, count), floats(game.drawn, count)
 
 
-@kernel(NONE, game_type, i8, i8)  # type: ignore[untyped-decorator]
-def generated(game, update_g, update_d):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, i8, i8)
+def generated(game, update_g, update_d):
     """G's values on fresh noise into ``made``: first those of G's update, then those of D's, in one pass.
 
     Where one of them is not wanted its number is negative.
@@ -71,8 +71,8 @@ def generated(game, update_g, update_d):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@kernel(NONE, game_type, i8, i8, f8, F4)  # type: ignore[untyped-decorator]
-def blurred(game, stream, update, share, values):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, i8, i8, f8, F4)
+def blurred(game, stream, update, share, values):
     """read = the values (B,) with the member's instance noise on them."""
     batch = game.batch
     out = floats(game.read, batch)
@@ -86,8 +86,8 @@ def blurred(game, stream, update, share, values):  # type: ignore[no-untyped-def
         out[b] = values[b] + game.instance_noise * share * drawn[b]
 
 
-@kernel(NONE, game_type, i8, F4)  # type: ignore[untyped-decorator]
-def _replayed(game, update, values):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, i8, F4)
+def _replayed(game, update, values):
     """read = the values (B,), some of them replaced by old ones; then the new ones are remembered."""
     batch = game.batch
     out, history = floats(game.read, batch), floats(game.history, _HISTORY * batch)
@@ -103,8 +103,8 @@ def _replayed(game, update, values):  # type: ignore[no-untyped-def]
         history[start + b] = values[b]
 
 
-@kernel(NONE, game_type, F4, tape_type, i8, F4)  # type: ignore[untyped-decorator]
-def judge(game, theta, tape, count, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, F4, tape_type, i8, F4)
+def judge(game, theta, tape, count, out):
     """D's logits of the first ``count`` inputs on the tape."""
     d = game.d
     net, values, places = word_table(d.net, d.layers, 5), floats(tape.values, 1), words(tape.places, d.layers)
@@ -114,8 +114,8 @@ def judge(game, theta, tape, count, out):  # type: ignore[no-untyped-def]
         units.forward(net, theta, values, places, count, out)
 
 
-@kernel(NONE, game_type, tape_type, i8)  # type: ignore[untyped-decorator]
-def read_into(game, tape, first):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, tape_type, i8)
+def read_into(game, tape, first):
     """The features of ``read`` as D's inputs from number ``first`` on."""
     batch, decisions, inputs = game.batch, game.decisions, game.inputs
     x, values, places = floats(game.read, batch), floats(tape.values, 1), words(tape.places, 1)
@@ -129,8 +129,8 @@ def read_into(game, tape, first):  # type: ignore[no-untyped-def]
         units.complete(values, place, inputs, decisions)
 
 
-@kernel(NONE, game_type, program_type, i8)  # type: ignore[untyped-decorator]
-def _law(game, law, start):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, program_type, i8)
+def _law(game, law, start):
     """Labels of one kind of decisions, from the draws that stand from ``start`` on."""
     decisions = game.decisions
     draws, labels = floats(game.label_draws, 2 * decisions), floats(game.label_values, 2 * decisions)
@@ -142,8 +142,8 @@ def _law(game, law, start):  # type: ignore[no-untyped-def]
         labels[start + k] = registers[outputs[0], k]
 
 
-@kernel(NONE, game_type, i8)  # type: ignore[untyped-decorator]
-def draw_labels(game, update):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, i8)
+def draw_labels(game, update):
     """Random labels of the real and then of the generated decisions."""
     decisions = game.decisions
     levels, drawn = room(game)
@@ -155,8 +155,8 @@ def draw_labels(game, update):  # type: ignore[no-untyped-def]
     _law(game, game.law_fake, decisions)
 
 
-@kernel(NONE, game_type, i8, i8, f8)  # type: ignore[untyped-decorator]
-def read_both(game, first, update, share):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, i8, i8, f8)
+def read_both(game, first, update, share):
     """D's inputs of an update: features of real values, and of the generated ones in ``made`` from ``first`` on."""
     batch = game.batch
     real, fake, made = floats(game.real, batch), floats(game.fake, batch), floats(game.made, 2 * batch)
@@ -180,8 +180,8 @@ def read_both(game, first, update, share):  # type: ignore[no-untyped-def]
     read_into(game, game.d_tape, 0)
 
 
-@kernel(f8, game_type, F4, tape_type, i8, b1, b1)  # type: ignore[untyped-decorator]
-def backward_d(game, theta, tape, count, wants, reaches):  # type: ignore[no-untyped-def]
+@kernel(f8, game_type, F4, tape_type, i8, b1, b1)
+def backward_d(game, theta, tape, count, wants, reaches):
     """From ``slopes`` of D's logits to its gradient (``wants``), and to those of its inputs (``reaches``).
 
     The result is the gradient's squared norm where that is known from its factors, else nan.

@@ -101,7 +101,7 @@ def _caller(made: Kernel, names: list[str]) -> Any:
     return intrinsic(typed)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def game_at(typing: Any, address: Any) -> Any:
     """The record at an address."""
 

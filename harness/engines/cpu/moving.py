@@ -22,8 +22,8 @@ EPSILON = 1e-8
 _F = np.float32
 
 
-@kernel(f4, F4)  # type: ignore[untyped-decorator]
-def squared_norm(gradient):  # type: ignore[no-untyped-def]
+@kernel(f4, F4)
+def squared_norm(gradient):
     """The sum of squares in float32: infinite where it is beyond that, nan where a number is nan."""
     one, other = spread(_F(0)), spread(_F(0))
     half = len(gradient) // (2 * LANES) * (2 * LANES)
@@ -36,8 +36,8 @@ def squared_norm(gradient):  # type: ignore[no-untyped-def]
     return total(one + other)
 
 
-@kernel(NONE, i8, F4, F4, F4, F4, F4, f8, f8, f8, i8)  # type: ignore[untyped-decorator]
-def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, update):  # type: ignore[no-untyped-def]
+@kernel(NONE, i8, F4, F4, F4, F4, F4, f8, f8, f8, i8)
+def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, update):
     """One update, numbered from 1, in place (docs/training-step.md has the formulas).
 
     Adam's bias corrections are in the rate: with c1 = 1 - beta1^t and c2 = 1 - beta2^t it is
@@ -77,16 +77,16 @@ def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, 
         store(theta, i, w)
 
 
-@kernel(NONE, F4, f8)  # type: ignore[untyped-decorator]
-def clip(theta, bound):  # type: ignore[no-untyped-def]
+@kernel(NONE, F4, f8)
+def clip(theta, bound):
     """Every parameter within [-bound, bound]."""
     low, high = spread(_F(-bound)), spread(_F(bound))
     for i in range(0, len(theta), LANES):
         store(theta, i, clipped(load(theta, i), low, high))
 
 
-@kernel(NONE, F4, F4, f8)  # type: ignore[untyped-decorator]
-def average(mean, theta, keep):  # type: ignore[no-untyped-def]
+@kernel(NONE, F4, F4, f8)
+def average(mean, theta, keep):
     """mean <- mean + keep (theta - mean)."""
     share = spread(_F(keep))
     for i in range(0, len(theta), LANES):

@@ -28,8 +28,8 @@ _SITES = len(SITES)
 _REAL, _FAKE, _SEGMENT, _AROUND = (SITES.index(s) for s in (Site.REAL, Site.FAKE, Site.SEGMENT, Site.AROUND))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _deviation(game, values, first, along, across):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _deviation(game, values, first, along, across):
     """The standard deviation of all real features of the minibatch."""
     count = game.decisions * game.inputs
     mean = square = 0.0
@@ -43,8 +43,8 @@ def _deviation(game, values, first, along, across):  # type: ignore[no-untyped-d
     return math.sqrt(square / count)
 
 
-@kernel(NONE, game_type, i8, i8)  # type: ignore[untyped-decorator]
-def _place(game, site, update):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, i8, i8)
+def _place(game, site, update):
     """The inputs at which a penalty looks, as columns of the site's tape."""
     decisions, inputs, tape = game.decisions, game.inputs, game.d_tape
     along, across = (tape.stride, 1) if game.rows else (1, units.room(inputs))
@@ -70,8 +70,8 @@ def _place(game, site, update):  # type: ignore[no-untyped-def]
             out[out_first + n * game.site.stride + k] = x
 
 
-@kernel(NONE, game_type, i8, f8)  # type: ignore[untyped-decorator]
-def _direct(game, site, share):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, i8, f8)
+def _direct(game, site, share):
     """The norms of D's slope, which stands in ``features``, and at the inputs of ``along`` the direction v."""
     decisions, inputs, stride, pulls = game.decisions, game.inputs, game.site.stride, game.pulls
     slope, norms = floats(game.features, inputs * stride), floats(game.norms, _SITES * decisions)
@@ -95,8 +95,8 @@ def _direct(game, site, share):  # type: ignore[no-untyped-def]
             along[first + n * stride + k] = pull * share / decisions * slope[n * stride + k]
 
 
-@kernel(NONE, game_type, F4, i8, f8)  # type: ignore[untyped-decorator]
-def _penalise(game, theta, site, share):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, F4, i8, f8)
+def _penalise(game, theta, site, share):
     """Add the gradient of the penalties that look at a site, whose inputs lie on the site's tape."""
     d, tape, decisions = game.d, game.site, game.decisions
     net, values, places = word_table(d.net, d.layers, 5), floats(tape.values, 1), words(tape.places, d.layers)
@@ -115,8 +115,8 @@ def _penalise(game, theta, site, share):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@kernel(F4, game_type, b1)  # type: ignore[untyped-decorator]
-def scaled(game, iterate):  # type: ignore[no-untyped-def]
+@kernel(F4, game_type, b1)
+def scaled(game, iterate):
     """The parameters that D computes with, after a power iteration where ``iterate``."""
     d = game.d
     theta = floats(d.theta, d.size)
@@ -131,8 +131,8 @@ def scaled(game, iterate):  # type: ignore[no-untyped-def]
     return out
 
 
-@kernel(b1, game_type, i8, i8, f8)  # type: ignore[untyped-decorator]
-def discriminator_gradient(game, first, update, share):  # type: ignore[no-untyped-def]
+@kernel(b1, game_type, i8, i8, f8)
+def discriminator_gradient(game, first, update, share):
     """D's gradient at its ``update``, generated values standing in ``made`` from ``first`` on: whether it is finite."""
     d, decisions = game.d, game.decisions
     theta = scaled(game, True)

@@ -27,8 +27,8 @@ _LINEAR = 0
 NOBODY, D, G = range(3)
 
 
-@kernel(b1, game_type, i8, f8)  # type: ignore[untyped-decorator]
-def generator_gradient(game, update, share):  # type: ignore[no-untyped-def]
+@kernel(b1, game_type, i8, f8)
+def generator_gradient(game, update, share):
     """G's gradient at its ``update``, whose values are the first of ``made``: whether it is finite."""
     batch, decisions, inputs, g, tape = game.batch, game.decisions, game.inputs, game.g, game.judged
     theta = scaled(game, False)
@@ -54,8 +54,8 @@ def generator_gradient(game, update, share):  # type: ignore[no-untyped-def]
     return math.isfinite(squared_norm(floats(g.gradient, g.size)))
 
 
-@kernel(NONE, game_type, player_type, f8, i8)  # type: ignore[untyped-decorator]
-def _move(game, player, rate, update):  # type: ignore[no-untyped-def]
+@kernel(NONE, game_type, player_type, f8, i8)
+def _move(game, player, rate, update):
     """One update of a player, numbered from 0, at this rate."""
     size = player.size
     move(
@@ -64,26 +64,26 @@ def _move(game, player, rate, update):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _move_d(game, rate, update):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _move_d(game, rate, update):
     _move(game, game.d, game.lr_d * rate, update)
     if game.weight_clip > 0:
         clip(floats(game.d.theta, game.d.size), game.weight_clip)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _move_g(game, rate, update):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _move_g(game, rate, update):
     _move(game, game.g, game.lr_g * rate, update)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _average(game):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _average(game):
     if game.ema > 0:
         average(floats(game.average, game.g.size), floats(game.g.theta, game.g.size), 1 - game.ema)
 
 
-@kernel(i8, game_type, i8, f8, f8)  # type: ignore[untyped-decorator]
-def _alternate(game, step, rate, share):  # type: ignore[no-untyped-def]
+@kernel(i8, game_type, i8, f8, f8)
+def _alternate(game, step, rate, share):
     """D's updates, then G's. G stands still until its first, whose values are made with those of D's last."""
     batch, d_steps, g_steps = game.batch, game.d_steps, game.g_steps
     for j in range(d_steps):
@@ -104,8 +104,8 @@ def _alternate(game, step, rate, share):  # type: ignore[no-untyped-def]
     return NOBODY
 
 
-@kernel(i8, game_type, i8, f8)  # type: ignore[untyped-decorator]
-def _both(game, update, share):  # type: ignore[no-untyped-def]
+@kernel(i8, game_type, i8, f8)
+def _both(game, update, share):
     """Both gradients at the players as they stand; who has none that is finite."""
     generated(game, update, update)
     finite_d = discriminator_gradient(game, game.batch, update, share)
@@ -115,8 +115,8 @@ def _both(game, update, share):  # type: ignore[no-untyped-def]
     return NOBODY if finite_g else G
 
 
-@kernel(i8, game_type, i8, f8, f8)  # type: ignore[untyped-decorator]
-def _simultaneous(game, step, rate, share):  # type: ignore[no-untyped-def]
+@kernel(i8, game_type, i8, f8, f8)
+def _simultaneous(game, step, rate, share):
     """Both players move from one point."""
     stopped = _both(game, step, share)
     if stopped == NOBODY:
@@ -126,8 +126,8 @@ def _simultaneous(game, step, rate, share):  # type: ignore[no-untyped-def]
     return stopped
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _kept(player, back):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _kept(player, back):
     """Remember a player's parameters, or put them ``back``."""
     theta, saved = floats(player.theta, player.size), floats(player.saved, player.size)
     if back:
@@ -136,8 +136,8 @@ def _kept(player, back):  # type: ignore[no-untyped-def]
         copy(saved, theta)
 
 
-@kernel(i8, game_type, i8, f8, f8)  # type: ignore[untyped-decorator]
-def _extragradient(game, step, rate, share):  # type: ignore[no-untyped-def]
+@kernel(i8, game_type, i8, f8, f8)
+def _extragradient(game, step, rate, share):
     """Both look ahead, and step from where they were by the gradients found there (Korpelevich 1976)."""
     _kept(game.g, False)
     _kept(game.d, False)
@@ -153,8 +153,8 @@ def _extragradient(game, step, rate, share):  # type: ignore[no-untyped-def]
     return NOBODY
 
 
-@kernel(types.UniTuple(i8, 2), game_type, i8, i8)  # type: ignore[untyped-decorator]
-def play(game, start, stop):  # type: ignore[no-untyped-def]
+@kernel(types.UniTuple(i8, 2), game_type, i8, i8)
+def play(game, start, stop):
     """The steps start, ..., stop - 1, counted from 0: (steps done when it ended, who stopped the member there)."""
     for step in range(start, stop):
         done = step / game.steps

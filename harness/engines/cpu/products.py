@@ -46,7 +46,7 @@ def _places(builder: Any, first: Any, step: Any, count: int) -> list[Any]:
 def _tile(numbers: int, vectors: int) -> Any:
     """The product of P = ``numbers`` and Q = ``vectors`` as an intrinsic; ``add`` adds to what ``out`` holds."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def tile(
         typing: Any, out: Any, o0: Any, o_next: Any, a: Any, a0: Any, a_step: Any, a_next: Any,
         b: Any, b0: Any, b_step: Any, count: Any, add: Any,
@@ -108,8 +108,8 @@ def _choice() -> Any:
 _tile_of = _choice()
 
 
-@kernel(NONE, F4, i8, i8, F4, i8, i8, i8, F4, i8, i8, i8, i8, i8, b1)  # type: ignore[untyped-decorator]
-def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, numbers, vectors, add):  # type: ignore[no-untyped-def]
+@kernel(NONE, F4, i8, i8, F4, i8, i8, i8, F4, i8, i8, i8, i8, i8, b1)
+def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, numbers, vectors, add):
     """The product for any P = ``numbers`` and Q = ``vectors``, cut evenly into tiles."""
     strips, blocks = -(-vectors // _VECTORS), -(-numbers // _NUMBERS)
     for strip in range(strips):
@@ -122,7 +122,7 @@ def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, number
             )  # fmt: skip
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def dots(typing: Any, a: Any, a0: Any, a_next: Any, b: Any, b0: Any, vectors: Any) -> Any:
     """LANES inner products: lane p is the sum of a[a0 + p a_next + j] b[b0 + j] over j < vectors LANES.
 
@@ -145,7 +145,7 @@ def dots(typing: Any, a: Any, a0: Any, a_next: Any, b: Any, b0: Any, vectors: An
     return vector(a, step, step, b, step, step), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def turn(typing: Any, out: Any, o0: Any, o_next: Any, a: Any, a0: Any, a_next: Any) -> Any:
     """A block of LANES by LANES turned over: out[o0 + j o_next + i] = a[a0 + i a_next + j]."""
 
@@ -164,8 +164,8 @@ def turn(typing: Any, out: Any, o0: Any, o_next: Any, a: Any, a0: Any, a_next: A
     return types.void(out, step, step, a, step, step), build
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def dot(a, a0, b, b0, vectors):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def dot(a, a0, b, b0, vectors):
     """The sum of a[a0 + j] b[b0 + j] over j < vectors LANES."""
     kept = spread(np.float32(0))
     for j in range(0, vectors * LANES, LANES):

@@ -65,34 +65,34 @@ def loaded_slope(derivative: Derivative, values: Mapping[Symbol, float], decisio
     return made._replace(shares=made.shares or derivative.through_lme != 0)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _sigmoid(x):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _sigmoid(x):
     e = math.exp(-abs(x))
     return 1 / (1 + e) if x >= 0 else e / (1 + e)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _probability(x):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _probability(x):
     denominator = np.float32(np.float32(1) + np.float32(math.exp(-x)))
     return np.float64(np.float32(np.float32(1) / denominator))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _abs_power(x, k):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _abs_power(x, k):
     if x == 0:
         return 1.0 if k == 0 else 0.0
     return math.exp(k * math.log(abs(x)))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _sign(x):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _sign(x):
     if x == 0 or math.isnan(x):
         return x
     return 1.0 if x > 0 else -1.0
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _result(operation, a, b):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _result(operation, a, b):
     """One of the rarer operations, by bisection of their numbers."""
     if operation <= _TANH:
         if operation == _POWER:
@@ -124,8 +124,8 @@ def _result(operation, a, b):  # type: ignore[no-untyped-def]
     return power if operation == _ABS_POWER else _sign(a) * power
 
 
-@kernel(NONE, program_type, i8)  # type: ignore[untyped-decorator]
-def carry_out(program, decisions):  # type: ignore[no-untyped-def]
+@kernel(NONE, program_type, i8)
+def carry_out(program, decisions):
     """Every instruction, in every decision."""
     code = word_table(program.code, program.lines, 4)
     registers = double_table(program.registers, program.size, decisions)
@@ -151,8 +151,8 @@ def carry_out(program, decisions):  # type: ignore[no-untyped-def]
                 registers[result, k] = _result(operation, registers[a, k], registers[b, k])
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def log_mean_exp_of(logits, decisions):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def log_mean_exp_of(logits, decisions):
     """log of the mean of exp over the real and the generated decisions together, shifted by the largest logit."""
     top = np.float64(logits[0])
     for k in range(2 * decisions):
@@ -163,8 +163,8 @@ def log_mean_exp_of(logits, decisions):  # type: ignore[no-untyped-def]
     return math.log(mean / (2 * decisions)) + top
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _enter(program, logits, decisions, labels, labelled):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _enter(program, logits, decisions, labels, labelled):
     """Put logits (real, then generated: 2 K), their batch statistics and labels (2 K) into the registers."""
     registers = double_table(program.registers, program.size, decisions)
     for kind in range(2):
@@ -183,8 +183,8 @@ def _enter(program, logits, decisions, labels, labelled):  # type: ignore[no-unt
             registers[LOG_MEAN_EXP, k] = shared
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _mean(registers, place, decisions):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _mean(registers, place, decisions):
     """The mean over decisions of a register, 0 where there is none."""
     mean = 0.0
     for k in range(decisions if place >= 0 else 0):
@@ -192,8 +192,8 @@ def _mean(registers, place, decisions):  # type: ignore[no-untyped-def]
     return mean / decisions
 
 
-@kernel(f8, program_type, F4, i8, F4, b1, i8, F4, i8)  # type: ignore[untyped-decorator]
-def slopes(program, logits, decisions, labels, labelled, like, out, start):  # type: ignore[no-untyped-def]
+@kernel(f8, program_type, F4, i8, F4, b1, i8, F4, i8)
+def slopes(program, logits, decisions, labels, labelled, like, out, start):
     """out[start + k] = (own + mean(through_mean) + mean(through_lme) exp(l - log_mean_exp)/2)/K, l in register like.
 
     That is the derivative of the mean of the loss over the K decisions; their sum is the result.

@@ -18,13 +18,13 @@ _VALUES, _SQUARES, _DEVIATIONS, _MOMENTS, _ORDER = (form.value for form in Form)
 _LEAST_VARIANCE = LEAST_VARIANCE
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _before(x, y):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _before(x, y):
     return x < y or (math.isnan(y) and not math.isnan(x))
 
 
-@kernel(NONE, F4, I8, I8)  # type: ignore[untyped-decorator]
-def _ranked(x, ranks, other):  # type: ignore[no-untyped-def]
+@kernel(NONE, F4, I8, I8)
+def _ranked(x, ranks, other):
     """The places of the values in ascending order, equal ones in the order drawn, nan last: runs merged in pairs."""
     count, width = len(x), 1
     for i in range(count):
@@ -46,8 +46,8 @@ def _ranked(x, ranks, other):  # type: ignore[no-untyped-def]
         width *= 2
 
 
-@kernel(types.Tuple((f8, f8, f8, f8, b1)), F4)  # type: ignore[untyped-decorator]
-def _moments(x):  # type: ignore[no-untyped-def]
+@kernel(types.Tuple((f8, f8, f8, f8, b1)), F4)
+def _moments(x):
     """mean, divisor of the deviations, skewness, kurtosis, whether the values spread at all."""
     count, shift = len(x), np.float64(x[0])
     mean = square = third = fourth = 0.0
@@ -66,8 +66,8 @@ def _moments(x):  # type: ignore[no-untyped-def]
     return shift + mean, divisor, third / count, fourth / count, spread
 
 
-@kernel(NONE, i8, F4, i8, F4, i8, i8, i8, I8, I8)  # type: ignore[untyped-decorator]
-def read(form, x, decisions, out, base, along, across, ranks, spare):  # type: ignore[no-untyped-def]
+@kernel(NONE, i8, F4, i8, F4, i8, i8, i8, I8, I8)
+def read(form, x, decisions, out, base, along, across, ranks, spare):
     """The features of the values x (B,)."""
     count = len(x)
     if form == _MOMENTS:
@@ -95,8 +95,8 @@ def read(form, x, decisions, out, base, along, across, ranks, spare):  # type: i
             out[base + (count + i) * along] = deviation * deviation if form == _SQUARES else deviation
 
 
-@kernel(NONE, F4, F4, i8, i8, F4)  # type: ignore[untyped-decorator]
-def _pulled_moments(x, slopes, base, along, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, F4, F4, i8, i8, F4)
+def _pulled_moments(x, slopes, base, along, out):
     """With z = d/s: ds/dx = z/B, dmean(z^p)/dx = p (z^(p-1) - mean z^(p-1) - mean(z^p) z)/(B s)."""
     mean, divisor, third, fourth, spread = _moments(x)
     count = len(x)
@@ -115,8 +115,8 @@ def _pulled_moments(x, slopes, base, along, out):  # type: ignore[no-untyped-def
         out[i] = slope / count
 
 
-@kernel(NONE, i8, F4, i8, F4, i8, i8, i8, I8, F4)  # type: ignore[untyped-decorator]
-def pulled(form, x, decisions, slopes, base, along, across, ranks, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, i8, F4, i8, F4, i8, i8, i8, I8, F4)
+def pulled(form, x, decisions, slopes, base, along, across, ranks, out):
     """The slopes in the values (B,), from those in their features; ``ranks`` are the ones that ``read`` left."""
     count = len(x)
     if form == _MOMENTS:

@@ -88,14 +88,14 @@ def _view(kind: Any, dimensions: int) -> Any:
 
     if dimensions == 1:
 
-        @intrinsic  # type: ignore[untyped-decorator]
+        @intrinsic
         def line(typing: Any, where: Any, count: Any) -> Any:
             """``count`` numbers at an address."""
             return typed(typing, where, count)
 
         return line
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def table(typing: Any, where: Any, rows: Any, columns: Any) -> Any:
         """``rows`` times ``columns`` numbers at an address."""
         return typed(typing, where, rows, columns)

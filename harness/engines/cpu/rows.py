@@ -25,8 +25,8 @@ INPUTS, OUTPUTS, STRIDE, START, ACTIVATION = range(5)
 _STRIP = MOST[1]
 
 
-@kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4)  # type: ignore[untyped-decorator]
-def forward(net, theta, tape, places, stride, vectors, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4)
+def forward(net, theta, tape, places, stride, vectors, out):
     """Outputs of the first ``vectors`` of inputs that lie at places[0] of the tape, which is filled."""
     last = len(net) - 1
     for layer in range(last):
@@ -45,8 +45,8 @@ def forward(net, theta, tape, places, stride, vectors, out):  # type: ignore[no-
     product(out, 0, 0, theta, start, 1, 0, tape, places[last], stride, inputs + 1, 1, vectors, False)
 
 
-@kernel(NONE, F4, i8, i8, i8, i8, F4)  # type: ignore[untyped-decorator]
-def turned_over(delta, wide, units, columns, row, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, F4, i8, i8, i8, i8, F4)
+def turned_over(delta, wide, units, columns, row, out):
     """Slopes (units, wide) as (columns, row), with zeros where units are padded."""
     for unit in range(units, row):
         for c in range(0, columns, LANES):
@@ -56,8 +56,8 @@ def turned_over(delta, wide, units, columns, row, out):  # type: ignore[no-untyp
             turn(out, c * row + unit, row, delta, unit * wide + c, wide)
 
 
-@kernel(NONE, F4, i8, i8, i8, F4, i8, F4, i8, b1)  # type: ignore[untyped-decorator]
-def last_gradient(tape, place, stride, inputs, slopes, vectors, gradient, start, add):  # type: ignore[no-untyped-def]
+@kernel(NONE, F4, i8, i8, i8, F4, i8, F4, i8, b1)
+def last_gradient(tape, place, stride, inputs, slopes, vectors, gradient, start, add):
     """The gradient of the last layer: for each of its I + 1 inputs the sum over columns of input times slope."""
     whole = (inputs + 1) - (inputs + 1) % LANES
     for i in range(0, whole, LANES):
@@ -68,8 +68,8 @@ def last_gradient(tape, place, stride, inputs, slopes, vectors, gradient, start,
         gradient[start + i] = gradient[start + i] + single if add else single
 
 
-@kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4, i8, WORK, F4, b1, b1, F4, b1)  # type: ignore[untyped-decorator]
-def backward(net, theta, tape, places, stride, count, slopes, wide, work, gradient, wants, add, out, reaches):  # type: ignore[no-untyped-def]
+@kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4, i8, WORK, F4, b1, b1, F4, b1)
+def backward(net, theta, tape, places, stride, count, slopes, wide, work, gradient, wants, add, out, reaches):
     """From the slopes of a loss in the outputs of the first ``count`` columns: its gradient, its slopes in the inputs.
 
     ``slopes`` (wide,) are 0 from ``count`` up to ``wide``, a whole number of vectors. The gradient is written where

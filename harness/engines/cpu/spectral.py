@@ -18,8 +18,8 @@ from harness.penalties.penalty import FLOOR
 _FLOOR = FLOOR
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _unit(values, count):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _unit(values, count):
     square = 0.0
     for i in range(count):
         square += np.float64(values[i]) ** 2
@@ -28,8 +28,8 @@ def _unit(values, count):  # type: ignore[no-untyped-def]
         values[i] = np.float32(values[i] / length)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _forth(theta, start, inputs, outputs, row, right, left):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _forth(theta, start, inputs, outputs, row, right, left):
     """left = W right."""
     for i in range(inputs):
         total = 0.0
@@ -38,8 +38,8 @@ def _forth(theta, start, inputs, outputs, row, right, left):  # type: ignore[no-
         left[i] = np.float32(total)
 
 
-@kernel(NONE, I8_2, F4, F4_2, F4_2)  # type: ignore[untyped-decorator]
-def iterate(net, theta, left, right):  # type: ignore[no-untyped-def]
+@kernel(NONE, I8_2, F4, F4_2, F4_2)
+def iterate(net, theta, left, right):
     """One power iteration in every layer: v = W u/|W u|, then u = W^T v/|W^T v|."""
     for layer in range(len(net)):
         inputs, outputs, row, start, _ = net[layer]
@@ -54,8 +54,8 @@ def iterate(net, theta, left, right):  # type: ignore[no-untyped-def]
         _unit(u, outputs)
 
 
-@kernel(NONE, I8_2, F4, F4_2, F4_2, f8, F8, F4)  # type: ignore[untyped-decorator]
-def scale(net, theta, left, right, bound, sigmas, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, I8_2, F4, F4_2, F4_2, f8, F8, F4)
+def scale(net, theta, left, right, bound, sigmas, out):
     """out = theta with every weight times bound/sigma; biases as they are; the sigmas are kept."""
     copy(out, theta)
     for layer in range(len(net)):
@@ -70,8 +70,8 @@ def scale(net, theta, left, right, bound, sigmas, out):  # type: ignore[no-untyp
             out[start + i] *= factor
 
 
-@kernel(NONE, I8_2, F4, F4_2, F4_2, f8, F8, F4)  # type: ignore[untyped-decorator]
-def pull_back(net, theta, left, right, bound, sigmas, gradient):  # type: ignore[no-untyped-def]
+@kernel(NONE, I8_2, F4, F4_2, F4_2, f8, F8, F4)
+def pull_back(net, theta, left, right, bound, sigmas, gradient):
     """The gradient in theta from that in the scaled weights: bound/sigma (G - <G, W>/sigma v u^T), in place."""
     for layer in range(len(net)):
         inputs, outputs, row, start, _ = net[layer]

@@ -125,7 +125,7 @@ class Trainee:
         """What a snapshot keeps of the last step."""
         settings, shape, desk = self.member.settings, self.member.shape, self._room.desk
         decisions, batch = self.shapes.decisions, self.shapes.batch
-        phase = float(decay_phase(shape.schedule, np.float64((self._done - 1) / shape.steps)))
+        phase = decay_phase(shape.schedule, np.array([(self._done - 1) / shape.steps]))[0]
         share = 1 - settings.penalty_decay * phase
         gradient_g, gradient_d = (
             torch.from_numpy(plan.flat(gradient))[None]

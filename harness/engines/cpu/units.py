@@ -15,14 +15,14 @@ from harness.engines.cpu.rows import ACTIVATION
 from harness.engines.cpu.vectors import LANES, load, store
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def room(units):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def room(units):
     """Floats of a row of ``units`` numbers and a 1: a whole number of vectors."""
     return (units + LANES) // LANES * LANES
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def complete(tape, place, units, count):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def complete(tape, place, units, count):
     """Put the 1 and the zeros behind the ``units`` numbers of each of ``count`` rows."""
     width = room(units)
     for r in range(count):
@@ -31,8 +31,8 @@ def complete(tape, place, units, count):  # type: ignore[no-untyped-def]
             tape[place + r * width + i] = 0
 
 
-@kernel(NONE, I8_2, F4, F4, I8, i8, F4)  # type: ignore[untyped-decorator]
-def forward(net, theta, tape, places, count, out):  # type: ignore[no-untyped-def]
+@kernel(NONE, I8_2, F4, F4, I8, i8, F4)
+def forward(net, theta, tape, places, count, out):
     """Outputs (count,) of the inputs that lie, completed, at places[0] of the tape, which is filled."""
     last = len(net) - 1
     for layer in range(last):
@@ -50,8 +50,8 @@ def forward(net, theta, tape, places, count, out):  # type: ignore[no-untyped-de
         out[r] = dot(tape, places[last] + r * width, theta, start, width // LANES)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _below(theta, start, row, inputs, delta, d0, vectors, number, tape, place, out, o0):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _below(theta, start, row, inputs, delta, d0, vectors, number, tape, place, out, o0):
     """Slopes in a layer's inputs: its weights times ``delta``, and times a'(z) where ``number`` is not negative."""
     for i in range(0, inputs, LANES):
         found = dots(theta, start + i * row, row, delta, d0, vectors)
@@ -60,15 +60,15 @@ def _below(theta, start, row, inputs, delta, d0, vectors, number, tape, place, o
         store(out, o0 + i, found)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def cleared(values, start, stop):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def cleared(values, start, stop):
     """values[start:stop] = 0."""
     for i in range(start, stop):
         values[i] = 0
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _square(h, h0, width, delta, d0, wide, count):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def _square(h, h0, width, delta, d0, wide, count):
     """The squared norm of the sum of h_r delta_r^T over ``count`` inputs: that of (h_r . h_s)(delta_r . delta_s)."""
     found = 0.0
     for r in range(count):
@@ -78,8 +78,8 @@ def _square(h, h0, width, delta, d0, wide, count):  # type: ignore[no-untyped-de
     return found
 
 
-@kernel(f8, I8_2, F4, F4, I8, i8, F4, WORK, F4, b1, b1, F4, b1)  # type: ignore[untyped-decorator]
-def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add, out, reaches):  # type: ignore[no-untyped-def]
+@kernel(f8, I8_2, F4, F4, I8, i8, F4, WORK, F4, b1, b1, F4, b1)
+def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add, out, reaches):
     """From the slopes of a loss in the outputs: its gradient, its slopes in the inputs.
 
     The gradient is written where ``wants``, or added to what stands there where ``add``. ``out`` gets the slopes in

@@ -39,7 +39,7 @@ def padded(count: int) -> int:
     return -(-count // LANES) * LANES
 
 
-class Vector(types.Type):  # type: ignore[misc]
+class Vector(types.Type):
     """The numba type of LANES floats."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ vector = Vector()
 
 
 @register_model(Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, _FLOATS)
 
@@ -130,7 +130,7 @@ def totals_of(builder: Any, rows: Sequence[Any]) -> Any:
 # -- values --------------------------------------------------------------------------------------------------------
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(typing: Any, array: Any, position: Any) -> Any:
     """array[position : position + LANES]."""
 
@@ -140,7 +140,7 @@ def load(typing: Any, array: Any, position: Any) -> Any:
     return vector(array, types.intp), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(typing: Any, array: Any, position: Any, value: Any) -> Any:
     """array[position : position + LANES] = value."""
 
@@ -151,7 +151,7 @@ def store(typing: Any, array: Any, position: Any, value: Any) -> Any:
     return types.void(array, types.intp, vector), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def spread(typing: Any, number: Any) -> Any:
     """A float32 in every lane."""
 
@@ -161,14 +161,14 @@ def spread(typing: Any, number: Any) -> Any:
     return vector(types.float32), build
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def copy(out, values):  # type: ignore[no-untyped-def]
+@njit(error_model="numpy")
+def copy(out, values):
     """out = values, for arrays of the same number of whole vectors."""
     for i in range(0, len(out), LANES):
         store(out, i, load(values, i))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def total(typing: Any, value: Any) -> Any:
     """The sum of the lanes, in a fixed order."""
 
@@ -178,7 +178,7 @@ def total(typing: Any, value: Any) -> Any:
     return types.float32(vector), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def where_positive(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
     """Lane by lane ``yes`` where the condition is above 0, else ``no`` (also where it is nan)."""
 
@@ -188,7 +188,7 @@ def where_positive(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
     return vector(vector, vector, vector), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def clipped(typing: Any, value: Any, low: Any, high: Any) -> Any:
     """Lane by lane min(max(value, low), high); nan stays nan."""
 
@@ -204,7 +204,7 @@ def clipped(typing: Any, value: Any, low: Any, high: Any) -> Any:
 SHIFTER = 1.5 * 2**23
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def times_power_of_two(typing: Any, value: Any, shifted: Any) -> Any:
     """value 2^k for shifted = SHIFTER + k, by adding k to the exponent: for results that are normal floats."""
 
@@ -215,7 +215,7 @@ def times_power_of_two(typing: Any, value: Any, shifted: Any) -> Any:
     return vector(vector, vector), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _negative(typing: Any, value: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.fneg(given[0])
@@ -223,8 +223,8 @@ def _negative(typing: Any, value: Any) -> Any:
     return vector(vector), build
 
 
-@overload(operator.neg)  # type: ignore[untyped-decorator]
-def _negated(a):  # type: ignore[no-untyped-def]
+@overload(operator.neg)
+def _negated(a):
     return (lambda a: _negative(a)) if a is vector else None
 
 
@@ -249,15 +249,15 @@ size = _function("llvm.fabs", 1, "the absolute value")
 
 
 def _operator(symbol: Callable[[Any, Any], Any], instruction: str) -> None:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def of_vectors(typing: Any, a: Any, b: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             return getattr(builder, instruction)(*given)
 
         return vector(vector, vector), build
 
-    @overload(symbol)  # type: ignore[untyped-decorator]
-    def typed(a, b):  # type: ignore[no-untyped-def]  # numba compares its signature with the lambdas'
+    @overload(symbol)
+    def typed(a, b):  # no annotations: numba compares with the lambdas'
         if a is vector and b is vector:
             return lambda a, b: of_vectors(a, b)
         if a is vector and b == types.float32:
