@@ -1,0 +1,117 @@
+"""What the kept files of ``train`` say: two-sample tests of every pair of engines, a figure, a page."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis import drawing
+from analysis.intervals import holm
+from harness.store import write_whole
+
+
+def compared(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """A row for each pair of engines: two-sample and paired tests of KS, and by how much the same seed's differs."""
+    rows = []
+    for one, other in itertools.combinations(tables, 2):
+        a, b = tables[one], tables[other]
+        both = a.merge(b, on="seed")
+        rows.append(
+            {
+                "engines": f"{one}, {other}",
+                "members": f"{len(a)}, {len(b)}",
+                "KS test p": stats.ks_2samp(a["ks"], b["ks"]).pvalue,
+                "Mann-Whitney p": stats.mannwhitneyu(a["ks"], b["ks"]).pvalue,
+                "paired Wilcoxon p": stats.wilcoxon(both["ks_x"], both["ks_y"]).pvalue,
+                "same seed, median difference": (both["ks_x"] - both["ks_y"]).abs().median(),
+            }
+        )
+    found = pd.DataFrame(rows)
+    tests = ["KS test p", "Mann-Whitney p", "paired Wilcoxon p"]
+    adjusted = holm([float(p) for name in tests for p in found[name]])
+    found["least p, Holm"] = np.array(adjusted).reshape(len(tests), -1).min(axis=0)
+    return found
+
+
+def figure(tables: dict[str, pd.DataFrame]) -> bytes:
+    """The distribution functions of KS, an engine each."""
+    made, (axes,) = drawing.panels(1, columns=1, height=3.6, sharex=True, sharey=True)
+    looks = drawing.styles(tables)
+    for name, table in tables.items():
+        ks = np.sort(table["ks"].to_numpy())
+        share = np.arange(1, len(ks) + 1) / len(ks)
+        axes.step(ks, share, where="post", color=looks[name].colour, label=f"{name} ({len(ks)} members)")
+    axes.set_xlabel("KS distance to the target")
+    axes.set_ylabel("share of members at or below")
+    axes.legend(frameon=False, loc="lower right")
+    return drawing.png(made)
+
+
+def _table(rows: pd.DataFrame) -> str:
+    def cell(value: object) -> str:
+        return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+    head = [f"| {' | '.join(rows.columns)} |", f"|{'---|' * len(rows.columns)}"]
+    return "\n".join([*head, *(f"| {' | '.join(map(cell, row))} |" for row in rows.itertuples(index=False))])
+
+
+def write_report(folder: Path, out: Path) -> str:
+    """Write agreement.md and figures/agreement.png to ``out`` from the files in ``folder``; what is to be read first.
+
+    Raises:
+        FileNotFoundError: fewer than two engines have a file there.
+    """
+    tables = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
+    if len(tables) < 2:
+        raise FileNotFoundError(f"{folder}: needs the files of two engines or more; allowed: train another first")
+    pairs = compared(tables)
+    summary = pd.DataFrame(
+        [
+            {
+                "engine": name,
+                "members": len(table),
+                "diverged": int((table["outcome"] != "scored").sum()),
+                "median KS": table["ks"].median(),
+                "middle half": f"{table['ks'].quantile(0.25):.3f} to {table['ks'].quantile(0.75):.3f}",
+                "trained on": f"{table['machine'][0]}, {table['date'][0]}",
+            }
+            for name, table in tables.items()
+        ]
+    )
+    least = pairs["least p, Holm"].min()
+    verdict = "no pair of engines is told apart" if least > 0.05 else "some pair of engines is told apart"
+    steps = tables[summary["engine"][0]]["steps"][0]
+    first = (
+        f"After {steps:,} steps {verdict}: of all tests below, corrected for their number, the least p is {least:.2g}."
+    )
+    write_whole(out / "figures/agreement.png", figure(tables))
+    page = PAGE.format(first=first, summary=_table(summary), pairs=_table(pairs))
+    write_whole(out / "agreement.md", page.encode())
+    return first
+
+
+PAGE = """\
+# Do all engines train the same GANs?
+
+Engines agree step by step for some fifty steps (`pytest tests/test_engines_agree.py`), to rounding. Then the game
+amplifies rounding: the same seed ends elsewhere on another engine. The distribution must not depend on the engine.
+
+{first}
+
+![Distribution functions of KS, engine by engine](figures/agreement.png)
+
+The script's GAN (label True, the script's rates, the set view), seeds 0, 1, ...; KS on stratified noise at the end.
+
+{summary}
+
+{pairs}
+
+The same seeds stand behind each engine. Where a seed keeps something of its fate the samples are correlated, which
+makes two-sample tests cautious; the paired test takes it into account, and the last but one column shows how much.
+
+`nox -s agreement` trains and writes this page; [the members](figures/agreement/), a row each.
+"""
