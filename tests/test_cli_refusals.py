@@ -190,7 +190,7 @@ def test_a_sweep_in_use_is_told_in_one_line(place: Path) -> None:
     """While another process writes the sweep, the same command says so and starts no mirror."""
     before = tree(place)
     with Store(place / "sweeps/small").lock():
-        done = harness(place, "sweep", "small.toml")
+        done = harness(place, *SWEEP.split())
     assert_refused(done.returncode, done.stdout, done.stderr, ("sweeps/small: another process is writing this sweep",))
     assert tree(place) == before
 

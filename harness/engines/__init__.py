@@ -11,7 +11,6 @@ from types import MappingProxyType
 
 import torch
 
-from harness.engines.absent import AbsentEngine
 from harness.engines.auto import Auto, Trainer
 from harness.engines.base import Engine
 from harness.engines.batched import BatchedEngine
@@ -20,21 +19,15 @@ from harness.errors import InputError
 
 
 def _cuda() -> Engine:
-    try:
-        from harness.engines.cuda import CudaEngine  # type: ignore[attr-defined,import-not-found,unused-ignore]
-    except ImportError:
-        return AbsentEngine("cuda")
-    made: Engine = CudaEngine()
-    return made
+    from harness.engines.cuda import CudaEngine
+
+    return CudaEngine()
 
 
 def _cpu() -> Engine:
-    try:
-        from harness.engines.cpu import CpuEngine  # type: ignore[attr-defined,import-not-found,unused-ignore]
-    except ImportError:
-        return AbsentEngine("cpu")
-    made: Engine = CpuEngine()
-    return made
+    from harness.engines.cpu import CpuEngine
+
+    return CpuEngine()
 
 
 #: The order in which ``auto`` asks. The last trains everything.

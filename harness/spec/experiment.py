@@ -133,8 +133,8 @@ class Experiment(Part):
         )
         object.__setattr__(self, "search", self.search.model_copy(update={"space": space}))
         for arm in self.arms:
-            self._check_rungs(arm)
             self._check_shapes(arm)
+            self._check_rungs(arm)
             self._check_batch(arm)
         return self
 
