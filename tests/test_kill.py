@@ -241,6 +241,30 @@ def test_killed_a_folder_holds_whole_populations_only(whole: Store, tmp_path: Pa
     assert len(store.committed()) in (2, 3)
 
 
+def test_killed_in_a_race_a_halved_sweep_loses_the_round_alone(tmp_path: Path) -> None:
+    """SIGKILL at random moments of rounds that halve their trials: the rows of a sweep that nothing interrupted.
+
+    13 trials an arm in rounds of 1 and 2, of which one stops at step 150: 7 rounds, each committed as a whole, and 3
+    populations of the confirm stage.
+    """
+    changes = ("search.trials=13", "search.halving=2", "search.rungs=1")
+    options = [word for change in changes for word in ("--set", change)]
+    (tmp_path / "killed.toml").write_text(EXPERIMENT)
+    spec = load(tmp_path / "killed.toml", changes)
+    undisturbed = finished_here(spec, tmp_path / "whole")
+    assert undisturbed.committed() == list(range(10))
+    assert set(undisturbed.frame()["outcome"]) == {"scored", "pruned"}
+    folder, rng = tmp_path / "killed", np.random.default_rng(7)
+    for _ in range(3):
+        run = start(folder, NOWHERE, *options)
+        run.wait_for("population")
+        time.sleep(rng.uniform(0.0, 0.4))
+        run.process.kill()
+        assert run.ended() == -signal.SIGKILL, run.lines
+    assert 3 <= len(Store(folder).committed()) < 10
+    assert_same_rows(finished_here(spec, folder), undisturbed)
+
+
 # --- signals that ask -----------------------------------------------------------------------------------------------
 
 
