@@ -155,18 +155,14 @@ def overlaid_gradient(way: Pass, top: str, last_gradient: str) -> list[str]:
     ]
     if depth > 1:
         lines += back(way, depth - 1, room, way.hidden[depth - 2])
-    lines.append(phase(f"WeightGradient<{sizes}>::put_down(KEPT, {room}(b) + {layers[depth - 1].start}, tid)"))
+    putting = f"WeightGradient<{sizes}>::put_down(KEPT, {room}(b) + {layers[depth - 1].start}, tid)"
     for i in range(depth - 2, -1, -1):
-        into = f"{room}(b) + {layers[i].start}"
-        lines.append(
-            phase(
-                f"WeightGradient<{way.gradient_sizes(i)}>::run<false>"
-                f"({way.source(i)}, {way.hidden[i]}(b), {into}, true, tid)"
-            )
-        )
+        arrays = f"{way.source(i)}, {way.hidden[i]}(b), {room}(b) + {layers[i].start}"
+        lines.append(phase(f"{putting}; WeightGradient<{way.gradient_sizes(i)}>::run<false>({arrays}, true, tid)"))
+        putting = "(void)0"
         if i:
             lines += back(way, i, way.hidden[i], way.hidden[i - 1])
-    return lines
+    return lines if depth > 1 else [*lines, phase(putting)]
 
 
 def generating(plan: Plan) -> Pass:

@@ -113,8 +113,8 @@ def _accessors(layout: Layout) -> str:
     """A function for each array, and the copies between an array's home and its place in shared memory."""
     lines, load, store = [], [], []
     for name, placed in layout.places.items():
-        where, at = ("state", placed.state) if placed.shared is None else ("shared", placed.shared)
-        lines.append(f"DEVICE float* {name}(const Block& b) {{ return b.{where} + {at}; }}")
+        where, at = ("b.state", placed.state) if placed.shared is None else ("SHARED_OF(b)", placed.shared)
+        lines.append(f"DEVICE float* {name}(const Block& b) {{ (void)b; return {where} + {at}; }}")
         if placed.shared is not None and placed.state is not None:
             home, floats = f"b.state + {placed.state}", placed.array.floats
             load.append(f"    copy({name}(b), {home}, {floats}, tid);")

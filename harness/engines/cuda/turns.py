@@ -219,7 +219,8 @@ def stops(plan: Plan) -> str:
         parts.append("\n".join([f"APART void name_{letter}(const Block b) {{", *lines, "}"]) + "\n")
         parts.append(
             f"DEVICE bool healthy_{letter}(const Block& b) {{\n"
-            f"    if (fn::finite(total({norm_sums(letter)}))) return true;\n    name_{letter}(b);\n    return false;\n}}\n"
+            f"    if (fn::finite(total({norm_sums(letter)}))) return true;\n"
+            f"    name_{letter}(b);\n    return false;\n}}\n"
         )
         named += len(starts) - 1
     return "".join(parts)

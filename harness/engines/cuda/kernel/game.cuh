@@ -15,6 +15,14 @@ enum Word { LOSS, SEED, STUDY_LOW, STUDY_HIGH, TOTAL_STEPS, COSINE, NORMAL_NOISE
 enum Number { STEP_D, EPSILON_D, STEP_G, EPSILON_G, PENALTY_SHARE, REAL_MEAN, FAKE_MEAN, LOG_MEAN_EXP, THROUGH, SPREAD = THROUGH + 4,
               NUMBERS };
 
+// Shared memory by its own name, so that the device's compiler knows in every function what kind of memory it is.
+#if defined(__CUDACC__)
+extern __shared__ float4 arena[];
+#define SHARED_OF(b) ((float*)arena)
+#else
+#define SHARED_OF(b) ((b).shared)
+#endif
+
 struct Block {
     float *shared, *state, *record;
     const double* settings;
@@ -29,11 +37,11 @@ struct Block {
 DEVICE double cosine_phase(double x) {
     const double angle = 1.5707963267948966 * x, square = angle * angle;
     double sum = 1.0;
-    for (int n = 21; n >= 3; n -= 2) sum = 1.0 - sum * square / (double)(n * (n - 1));
+    ROLLED for (int n = 21; n >= 3; n -= 2) sum = 1.0 - sum * square / (double)(n * (n - 1));
     return sum * angle * (sum * angle);
 }
 
-DEVICE double share_left(const Block& b, double decay) {
+APART double share_left(const Block b, double decay) {
     if (decay == 0.0) return 1.0;
     const double done = (double)b.step / (double)b.words[TOTAL_STEPS];
     return 1.0 - decay * (b.words[COSINE] ? cosine_phase(done) : done);
@@ -41,7 +49,7 @@ DEVICE double share_left(const Block& b, double decay) {
 
 // Learning rate and epsilon of a player's next update, Adam's corrections folded in (engines/optimisers.py). Its powers of
 // beta1 and beta2 are running products in float64, wrong by at most as many units in the last place as there were updates.
-DEVICE void set_rates(const Block& b, float* numbers, double* powers, Setting rate, Number step, Number epsilon) {
+APART void set_rates(const Block b, float* numbers, double* powers, Setting rate, Number step, Number epsilon) {
     const double* s = b.settings;
     double lr = s[rate] * share_left(b, s[LR_DECAY]), floor = 1e-8;
     if (OPTIMIZER == ADAM || OPTIMIZER == OPTIMISTIC_ADAM) {

@@ -21,7 +21,7 @@ DEVICE Block block_of(int member, const double* settings, const float* parameter
 
 DEVICE void train_member(Block& b, int first, int last) {
     if (b.stopped[0] || first >= last) return;
-    PHASE(for (int i = tid; i < SHARED_FLOATS; i += THREADS) b.shared[i] = 0.0f)  // rows that fill a pack stay zero
+    PHASE(for (int i = tid; i < SHARED_FLOATS; i += THREADS) SHARED_OF(b)[i] = 0.0f)  // rows that fill a pack stay zero
     PHASE(load(b, tid))
     for (int step = first; step < last; ++step) {
         b.step = step;
@@ -36,9 +36,8 @@ DEVICE void train_member(Block& b, int first, int last) {
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 train(const double* settings, const float* parameters, const unsigned* words, const int* span, const float* target,
       const float* normal, float* state, float* record, int* stopped) {
-    extern __shared__ float4 shared[];
     const int member = (int)blockIdx.x;
-    Block b = block_of(member, settings, parameters, words, target, normal, state, record, stopped, (float*)shared);
+    Block b = block_of(member, settings, parameters, words, target, normal, state, record, stopped, (float*)arena);
     train_member(b, span[2 * member], span[2 * member + 1]);
 }
 #else
