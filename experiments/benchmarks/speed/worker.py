@@ -23,6 +23,9 @@ from speed.contenders.contender import Absent, Contender, Timed
 #: Steps from which a round's are found, and the share of its seconds that is enough.
 _FIRST, _ENOUGH = 2, 0.6
 
+#: Seconds of steps that are enough, however long a run takes besides them.
+_OUTWEIGHED = 2.0
+
 #: Bytes of one unit of ``ru_maxrss``.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -69,9 +72,10 @@ class Worker:
     def prepare(self, population: int, view: str, seconds: float) -> dict[str, Any]:
         """Make a population ready and find steps, a power of 2, that take about ``seconds``, seen twice."""
         timed = self.ready[population, view] = self.contender.prepare(population, view)
-        timed.run(_FIRST)  # first use pays for loading
+        if timed.setup < _OUTWEIGHED:
+            timed.run(_FIRST)  # first use pays for loading
         # Where much is taken off a run, its steps must outweigh it, or the rest would be noise.
-        least, steps, seen = max(_ENOUGH * seconds, timed.setup), _FIRST, 0
+        least, steps, seen = max(_ENOUGH * seconds, min(timed.setup, _OUTWEIGHED)), _FIRST, 0
         while seen < 2:
             took = timed.run(steps) - timed.setup
             seen = seen + 1 if took >= least else 0

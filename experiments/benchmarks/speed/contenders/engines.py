@@ -12,6 +12,9 @@ from harness.engines.reference import ReferenceEngine
 from speed.contenders.contender import SAMPLE_VIEW, SET_VIEW, Absent, Description
 from speed.workload import LOSSES, seed_group, unmeasured
 
+#: Seconds beyond which what a call takes besides its steps is measured once: noise matters less, and time more.
+_LONG = 0.5
+
 
 class OfEngine:
     """An engine trains a group from its first step in one call, so a round is a whole short training."""
@@ -48,7 +51,8 @@ class OfEngine:
 
 class _Running:
     """A call makes initial weights before its steps and gathers results after them. What that takes is measured beside
-    every run as a call of a single step; the least of them is taken off, so that no run is made faster than it was.
+    every run as a call of a single step (once, where that takes long); the least of them is taken off, so that no run
+    is made faster than it was.
     """
 
     def __init__(self, engine: Engine, population: int, view: str) -> None:
@@ -63,5 +67,6 @@ class _Running:
         return time.perf_counter() - start
 
     def run(self, steps: int) -> float:
-        self.setup = min(self.setup, self._call(1))
+        if self.setup < _LONG:
+            self.setup = min(self.setup, self._call(1))
         return self._call(steps + 1)
