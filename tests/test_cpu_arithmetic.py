@@ -15,6 +15,7 @@ from numba import njit
 
 from harness.engines.cpu.activations import NUMBERS, curvature, slope
 from harness.engines.cpu.layout import aligned
+from harness.engines.cpu.products import OUT, ZERO
 from harness.engines.cpu.vectors import LANES, load, padded, store
 from harness.spec.values import Activation
 
@@ -44,7 +45,7 @@ def test_a_product_is_numpys(numbers: int, vectors: int, count: int, add: bool, 
     out = before.copy()
     called("products.product")(
         out.reshape(-1), 0, out.shape[1], np.append(a_NP.reshape(-1), np.float32(0)), 0, numbers, 1,
-        np.append(b_NQ.reshape(-1), np.float32(0)), 0, vectors * LANES, count, numbers, vectors, add,
+        np.append(b_NQ.reshape(-1), np.float32(0)), 0, vectors * LANES, count, numbers, vectors, OUT if add else ZERO,
     )  # fmt: skip
     expected = a_NP.astype(np.float64).T @ b_NQ.astype(np.float64) + (before[:, :-3] if add else 0)
     # A dozen terms of size 1 to 10, each with half a unit in the last place.
@@ -59,9 +60,9 @@ def test_a_sum_does_not_depend_on_its_tile() -> None:
     product = called("products.product")
     whole, single = np.zeros((13, 12 * LANES), np.float32), np.zeros(LANES, np.float32)
     flat = (a_NP.reshape(-1), b_NQ.reshape(-1))
-    product(whole.reshape(-1), 0, 12 * LANES, flat[0], 0, 13, 1, flat[1], 0, 12 * LANES, 50, 13, 12, False)
+    product(whole.reshape(-1), 0, 12 * LANES, flat[0], 0, 13, 1, flat[1], 0, 12 * LANES, 50, 13, 12, ZERO)
     for p, q in ((0, 0), (7, 5), (12, 11)):
-        product(single, 0, LANES, flat[0], p, 13, 1, flat[1], q * LANES, 12 * LANES, 50, 1, 1, False)
+        product(single, 0, LANES, flat[0], p, 13, 1, flat[1], q * LANES, 12 * LANES, 50, 1, 1, ZERO)
         assert single.tobytes() == whole[p, q * LANES : (q + 1) * LANES].tobytes()
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.engines.cpu.compiled import levels_of, prepare
-from harness.engines.quantiles import LEVELS, levels, noise_table, target_table
+from harness.engines.quantiles import LEVELS, levels, noise_table, table_worth_having, target_table
 from harness.noise import NOISES
 from harness.streams import Stream, uniforms
 from harness.targets import Target
@@ -86,6 +86,8 @@ def test_a_table_holds_the_quantile_of_every_uniform(text: str) -> None:
     target = Target.parse(text)
     table = target_table(target)
     assert len(table) == LEVELS
+    assert table_worth_having(target, draws=1) is table
+    assert table_worth_having(Target.parse("laplace(loc=1)"), draws=LEVELS) is None
     places = np.unique(np.concatenate([[0, 1, LEVELS - 1], np.random.default_rng(0).integers(0, LEVELS, 1000)]))
     single = target.quantile((places + 0.5) / LEVELS).astype(np.float32)
     assert table[places].tobytes() == single.tobytes()

@@ -7,6 +7,7 @@ more draws are made than it has entries.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -40,10 +41,26 @@ def tabulated(quantile: Callable[[Float64], Float64]) -> NDArray[np.float32]:
     return table
 
 
-@lru_cache(maxsize=4)
+#: The tables of the last few targets that were asked for, the newest last.
+_TABLES: dict[Target, NDArray[np.float32]] = {}
+_MOST_TABLES = 4
+_MAKING = threading.Lock()
+
+
 def target_table(target: Target) -> NDArray[np.float32]:
-    """The table of a target; the last few asked for are kept."""
-    return tabulated(target.quantile)
+    """The table of a target; the last few that were asked for are kept."""
+    with _MAKING:
+        if target not in _TABLES:
+            _TABLES[target] = tabulated(target.quantile)
+        _TABLES[target] = table = _TABLES.pop(target)
+        for oldest in list(_TABLES)[:-_MOST_TABLES]:
+            del _TABLES[oldest]
+        return table
+
+
+def table_worth_having(target: Target, draws: int) -> NDArray[np.float32] | None:
+    """The table of a target where it is there already, or is worth making for so many draws; else None."""
+    return target_table(target) if target in _TABLES or draws > LEVELS else None
 
 
 @lru_cache(maxsize=2)

@@ -28,8 +28,8 @@ from harness.engines.cpu.vectors import (
     clipped,
     fma,
     load,
+    load_wide,
     size,
-    spread,
     store,
     times_power_of_two,
     where_positive,
@@ -59,14 +59,14 @@ def exponential(x):
 
     x is held within the range of float32.
     """
-    x = clipped(x, spread(_LEAST), spread(_MOST))
-    shifted = fma(x, spread(_LOG2_E), spread(_SHIFTER))
-    f = fma(x, spread(_LOG2_E), -(shifted - _SHIFTER))
-    p = fma(f, spread(_P5), spread(_P4))
-    p = fma(p, f, spread(_P3))
-    p = fma(p, f, spread(_P2))
-    p = fma(p, f, spread(_P1))
-    p = fma(p, f, spread(_P0))
+    x = clipped(x, _LEAST, _MOST)
+    shifted = fma(x, _LOG2_E, _SHIFTER)
+    f = fma(x, _LOG2_E, -(shifted - _SHIFTER))
+    p = fma(f, _P5, _P4)
+    p = fma(p, f, _P3)
+    p = fma(p, f, _P2)
+    p = fma(p, f, _P1)
+    p = fma(p, f, _P0)
     return times_power_of_two(p, shifted)
 
 
@@ -75,32 +75,31 @@ def _logarithm_of_one_plus(e):
     """log(1 + e) for e in [0, 1]."""
     s = e / (e + _TWO)
     square = s * s
-    p = fma(square, spread(_S13), spread(_S11))
-    p = fma(p, square, spread(_S9))
-    p = fma(p, square, spread(_S7))
-    p = fma(p, square, spread(_S5))
-    p = fma(p, square, spread(_S3))
-    p = fma(p, square, spread(_ONE))
+    p = fma(square, _S13, _S11)
+    p = fma(p, square, _S9)
+    p = fma(p, square, _S7)
+    p = fma(p, square, _S5)
+    p = fma(p, square, _S3)
+    p = fma(p, square, _ONE)
     return s * _TWO * p
 
 
 @njit(error_model="numpy")
 def _relu(z):
     """max(z, 0), a nan where z is one."""
-    return where_positive(-z, spread(_ZERO), z)
+    return where_positive(-z, _ZERO, z)
 
 
 @njit(error_model="numpy")
 def _result(number, z):
     """a(z)."""
-    one = spread(_ONE)
     if number == _ELU:
-        return where_positive(z, z, exponential(z) - one)
+        return where_positive(z, z, exponential(z) - _ONE)
     if number == _SIGMOID:
-        return one / (one + exponential(-z))
+        return _ONE / (_ONE + exponential(-z))
     if number == _TANH:
         e = exponential(size(z) * -_TWO)
-        t = (one - e) / (one + e)
+        t = (_ONE - e) / (_ONE + e)
         return where_positive(z, t, -t)
     if number == _RELU:
         return _relu(z)
@@ -111,44 +110,50 @@ def _result(number, z):
 
 @kernel(NONE, i8, F4, i8, i8, i8, i8)
 def activate(number, values, first, step, rows, count):
-    """a(z) in place of z, in ``rows`` rows of ``count`` floats, each ``step`` after the last: whole vectors."""
+    """a(z) in place of z, in ``rows`` rows of ``count`` floats, each ``step`` after the last: whole vectors.
+
+    Four vectors at a time: an exponential is a chain of a dozen operations, each of which waits for the one before.
+    """
+    if step == count:
+        rows, count = 1, rows * count
     for row in range(rows):
         start = first + row * step
-        for i in range(start, start + count, LANES):
+        most = start + count - count % (4 * LANES)
+        for i in range(start, most, 4 * LANES):
+            store(values, i, _result(number, load_wide(values, i)))
+        for i in range(most, start + count, LANES):
             store(values, i, _result(number, load(values, i)))
 
 
 @njit(error_model="numpy")
 def slope(number, h):
     """a'(z), from h = a(z)."""
-    zero, one = spread(_ZERO), spread(_ONE)
     if number == _ELU:
-        return where_positive(h, one, h + one)
+        return where_positive(h, _ONE, h + _ONE)
     if number == _SIGMOID:
-        return h * (one - h)
+        return h * (_ONE - h)
     if number == _TANH:
-        return one - h * h
+        return _ONE - h * h
     if number == _RELU:
-        return where_positive(h, one, zero)
+        return where_positive(h, _ONE, _ZERO)
     if number == _LEAKY:
-        return where_positive(h, one, spread(_LEAK))
-    return one - exponential(-h)
+        return where_positive(h, _ONE, _LEAK)
+    return _ONE - exponential(-h)
 
 
 @njit(error_model="numpy")
 def curvature(number, h):
     """a''(z), from h = a(z)."""
-    zero, one = spread(_ZERO), spread(_ONE)
     if number == _ELU:
-        return where_positive(h, zero, h + one)
+        return where_positive(h, _ZERO, h + _ONE)
     if number == _SIGMOID:
-        return h * (one - h) * (one - h * _TWO)
+        return h * (_ONE - h) * (_ONE - h * _TWO)
     if number == _TANH:
-        return h * -_TWO * (one - h * h)
+        return h * -_TWO * (_ONE - h * h)
     if number == _SOFTPLUS:
-        s = one - exponential(-h)
-        return s * (one - s)
-    return zero
+        s = _ONE - exponential(-h)
+        return s * (_ONE - s)
+    return h * _ZERO
 
 
 @njit(error_model="numpy")

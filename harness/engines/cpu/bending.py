@@ -19,7 +19,7 @@ from numba import njit
 
 from harness.engines.cpu.activations import curvature, slope
 from harness.engines.cpu.kernels import F4, I8, I8_2, MORE, NONE, WORK, i8, kernel
-from harness.engines.cpu.products import product
+from harness.engines.cpu.products import OUT, ZERO, product
 from harness.engines.cpu.rows import last_gradient, turned_over
 from harness.engines.cpu.vectors import LANES, fma, load, spread, store
 
@@ -34,7 +34,7 @@ def _carried(net, theta, tape, places, stride, along, pushed):
         first = places[layer + 1]
         product(
             pushed, first, stride, theta, start, row, 1, along, places[layer], stride, inputs, outputs,
-            stride // LANES, False,
+            stride // LANES, ZERO,
         )  # fmt: skip
         for i in range(first, first + outputs * stride, LANES):
             store(along, i, load(pushed, i) * slope(activation, load(tape, i)))
@@ -78,10 +78,10 @@ def bend(net, theta, tape, places, stride, count, along, pushed, ones, work, mor
             turned_over(slopes, stride, outputs, stride, row, turned)
             product(
                 gradient, start, row, given, places[layer], 1, stride, turned, 0, row, count, inputs + 1,
-                row // LANES, True,
+                row // LANES, OUT,
             )  # fmt: skip
         if layer > 0:
-            product(spare, 0, stride, theta, start, 1, row, one, 0, stride, outputs, inputs, vectors, False)
-            product(spare_other, 0, stride, theta, start, 1, row, other, 0, stride, outputs, inputs, vectors, False)
+            product(spare, 0, stride, theta, start, 1, row, one, 0, stride, outputs, inputs, vectors, ZERO)
+            product(spare_other, 0, stride, theta, start, 1, row, other, 0, stride, outputs, inputs, vectors, ZERO)
             one, spare = spare, one
             other, spare_other = spare_other, other

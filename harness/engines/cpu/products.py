@@ -4,7 +4,7 @@
 
 ``a[i, p]`` is the float at a0 + i a_step + p a_next, ``b[i, q]`` the vector at b0 + i b_step + q LANES, ``out[p, q]``
 the vector at o0 + p o_next + q LANES. Terms are added in the order of i, with fused multiply-adds, whatever P and Q:
-an element's bits do not depend on which tile it lies in.
+an element's bits do not depend on which tile it lies in. What the sum begins with is ZERO, OUT, NUMBER and VECTOR.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from harness.engines.cpu.kernels import F4, NONE, b1, i8, kernel
+from harness.engines.cpu.kernels import F4, NONE, i8, kernel
 from harness.engines.cpu.vectors import (
     LANES,
     call,
@@ -43,26 +43,46 @@ def _places(builder: Any, first: Any, step: Any, count: int) -> list[Any]:
     return [builder.add(first, builder.mul(step, ir.Constant(_WORD, i))) for i in range(count)]
 
 
+#: What a sum begins with: 0; what ``out`` holds; the number after the last of a; the vector after the last of b. The
+#: latter are a bias, which is the weight of a 1 that need not be multiplied.
+ZERO, OUT, NUMBER, VECTOR = range(4)
+
+
 def _tile(numbers: int, vectors: int) -> Any:
-    """The product of P = ``numbers`` and Q = ``vectors`` as an intrinsic; ``add`` adds to what ``out`` holds."""
+    """The product of P = ``numbers`` and Q = ``vectors`` as an intrinsic; ``begin`` is ZERO, OUT, NUMBER or VECTOR."""
 
     @intrinsic
     def tile(
         typing: Any, out: Any, o0: Any, o_next: Any, a: Any, a0: Any, a_step: Any, a_next: Any,
-        b: Any, b0: Any, b_step: Any, count: Any, add: Any,
+        b: Any, b0: Any, b_step: Any, count: Any, begin: Any,
     ) -> Any:  # fmt: skip
         def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, add = given
+            out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, begin = given
             kinds, width = signature.args, ir.Constant(_WORD, LANES)
             outs = [
                 [element(context, builder, kinds[0], out, q) for q in _places(builder, p, width, vectors)]
                 for p in _places(builder, o0, o_next, numbers)
             ]
+            after_a = builder.add(a0, builder.mul(count, a_step))
+            after_b = builder.add(b0, builder.mul(count, b_step))
             sums = [[cgutils.alloca_once_value(builder, constant(0)) for _ in range(vectors)] for _ in range(numbers)]
-            with builder.if_then(add):
-                for row, places in zip(sums, outs, strict=True):
-                    for kept, place in zip(row, places, strict=True):
-                        builder.store(load_at(builder, place), kept)
+            bias_a = [
+                element(context, builder, kinds[3], a, place) for place in _places(builder, after_a, a_next, numbers)
+            ]
+            bias_b = [
+                element(context, builder, kinds[7], b, place) for place in _places(builder, after_b, width, vectors)
+            ]
+            for choice in (OUT, NUMBER, VECTOR):
+                with builder.if_then(builder.icmp_signed("==", begin, ir.Constant(_WORD, choice))):
+                    for p, (row, places) in enumerate(zip(sums, outs, strict=True)):
+                        for q, (kept, place) in enumerate(zip(row, places, strict=True)):
+                            if choice == OUT:
+                                first = load_at(builder, place)
+                            elif choice == NUMBER:
+                                first = spread_of(builder, builder.load(bias_a[p]))
+                            else:
+                                first = load_at(builder, bias_b[q])
+                            builder.store(first, kept)
             with cgutils.for_range(builder, count) as loop:
                 first_a = builder.add(a0, builder.mul(loop.index, a_step))
                 first_b = builder.add(b0, builder.mul(loop.index, b_step))
@@ -80,7 +100,7 @@ def _tile(numbers: int, vectors: int) -> Any:
             return context.get_dummy_value()
 
         step = types.intp
-        signature = types.void(out, step, step, a, step, step, step, b, step, step, step, types.boolean)
+        signature = types.void(out, step, step, a, step, step, step, b, step, step, step, step)
         return signature, build
 
     return tile
@@ -93,7 +113,7 @@ _NUMBERS, _VECTORS = MOST
 
 def _choice() -> Any:
     """``tile`` of any P and Q up to MOST: a chain of comparisons around one intrinsic for each."""
-    names = "out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, add"
+    names = "out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, begin"
     scope: dict[str, Any] = {"njit": njit}
     lines = [f"def chosen({names}, numbers, vectors):"]
     for p in range(1, _NUMBERS + 1):
@@ -108,8 +128,8 @@ def _choice() -> Any:
 _tile_of = _choice()
 
 
-@kernel(NONE, F4, i8, i8, F4, i8, i8, i8, F4, i8, i8, i8, i8, i8, b1)
-def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, numbers, vectors, add):
+@kernel(NONE, F4, i8, i8, F4, i8, i8, i8, F4, i8, i8, i8, i8, i8, i8)
+def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, numbers, vectors, begin):
     """The product for any P = ``numbers`` and Q = ``vectors``, cut evenly into tiles."""
     strips, blocks = -(-vectors // _VECTORS), -(-numbers // _NUMBERS)
     for strip in range(strips):
@@ -118,7 +138,7 @@ def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, number
             p, p_stop = block * numbers // blocks, (block + 1) * numbers // blocks
             _tile_of(
                 out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
-                b_step, count, add, p_stop - p, q_stop - q,
+                b_step, count, begin, p_stop - p, q_stop - q,
             )  # fmt: skip
 
 

@@ -13,16 +13,17 @@ Theta, gradients and slopes have zeros where rows are padded to whole vectors, a
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from harness.engines.cpu.activations import activate, slope, times_slope
 from harness.engines.cpu.kernels import F4, I8, I8_2, NONE, WORK, b1, i8, kernel
-from harness.engines.cpu.products import MOST, dot, dots, product, turn
+from harness.engines.cpu.products import NUMBER, OUT, ZERO, dot, dots, product, turn
 from harness.engines.cpu.vectors import LANES, load, spread, store
 
 INPUTS, OUTPUTS, STRIDE, START, ACTIVATION = range(5)
 
-#: Vectors that are taken through a layer together, so that its activations stay in the nearest cache.
-_STRIP = MOST[1]
+#: With fewer inputs than this a layer's gradient is made of inner products.
+_FEW = 4
 
 
 @kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4)
@@ -31,18 +32,13 @@ def forward(net, theta, tape, places, stride, vectors, out):
     last = len(net) - 1
     for layer in range(last):
         inputs, outputs, row, start, activation = net[layer]
-        strips = -(-vectors // _STRIP)
-        for i in range(strips):
-            q = i * vectors // strips
-            strip = (i + 1) * vectors // strips - q
-            first = places[layer + 1] + q * LANES
-            product(
-                tape, first, stride, theta, start, row, 1, tape, places[layer] + q * LANES, stride, inputs + 1,
-                outputs, strip, False,
-            )  # fmt: skip
-            activate(activation, tape, first, stride, outputs, strip * LANES)
+        first = places[layer + 1]
+        product(
+            tape, first, stride, theta, start, row, 1, tape, places[layer], stride, inputs, outputs, vectors, NUMBER
+        )
+        activate(activation, tape, first, stride, outputs, vectors * LANES)
     inputs, _, _, start, _ = net[last]
-    product(out, 0, 0, theta, start, 1, 0, tape, places[last], stride, inputs + 1, 1, vectors, False)
+    product(out, 0, 0, theta, start, 1, 0, tape, places[last], stride, inputs, 1, vectors, NUMBER)
 
 
 @kernel(NONE, F4, i8, i8, i8, i8, F4)
@@ -68,6 +64,26 @@ def last_gradient(tape, place, stride, inputs, slopes, vectors, gradient, start,
         gradient[start + i] = gradient[start + i] + single if add else single
 
 
+@njit(error_model="numpy")
+def _gradient(line, tape, place, stride, count, delta, wide, turned, gradient, add):
+    """The gradient of a layer: what it was given times the slopes of its outputs, summed over ``count`` columns."""
+    inputs, outputs, row, start, _ = line
+    begin = OUT if add else ZERO
+    if inputs < _FEW:
+        # A block of units at a time against each of the few inputs, along both: nothing is turned over.
+        for unit in range(outputs, row):
+            for c in range(0, wide, LANES):
+                store(delta, unit * wide + c, spread(np.float32(0)))
+        for i in range(inputs + 1):
+            for unit in range(0, row, LANES):
+                found = dots(delta, unit * wide, wide, tape, place + i * stride, wide // LANES)
+                here = start + i * row + unit
+                store(gradient, here, load(gradient, here) + found if add else found)
+        return
+    turned_over(delta, wide, outputs, wide, row, turned)
+    product(gradient, start, row, tape, place, 1, stride, turned, 0, row, count, inputs + 1, row // LANES, begin)
+
+
 @kernel(NONE, I8_2, F4, F4, I8, i8, i8, F4, i8, WORK, F4, b1, b1, F4, b1)
 def backward(net, theta, tape, places, stride, count, slopes, wide, work, gradient, wants, add, out, reaches):
     """From the slopes of a loss in the outputs of the first ``count`` columns: its gradient, its slopes in the inputs.
@@ -84,7 +100,7 @@ def backward(net, theta, tape, places, stride, count, slopes, wide, work, gradie
         last_gradient(tape, places[last], stride, inputs, slopes, vectors, gradient, start, add)
     if last == 0:
         if reaches:
-            product(out, 0, wide, theta, start, 0, 1, slopes, 0, 0, 1, inputs, vectors, False)
+            product(out, 0, wide, theta, start, 0, 1, slopes, 0, 0, 1, inputs, vectors, ZERO)
         return
     activation = net[last - 1, ACTIVATION]
     for unit in range(inputs):
@@ -95,17 +111,13 @@ def backward(net, theta, tape, places, stride, count, slopes, wide, work, gradie
     for layer in range(last - 1, -1, -1):
         inputs, outputs, row, start, _ = net[layer]
         if wants:
-            turned_over(one, wide, outputs, wide, row, turned)
-            product(
-                gradient, start, row, tape, places[layer], 1, stride, turned, 0, row, count, inputs + 1,
-                row // LANES, add,
-            )  # fmt: skip
+            _gradient(net[layer], tape, places[layer], stride, count, one, wide, turned, gradient, add)
         if layer > 0:
-            product(other, 0, wide, theta, start, 1, row, one, 0, wide, outputs, inputs, vectors, False)
+            product(other, 0, wide, theta, start, 1, row, one, 0, wide, outputs, inputs, vectors, ZERO)
             for unit in range(inputs):
                 times_slope(
                     net[layer - 1, ACTIVATION], other, unit * wide, tape, places[layer] + unit * stride, vectors
                 )
             one, other = other, one
         elif reaches:
-            product(out, 0, wide, theta, start, 1, row, one, 0, wide, outputs, inputs, vectors, False)
+            product(out, 0, wide, theta, start, 1, row, one, 0, wide, outputs, inputs, vectors, ZERO)

@@ -18,7 +18,7 @@ from harness.engines.cpu.penalising import SITES
 from harness.engines.cpu.playing import NOBODY, D
 from harness.engines.cpu.records import GAME, fill
 from harness.engines.draws import decay_phase
-from harness.engines.quantiles import LEVELS, noise_table, target_table
+from harness.engines.quantiles import LEVELS, noise_table, table_worth_having
 from harness.engines.record import Float64, LastStep, recorded
 from harness.engines.runs import Run
 from harness.networks import Mlp
@@ -38,8 +38,7 @@ class Source:
     @classmethod
     def of(cls, group: Group, updates: int) -> Source:
         """The source of so many minibatches."""
-        worth_it = updates * group.shape.batch > LEVELS
-        return cls(group.target, target_table(group.target) if worth_it else None)
+        return cls(group.target, table_worth_having(group.target, updates * group.shape.batch))
 
     def values(self, key: NDArray[np.uint64], updates: range, batch: int) -> Float32:
         """The real values (updates, batch) of a member, from the law itself."""

@@ -10,7 +10,7 @@ from numba import njit
 
 from harness.engines.cpu.activations import activate, slope
 from harness.engines.cpu.kernels import F4, I8, I8_2, NONE, WORK, b1, f8, i8, kernel
-from harness.engines.cpu.products import dot, dots, product
+from harness.engines.cpu.products import OUT, VECTOR, ZERO, dot, dots, product
 from harness.engines.cpu.rows import ACTIVATION
 from harness.engines.cpu.vectors import LANES, load, store
 
@@ -39,8 +39,8 @@ def forward(net, theta, tape, places, count, out):
         inputs, outputs, row, start, activation = net[layer]
         width, first = room(outputs), places[layer + 1]
         product(
-            tape, first, width, tape, places[layer], 1, room(inputs), theta, start, row, inputs + 1, count,
-            row // LANES, False,
+            tape, first, width, tape, places[layer], 1, room(inputs), theta, start, row, inputs, count,
+            row // LANES, VECTOR,
         )  # fmt: skip
         activate(activation, tape, first, width, count, row)
         complete(tape, first, outputs, count)
@@ -90,9 +90,9 @@ def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add
     one, other, _ = work
     inputs, _, _, start, _ = net[last]
     width = room(inputs)
-    square = 0.0
+    square, begin = 0.0, OUT if add else ZERO
     if wants:
-        product(gradient, start, 0, slopes, 0, 1, 0, tape, places[last], width, count, 1, width // LANES, add)
+        product(gradient, start, 0, slopes, 0, 1, 0, tape, places[last], width, count, 1, width // LANES, begin)
         for r in range(count):
             for s in range(count):
                 inner = dot(tape, places[last] + r * width, tape, places[last] + s * width, width // LANES)
@@ -113,7 +113,7 @@ def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add
         wide, width, vectors = room(outputs), room(inputs), row // LANES
         if wants:
             product(
-                gradient, start, row, tape, places[layer], width, 1, one, 0, wide, count, inputs + 1, vectors, add
+                gradient, start, row, tape, places[layer], width, 1, one, 0, wide, count, inputs + 1, vectors, begin
             )  # fmt: skip
             square += _square(tape, places[layer], width, one, 0, wide, count)
         if layer > 0:

@@ -9,6 +9,7 @@ Arrays are float32, C-contiguous and of one dimension; positions are counted in 
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,7 +32,14 @@ def _lanes() -> int:
 LANES = _lanes()
 
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
-_FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
+
+
+def _floats(width: int) -> Any:
+    return ir.VectorType(_FLOAT, width)
+
+
+def _ints(width: int) -> Any:
+    return ir.VectorType(_INT, width)
 
 
 def padded(count: int) -> int:
@@ -40,19 +48,21 @@ def padded(count: int) -> int:
 
 
 class Vector(types.Type):
-    """The numba type of LANES floats."""
+    """The numba type of so many floats."""
 
-    def __init__(self) -> None:
-        super().__init__(name=f"Vector{LANES}")
+    def __init__(self, width: int) -> None:
+        self.width = width
+        super().__init__(name=f"Vector{width}")
 
 
-vector = Vector()
+#: What fits a register; and four of those, whose operations LLVM interleaves, for long chains of them.
+vector, wide = Vector(LANES), Vector(4 * LANES)
 
 
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _FLOATS)
+        super().__init__(manager, kind, _floats(kind.width))
 
 
 # -- building blocks of LLVM's language, for the intrinsics here and in products.py --------------------------------
@@ -63,38 +73,39 @@ def element(context: Any, builder: Any, kind: Any, array: Any, position: Any) ->
     return builder.gep(context.make_array(kind)(context, builder, array).data, [position])
 
 
-def load_at(builder: Any, pointer: Any) -> Any:
-    """LANES floats from a pointer to a float."""
-    return builder.load(builder.bitcast(pointer, _FLOATS.as_pointer()), align=4)
+def load_at(builder: Any, pointer: Any, width: int = LANES) -> Any:
+    """So many floats from a pointer to a float."""
+    return builder.load(builder.bitcast(pointer, _floats(width).as_pointer()), align=4)
 
 
 def store_at(builder: Any, value: Any, pointer: Any) -> None:
-    """LANES floats to a pointer to a float."""
-    builder.store(value, builder.bitcast(pointer, _FLOATS.as_pointer()), align=4)
+    """A vector to a pointer to a float."""
+    builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=4)
 
 
-def constant(value: float) -> Any:
+def constant(value: float, width: int = LANES) -> Any:
     """One number in every lane."""
-    return ir.Constant(_FLOATS, [float(np.float32(value))] * LANES)
+    return ir.Constant(_floats(width), [float(np.float32(value))] * width)
 
 
-def spread_of(builder: Any, number: Any) -> Any:
+def spread_of(builder: Any, number: Any, width: int = LANES) -> Any:
     """A float in every lane."""
-    undefined = ir.Constant(_FLOATS, ir.Undefined)
+    undefined = ir.Constant(_floats(width), ir.Undefined)
     first = builder.insert_element(undefined, number, ir.Constant(_INT, 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(_INTS, [0] * LANES))
+    return builder.shuffle_vector(first, undefined, ir.Constant(_ints(width), [0] * width))
 
 
 def call(builder: Any, name: str, *arguments: Any) -> Any:
     """An LLVM function of vectors, such as ``llvm.fma``."""
-    kind = ir.FunctionType(_FLOATS, [_FLOATS] * len(arguments))
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"{name}.v{LANES}f32"), arguments)
+    kind = arguments[0].type
+    function = ir.FunctionType(kind, [kind] * len(arguments))
+    symbol = f"{name}.v{kind.count}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, symbol), arguments)
 
 
 def shuffled(builder: Any, a: Any, b: Any, places: Sequence[int]) -> Any:
     """The lanes at ``places`` of a and b side by side."""
-    kind = ir.VectorType(_INT, len(places))
-    return builder.shuffle_vector(a, b, ir.Constant(kind, list(places)))
+    return builder.shuffle_vector(a, b, ir.Constant(_ints(len(places)), list(places)))
 
 
 def total_of(builder: Any, value: Any) -> Any:
@@ -130,35 +141,31 @@ def totals_of(builder: Any, rows: Sequence[Any]) -> Any:
 # -- values --------------------------------------------------------------------------------------------------------
 
 
-@intrinsic
-def load(typing: Any, array: Any, position: Any) -> Any:
-    """array[position : position + LANES]."""
+def _loader(kind: Vector) -> Any:
+    @intrinsic
+    def loaded(typing: Any, array: Any, position: Any) -> Any:
+        """As many floats of the array as the vector has lanes, from a position on."""
 
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return load_at(builder, element(context, builder, signature.args[0], given[0], given[1]))
+        def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            return load_at(builder, element(context, builder, signature.args[0], given[0], given[1]), kind.width)
 
-    return vector(array, types.intp), build
+        return kind(array, types.intp), build
+
+    return loaded
+
+
+load, load_wide = _loader(vector), _loader(wide)
 
 
 @intrinsic
 def store(typing: Any, array: Any, position: Any, value: Any) -> Any:
-    """array[position : position + LANES] = value."""
+    """A vector into the array, from a position on."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         store_at(builder, given[2], element(context, builder, signature.args[0], given[0], given[1]))
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, vector), build
-
-
-@intrinsic
-def spread(typing: Any, number: Any) -> Any:
-    """A float32 in every lane."""
-
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return spread_of(builder, given[0])
-
-    return vector(types.float32), build
+    return types.void(array, types.intp, value), build
 
 
 @njit(error_model="numpy")
@@ -169,8 +176,18 @@ def copy(out, values):
 
 
 @intrinsic
+def spread(typing: Any, number: Any) -> Any:
+    """A float32 in every lane of a register."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return spread_of(builder, given[0])
+
+    return vector(types.float32), build
+
+
+@intrinsic
 def total(typing: Any, value: Any) -> Any:
-    """The sum of the lanes, in a fixed order."""
+    """The sum of a register's lanes, in a fixed order."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return total_of(builder, given[0])
@@ -178,92 +195,66 @@ def total(typing: Any, value: Any) -> Any:
     return types.float32(vector), build
 
 
-@intrinsic
-def where_positive(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
-    """Lane by lane ``yes`` where the condition is above 0, else ``no`` (also where it is nan)."""
+def _elementwise(names: Sequence[str], meaning: str, make: Callable[..., Any]) -> Any:
+    """An operation lane by lane: of vectors of one width, among which there may be float32 numbers."""
 
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(">", given[0], constant(0)), given[1], given[2])
+    def typed(typing: Any, *kinds: Any) -> Any:
+        result = next(kind for kind in kinds if isinstance(kind, Vector))
 
-    return vector(vector, vector, vector), build
+        def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            lifted = [
+                value if isinstance(kind, Vector) else spread_of(builder, value, result.width)
+                for value, kind in zip(given, signature.args, strict=True)
+            ]
+            return make(builder, *lifted)
+
+        numbers = [kind if isinstance(kind, Vector) else types.float32 for kind in kinds]
+        return result(*numbers), build
+
+    typed.__doc__ = meaning
+    place = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    typed.__signature__ = inspect.Signature([inspect.Parameter(n, place) for n in ("typing", *names)])  # type: ignore[attr-defined]
+    return intrinsic(typed)
 
 
-@intrinsic
-def clipped(typing: Any, value: Any, low: Any, high: Any) -> Any:
-    """Lane by lane min(max(value, low), high); nan stays nan."""
+def _where_positive(builder: Any, condition: Any, yes: Any, no: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", condition, constant(0, condition.type.count)), yes, no)
 
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        value, low, high = given
-        value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
-        return builder.select(builder.fcmp_ordered(">", value, high), high, value)
 
-    return vector(vector, vector, vector), build
+def _clipped(builder: Any, value: Any, low: Any, high: Any) -> Any:
+    value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
+    return builder.select(builder.fcmp_ordered(">", value, high), high, value)
+
+
+def _times_power_of_two(builder: Any, value: Any, shifted: Any) -> Any:
+    whole = _ints(value.type.count)
+    power = builder.shl(builder.bitcast(shifted, whole), ir.Constant(whole, [23] * value.type.count))
+    return builder.bitcast(builder.add(builder.bitcast(value, whole), power), value.type)
 
 
 #: Added to a number of less than 2^22 it leaves the nearest whole number k in the last bits of the sum.
 SHIFTER = 1.5 * 2**23
 
-
-@intrinsic
-def times_power_of_two(typing: Any, value: Any, shifted: Any) -> Any:
-    """value 2^k for shifted = SHIFTER + k, by adding k to the exponent: for results that are normal floats."""
-
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        power = builder.shl(builder.bitcast(given[1], _INTS), ir.Constant(_INTS, [23] * LANES))
-        return builder.bitcast(builder.add(builder.bitcast(given[0], _INTS), power), _FLOATS)
-
-    return vector(vector, vector), build
-
-
-@intrinsic
-def _negative(typing: Any, value: Any) -> Any:
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.fneg(given[0])
-
-    return vector(vector), build
-
-
-@overload(operator.neg)
-def _negated(a):
-    return (lambda a: _negative(a)) if a is vector else None
-
-
-def _function(name: str, count: int, meaning: str) -> Any:
-    def typed(typing: Any, *kinds: Any) -> Any:
-        def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            return call(builder, name, *given)
-
-        return vector(*[vector] * count), build
-
-    arguments = ", ".join("abc"[:count])
-    scope: dict[str, Any] = {"typed": typed}
-    exec(f"def made(typing, {arguments}): return typed(typing, {arguments})", scope)  # noqa: S102
-    scope["made"].__doc__ = meaning
-    return intrinsic(scope["made"])
-
-
-#: a b + c with one rounding where the processor has it.
-fma = _function("llvm.fma", 3, "a b + c, rounded once")
-root = _function("llvm.sqrt", 1, "the square root")
-size = _function("llvm.fabs", 1, "the absolute value")
+fma = _elementwise("abc", "a b + c, rounded once", lambda b, *x: call(b, "llvm.fma", *x))
+root = _elementwise("a", "the square root", lambda b, x: call(b, "llvm.sqrt", x))
+size = _elementwise("a", "the absolute value", lambda b, x: call(b, "llvm.fabs", x))
+where_positive = _elementwise(
+    ("condition", "yes", "no"), "yes where the condition is above 0, else no, also where it is nan", _where_positive
+)
+clipped = _elementwise(("value", "low", "high"), "min(max(value, low), high); nan stays nan", _clipped)
+times_power_of_two = _elementwise(
+    ("value", "shifted"), "value 2^k for shifted = SHIFTER + k, where that is a normal float", _times_power_of_two
+)
+_negative = _elementwise("a", "-a", lambda b, x: b.fneg(x))
 
 
 def _operator(symbol: Callable[[Any, Any], Any], instruction: str) -> None:
-    @intrinsic
-    def of_vectors(typing: Any, a: Any, b: Any) -> Any:
-        def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            return getattr(builder, instruction)(*given)
-
-        return vector(vector, vector), build
+    made = _elementwise("ab", instruction, lambda builder, a, b: getattr(builder, instruction)(a, b))
 
     @overload(symbol)
-    def typed(a, b):  # no annotations: numba compares with the lambdas'
-        if a is vector and b is vector:
-            return lambda a, b: of_vectors(a, b)
-        if a is vector and b == types.float32:
-            return lambda a, b: of_vectors(a, spread(b))
-        if a == types.float32 and b is vector:
-            return lambda a, b: of_vectors(spread(a), b)
+    def typed(a, b):  # no annotations: numba compares with the lambdas
+        if isinstance(a, Vector) or isinstance(b, Vector):
+            return lambda a, b: made(a, b)
         return None
 
 
@@ -274,3 +265,8 @@ for _symbol, _instruction in (
     (operator.truediv, "fdiv"),
 ):
     _operator(_symbol, _instruction)
+
+
+@overload(operator.neg)
+def _negated(a):
+    return (lambda a: _negative(a)) if isinstance(a, Vector) else None
