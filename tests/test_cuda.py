@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -375,5 +376,6 @@ def test_compute_sanitizer_finds_nothing(tool: str) -> None:
         "[trained(CudaEngine(), [own(kind, steps=3, snapshots=(3,))]) for kind in KINDS]"
     )
     command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "1", sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]

@@ -86,13 +86,13 @@ class Crew:
         state = torch.zeros(len(self.members), self.layout.state, device=self._device)
         for start in range(0, len(self.members), _DRAWN_AT_ONCE):
             rows = slice(start, start + _DRAWN_AT_ONCE)
-            seeds_P = torch.tensor([m.seed for m in self.members[rows]])
+            seeds_P = torch.tensor([m.seed for m in self.members[rows]], device=self._device)
             for letter, network, stream in (
                 ("g", self.plan.generator, Stream.INITIAL_G),
                 ("d", self.plan.discriminator, Stream.INITIAL_D),
             ):
                 u_PW = uniforms(self.members[0].study_seed, seeds_P, stream, range(1), network.size)[0]
-                self._part(state, f"theta_{letter}")[rows] = network.initial(u_PW).float().to(self._device)
+                self._part(state, f"theta_{letter}")[rows] = network.initial(u_PW).float()
         self._part(state, "powers").copy_(torch.ones(4, dtype=torch.float64, device=self._device).view(torch.float32))
         if self.plan.averages:
             self._part(state, "average").copy_(self._part(state, "theta_g"))
@@ -207,12 +207,12 @@ def _recorded(plan: Plan, members: Sequence[Member], record_PX: Tensor) -> dict[
     )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _target_on(target: Target, device: str) -> Tensor:
     return _table_on(lambda: target_table(target), device)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _normal_on(device: str) -> Tensor:
     return _table_on(lambda: noise_table("normal"), device)
 

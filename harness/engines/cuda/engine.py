@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from functools import lru_cache
 
 import numpy as np
 
@@ -39,18 +38,26 @@ class CudaEngine:
         self.launcher: Launcher = launcher or CudaLauncher()
         self.identity, self.device = self.launcher.identity, self.launcher.device
         self._steps = steps
+        self._reasons: dict[tuple[object, ...], str | None] = {}
 
     def refuses(self, member: Member) -> str | None:
         """Why the member cannot be trained here, or None."""
         if missing := self.launcher.missing():
             return missing
-        if reason := _refusal(member):
-            return reason
-        plan, smallest = _plan_of(member), min(device.memory for device in self.launcher.devices())
-        if fitting(plan, smallest) is None:
-            least = min(layout.shared_bytes for layout in candidates(plan))
-            return f"it needs {least:,} bytes of shared memory a block, and the device grants {smallest:,}"
-        return None
+        # All that a reason may depend on: thousands of members differ in their rates and seeds alone.
+        key = (LOSSES[member.loss], member.view, member.shape, Features.of(member), member.settings.ema > 0)
+        if key not in self._reasons:
+            self._reasons[key] = _refusal(member) or self._misfit(member)
+        return self._reasons[key]
+
+    def _misfit(self, member: Member) -> str | None:
+        """Why no device holds a block of the member's kernel, or None."""
+        plan = Plan.of(Group((member,)), [member])
+        smallest = min(device.memory for device in self.launcher.devices())
+        if fitting(plan, smallest) is not None:
+            return None
+        least = min(layout.shared_bytes for layout in candidates(plan))
+        return f"it needs {least:,} bytes of shared memory a block, and the device grants {smallest:,}"
 
     def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
         """Train every member along its leg; those that are alike in one launch on each device."""
@@ -135,8 +142,3 @@ def _refusal(member: Member) -> str | None:
     if group.view.form is None:
         return f"the view {member.view} has no form that the kernel knows"
     return None
-
-
-@lru_cache(maxsize=4096)
-def _plan_of(member: Member) -> Plan:
-    return Plan.of(Group((member,)), [member])

@@ -126,13 +126,7 @@ def generator_gradient(plan: Plan, layout: Layout) -> str:
     way, first = judging(plan, "g"), plan.decisions if plan.features.pairs else 0
     stride = way.rows.stride
     lines = scaled_weights(plan)
-    lines += [
-        phase(
-            "if (tid == THREADS - 1) set_rates(b, numbers(b), (double*)powers(b) + 2, LR_G, STEP_G, EPSILON_G); "
-            f"draw_latent<{batch}, {values.stride}, {plan.latent}>(b, LATENT_G, update, z(b), tid)"
-        ),
-        "    generate(b);",
-    ]
+    lines += [f"    if (!drawn) {phase('draw_for_g(b, update, tid)').strip()}", "    generate(b);"]
     if plan.features.instance_noise:
         lines.append(phase(f"blur_generated<{batch}>(b, numbers(b), made(b), update, tid)"))
     pairs = (
@@ -158,7 +152,16 @@ def generator_gradient(plan: Plan, layout: Layout) -> str:
         lines += overlaid_gradient(generating(plan), "given", "gradient_g_last")
     else:
         lines += stored_gradient(generating(plan), "given", "gradient_g")
-    return function("generator_gradient", lines + _normed("g"), "const Block& b, unsigned update")
+    return function("generator_gradient", lines + _normed("g"), "const Block& b, unsigned update, bool drawn")
+
+
+def drawing_for_g(plan: Plan) -> str:
+    """What G's update draws, by all threads in any phase that reads neither noise nor G's rates."""
+    lines = [
+        "    if (tid == THREADS - 1) set_rates(b, numbers(b), (double*)powers(b) + 2, LR_G, STEP_G, EPSILON_G);",
+        f"    draw_latent<{plan.batch}, {plan.values.stride}, {plan.latent}>(b, LATENT_G, update, z(b), tid);",
+    ]
+    return function("draw_for_g", lines, "const Block& b, unsigned update, int tid")
 
 
 def generation(plan: Plan) -> str:
@@ -180,10 +183,14 @@ def moves(plan: Plan, layout: Layout) -> str:
             f"const Rates r = rates_of(b, numbers(b), STEP_{big}, EPSILON_{big}, {bounded}); "
             f"const Player p = {{{', '.join(arrays)}}}; "
             f"visit_gradient_{letter}(b, tid, [&](int i, float g) {{ move<OPTIMIZER>(p, i, g, r); }}); "
-            f"if (tid == 0 && b.recording) b.record[RECORD_NORMS + {int(letter == 'g')}] = total({norm_sums(letter)}), "
-            "b.record[RECORD_SHARE] = numbers(b)[PENALTY_SHARE]"
+            f"if (tid == 0 && b.recording) b.record[RECORD_NORMS + {int(letter == 'g')}] = total({norm_sums(letter)})"
         )
-        parts.append(function(f"update_{letter}", [phase(body)]))
+        if letter == "d":  # noise for G meanwhile: the moves wait for memory, the draws for arithmetic
+            body += "; if (draws) draw_for_g(b, update, tid)"
+            parts.append(function("update_d", [phase(body)], "const Block& b, bool draws, unsigned update"))
+        else:
+            body += "; if (tid == 0 && b.recording) b.record[RECORD_SHARE] = numbers(b)[PENALTY_SHARE]"
+            parts.append(function("update_g", [phase(body)]))
     average = (
         "const float share = (float)(1.0 - b.settings[EMA]); for (int i = tid; i < SIZE_G; i += THREADS) "
         "average(b)[i] = b.settings[EMA] > 0.0 ? towards(average(b)[i], theta_g(b)[i], share) : theta_g(b)[i]"
@@ -233,10 +240,10 @@ DEVICE void one_step(const Block& b) {
     for (unsigned j = 0; j < d_steps; ++j) {
         discriminator_gradient(b, (unsigned)b.step * d_steps + j);
         if (!healthy_d(b)) return;
-        update_d(b);
+        update_d(b, j + 1u == d_steps, (unsigned)b.step * g_steps);
     }
     for (unsigned j = 0; j < g_steps; ++j) {
-        generator_gradient(b, (unsigned)b.step * g_steps + j);
+        generator_gradient(b, (unsigned)b.step * g_steps + j, j == 0u);
         if (!healthy_g(b)) return;
         update_g(b);
         average_g(b);
@@ -246,9 +253,9 @@ DEVICE void one_step(const Block& b) {
     "simultaneous": """\
 DEVICE void one_step(const Block& b) {
     discriminator_gradient(b, (unsigned)b.step);
-    generator_gradient(b, (unsigned)b.step);
+    generator_gradient(b, (unsigned)b.step, false);
     if (!healthy_d(b) || !healthy_g(b)) return;
-    update_d(b);
+    update_d(b, false, 0u);
     update_g(b);
     average_g(b);
 }
@@ -259,10 +266,10 @@ DEVICE void one_step(const Block& b) {
     PHASE(copy(saved_d(b), theta_d(b), SIZE_D, tid); copy(saved_g(b), theta_g(b), SIZE_G, tid))
     for (unsigned half = 0; half < 2u; ++half) {
         discriminator_gradient(b, 2u * (unsigned)b.step + half);
-        generator_gradient(b, 2u * (unsigned)b.step + half);
+        generator_gradient(b, 2u * (unsigned)b.step + half, false);
         if (half) PHASE(copy(theta_d(b), saved_d(b), SIZE_D, tid); copy(theta_g(b), saved_g(b), SIZE_G, tid))
         if (!healthy_d(b) || !healthy_g(b)) return;
-        update_d(b);
+        update_d(b, false, 0u);
         update_g(b);
     }
     average_g(b);
@@ -276,6 +283,7 @@ def step(plan: Plan, layout: Layout) -> str:
     parts = [
         visiting(plan, layout),
         generation(plan),
+        drawing_for_g(plan),
         discriminator_gradient(plan),
         generator_gradient(plan, layout),
         moves(plan, layout),
