@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import sympy
@@ -87,7 +88,14 @@ def program(expressions: Sequence[Expr], inputs: Sequence[Symbol], values: Mappi
     Raises:
         KeyError: an expression holds another symbol, or a function that formulas may not use.
     """
-    return _Writer(inputs, values).finished([sympy.sympify(e) for e in expressions])
+    return _written(tuple(map(sympy.sympify, expressions)), tuple(inputs), tuple(values.items()))
+
+
+@lru_cache(maxsize=1024)  # members of a trial have one setting, and many have one loss
+def _written(
+    expressions: tuple[Expr, ...], inputs: tuple[Symbol, ...], values: tuple[tuple[Symbol, float], ...]
+) -> Program:
+    return _Writer(inputs, dict(values)).finished(expressions)
 
 
 class _Writer:
@@ -153,7 +161,7 @@ class _Writer:
             for _ in range(abs(int(exponent)) - 1):
                 product = self._instruction(Operation.MULTIPLY, product, place)
             return product if exponent > 0 else self._instruction(Operation.DIVIDE, self._number(1.0), product)
-        if (-exponent).could_extract_minus_sign() or exponent.is_number and exponent > 0:
+        if (-exponent).could_extract_minus_sign() or (exponent.is_number and exponent > 0):
             return self._instruction(Operation.POWER, place, self._place(exponent))
         return self._instruction(Operation.DIVIDE, self._number(1.0), self._place(base**-exponent))
 
