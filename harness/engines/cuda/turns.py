@@ -235,51 +235,54 @@ def stops(plan: Plan) -> str:
 
 _ORDERS = {
     "alternating": """\
-DEVICE void one_step(const Block& b) {
+DEVICE bool one_step(const Block& b) {
     const unsigned d_steps = b.words[D_STEPS], g_steps = b.words[G_STEPS];
     for (unsigned j = 0; j < d_steps; ++j) {
         discriminator_gradient(b, (unsigned)b.step * d_steps + j);
-        if (!healthy_d(b)) return;
+        if (!healthy_d(b)) return false;
         update_d(b, j + 1u == d_steps, (unsigned)b.step * g_steps);
     }
     for (unsigned j = 0; j < g_steps; ++j) {
         generator_gradient(b, (unsigned)b.step * g_steps + j, j == 0u);
-        if (!healthy_g(b)) return;
+        if (!healthy_g(b)) return false;
         update_g(b);
         average_g(b);
     }
+    return true;
 }
 """,
     "simultaneous": """\
-DEVICE void one_step(const Block& b) {
+DEVICE bool one_step(const Block& b) {
     discriminator_gradient(b, (unsigned)b.step);
     generator_gradient(b, (unsigned)b.step, false);
-    if (!healthy_d(b) || !healthy_g(b)) return;
+    if (!healthy_d(b) || !healthy_g(b)) return false;
     update_d(b, false, 0u);
     update_g(b);
     average_g(b);
+    return true;
 }
 """,
     # The look ahead is from theta, and so is the step by the gradients found there; a stop leaves theta in both halves.
     "extragradient": """\
-DEVICE void one_step(const Block& b) {
+DEVICE bool one_step(const Block& b) {
     PHASE(copy(saved_d(b), theta_d(b), SIZE_D, tid); copy(saved_g(b), theta_g(b), SIZE_G, tid))
     for (unsigned half = 0; half < 2u; ++half) {
         discriminator_gradient(b, 2u * (unsigned)b.step + half);
         generator_gradient(b, 2u * (unsigned)b.step + half, false);
         if (half) PHASE(copy(theta_d(b), saved_d(b), SIZE_D, tid); copy(theta_g(b), saved_g(b), SIZE_G, tid))
-        if (!healthy_d(b) || !healthy_g(b)) return;
+        if (!healthy_d(b) || !healthy_g(b)) return false;
         update_d(b, false, 0u);
         update_g(b);
     }
     average_g(b);
+    return true;
 }
 """,
 }
 
 
 def step(plan: Plan, layout: Layout) -> str:
-    """Everything of a step, ``one_step(b)`` last."""
+    """Everything of a step, ``one_step(b)`` last: whether the member goes on."""
     parts = [
         visiting(plan, layout),
         generation(plan),

@@ -26,8 +26,7 @@ DEVICE void train_member(Block& b, int first, int last) {
     for (int step = first; step < last; ++step) {
         b.step = step;
         b.recording = step + 1 == last;
-        one_step(b);
-        if (b.stopped[0]) break;
+        if (!one_step(b)) break;
     }
     PHASE(store(b, tid))
 }
