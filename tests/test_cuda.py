@@ -176,7 +176,7 @@ def test_the_layout_does_not_show(kind: str) -> None:
     (group,) = groups([own(kind)])
     expected = bits(trained(CudaEngine(HostBuild(level=0)), [own(kind)]), 0)
     layouts = list(candidates(Plan.of(group, group.members)))
-    assert len(layouts) == 6
+    assert len(layouts) == 8
     for layout in layouts[1:] if kind == "outer" else layouts[-1:]:
         assert bits(trained(CudaEngine(HostBuild(layout.shared_bytes, level=0)), [own(kind)]), 0) == expected, (
             layout.name

@@ -67,6 +67,13 @@ def test_every_set_view_of_the_seed_fits_every_card(view: str, memory: int) -> N
     assert fitting(plan(view=view), memory) is not None
 
 
+def test_wide_networks_keep_all_weights_outside() -> None:
+    """300 units on three values: G's parameters alone are 91,201 floats, more than any block has."""
+    layout = fitted(HOPPER, batch=3, hidden=300)
+    assert layout.name == "bare"
+    assert plan(batch=3, hidden=300).generator.size * 4 > HOPPER
+
+
 def test_what_fits_nowhere_is_refused_with_both_numbers() -> None:
     """A thousand values of 200 units: the least that any layout needs, and what the device grants."""
     engine = CudaEngine(HostBuild(CONSUMER, level=0))

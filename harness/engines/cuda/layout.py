@@ -4,13 +4,14 @@ A member's state has a home in global memory, a row of ``Layout.state`` floats. 
 keeps in shared memory is copied there at the beginning and back at the end; the rest is read and written in place,
 through L2. The arithmetic is the same in every layout, and so are the bits.
 
-========== ============================================ ======================================
-layout     in global memory besides the homes           seed GAN, fits
-========== ============================================ ======================================
-resident   -                                            232,448 bytes (Hopper, Blackwell): one a multiprocessor
-streaming  the optimisers' moments                      166,912 bytes (A100)
-narrow     and D's parameters and stored gradient       101,376 bytes (consumer cards)
-========== ============================================ ======================================
+========== =================================== =========================================================
+layout     in global memory besides the homes  the seed's GAN fits, of a block's shared memory,
+========== =================================== =========================================================
+resident   -                                   232,448 bytes (Hopper, Blackwell): one a multiprocessor
+streaming  the optimisers' moments             166,912 bytes (A100)
+narrow     D's parameters and gradient too     101,376 bytes (consumer cards)
+bare       G's parameters and gradient too     that and less; for networks whose weights are too large
+========== =================================== =========================================================
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ _MOMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 class Array:
     """One array of a member: its floats, whether it outlives a launch, and what it belongs to.
 
-    ``part`` names what a layout may move to global memory together: "moments", "judge", or "" for what stays in shared
-    memory; "distant" arrays are never in it.
+    ``part`` names what a layout may move to global memory together: "moments", "judge", "maker", or "" for what stays
+    in shared memory; "distant" arrays are never in it.
     """
 
     name: str
@@ -104,7 +105,7 @@ def arrays_of(plan: Plan, overlaid: bool) -> Iterator[Array]:
 
 def _lasting(plan: Plan) -> Iterator[Array]:
     d, g = plan.discriminator.size, plan.generator.size
-    yield Array("theta_g", g, lasting=True)
+    yield Array("theta_g", g, lasting=True, part="maker")
     yield Array("theta_d", d, lasting=True, part="judge")
     yield Array("powers", 8, lasting=True)  # of beta1 and beta2, of D and of G, in float64
     for kind in _MOMENTS[plan.optimizer]:
@@ -136,7 +137,7 @@ def _of_generator(plan: Plan, overlaid: bool) -> Iterator[Array]:
     if overlaid:
         yield Array("gradient_g_last", last.stop - last.start)
     else:
-        yield Array("gradient_g", last.stop)
+        yield Array("gradient_g", last.stop, part="maker")
 
 
 def _of_discriminator(plan: Plan) -> Iterator[Array]:
@@ -190,6 +191,7 @@ LAYOUTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "resident": frozenset({"distant"}),
         "streaming": frozenset({"distant", "moments"}),
         "narrow": frozenset({"distant", "moments", "judge"}),
+        "bare": frozenset({"distant", "moments", "judge", "maker"}),
     }
 )
 
