@@ -76,7 +76,7 @@ def test_few_inputs_with_units_side_by_side(network: Mlp, count: int, seed: int)
     called("units.forward")(laid.plan.net, laid.theta, tape.values, tape.places, count, out)
     square = called("units.backward")(
         laid.plan.net, laid.theta, tape.values, tape.places, count, slopes_K, work_of(laid, count), gradient, True,
-        False, below, True,
+        False, below, True, False, aligned(1),
     )  # fmt: skip
     outputs_K, gradient_W, below_KN = exact(laid, x_KN, slopes_K)
     np.testing.assert_allclose(out[:count], outputs_K, **CLOSE)

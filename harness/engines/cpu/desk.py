@@ -51,6 +51,7 @@ class Desk(NamedTuple):
     norms: Float32
     ranks: NDArray[np.int64]
     spare_ranks: NDArray[np.int64]
+    kept: Float32
 
 
 class Room(NamedTuple):
@@ -127,6 +128,7 @@ def _desk(plans: Plans, shapes: Shapes, parts: Parts, tapes: Tapes) -> Desk:
         norms=aligned(len(SITES) * decisions),
         ranks=np.zeros(batch, np.int64),
         spare_ranks=np.zeros(batch, np.int64),
+        kept=aligned(2 * decisions * (widest + LANES) if not shapes.rows else 1),
     )
 
 

@@ -196,4 +196,7 @@ def backward_d(game, theta, tape, count, wants, reaches):
             features, reaches,
         )  # fmt: skip
         return math.nan
-    return units.backward(net, theta, values, places, count, slopes, work, gradient, wants, False, features, reaches)
+    return units.backward(
+        net, theta, values, places, count, slopes, work, gradient, wants, False, features, reaches, bool(game.factored),
+        floats(game.kept, 1),
+    )  # fmt: skip

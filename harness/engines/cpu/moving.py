@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 
 from harness.engines.cpu.kernels import F4, NONE, f4, f8, i8, kernel
 from harness.engines.cpu.vectors import LANES, clipped, fma, load, root, spread, store, total
@@ -36,17 +37,28 @@ def squared_norm(gradient):
     return total(one + other)
 
 
+@njit(error_model="numpy")
+def _corrected(rate, beta1, beta2, update):
+    """Adam's rate and epsilon with the corrections c1 = 1 - beta1^t and c2 = 1 - beta2^t in them:
+
+    lr m/c1/(sqrt(v/c2) + eps) = lr sqrt(c2)/c1 m/(sqrt(v) + eps sqrt(c2)).
+    """
+    bias = math.sqrt(1 - beta2**update)
+    return rate * bias / (1 - beta1**update), EPSILON * bias
+
+
+@njit(error_model="numpy")
+def _moments(g, m, v, share1, share2):
+    """m + share1 (g - m) and v + share2 (g^2 - v)."""
+    return fma(g - m, share1, m), fma(fma(g, g, -v), share2, v)
+
+
 @kernel(NONE, i8, F4, F4, F4, F4, F4, f8, f8, f8, i8)
 def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, update):
-    """One update, numbered from 1, in place (docs/training-step.md has the formulas).
-
-    Adam's bias corrections are in the rate: with c1 = 1 - beta1^t and c2 = 1 - beta2^t it is
-    lr sqrt(c2)/c1 m/(sqrt(v) + eps sqrt(c2)).
-    """
+    """One update, numbered from 1, in place (docs/training-step.md has the formulas)."""
     epsilon, keep1, keep2 = EPSILON, 1 - beta1, 1 - beta2
     if number <= _OPTIMISTIC:
-        bias = math.sqrt(1 - beta2**update)
-        rate, epsilon = rate * bias / (1 - beta1**update), EPSILON * bias
+        rate, epsilon = _corrected(rate, beta1, beta2, update)
     step, small = spread(_F(-rate)), spread(_F(epsilon))
     decay1, share1, share2 = spread(_F(beta1)), spread(_F(keep1)), spread(_F(keep2))
     two = spread(_F(2))
@@ -56,15 +68,12 @@ def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, 
             m = fma(m, decay1, g)
             w = fma(m, step, w)
         elif number == _RMSPROP:
-            v = load(square, i)
-            v = fma(fma(g, g, spread(_F(0)) - v), share2, v)
+            _, v = _moments(g, m, load(square, i), share1, share2)
             store(square, i, v)
             m = fma(m, decay1, g / (root(v) + small))
             w = fma(m, step, w)
         else:
-            v = load(square, i)
-            m = fma(g - m, share1, m)
-            v = fma(fma(g, g, spread(_F(0)) - v), share2, v)
+            m, v = _moments(g, m, load(square, i), share1, share2)
             store(square, i, v)
             direction = m / (root(v) + small)
             if number == _ADAM:
@@ -75,6 +84,28 @@ def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, 
                 store(previous, i, moved)
         store(moment, i, m)
         store(theta, i, w)
+
+
+@kernel(NONE, F4, F4, F4, i8, i8, F4, i8, i8, F4, i8, f8, f8, f8, i8)
+def move_factored(theta, moment, square, weights, row, tape, place, width, delta, wide, rate, beta1, beta2, update):
+    """Adam's update of a layer whose gradient is h_1 delta_1^T + h_2 delta_2^T, worked out as it is used.
+
+    ``weights`` rows of ``row`` floats; h stands at ``place`` of the tape, delta at 0, the second of each ``width`` and
+    ``wide`` floats behind. A gradient written and read again would be a quarter of the traffic to the second cache,
+    which is what an update waits for.
+    """
+    rate, epsilon = _corrected(rate, beta1, beta2, update)
+    step, small = spread(_F(-rate)), spread(_F(epsilon))
+    share1, share2 = spread(_F(1 - beta1)), spread(_F(1 - beta2))
+    for i in range(weights):
+        first, second = spread(tape[place + i]), spread(tape[place + width + i])
+        for j in range(0, row, LANES):
+            g = fma(load(delta, wide + j), second, load(delta, j) * first)
+            at = i * row + j
+            m, v = _moments(g, load(moment, at), load(square, at), share1, share2)
+            store(moment, at, m)
+            store(square, at, v)
+            store(theta, at, fma(m / (root(v) + small), step, load(theta, at)))
 
 
 @kernel(NONE, F4, f8)

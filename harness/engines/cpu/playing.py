@@ -10,7 +10,7 @@ from harness.engines.cpu import rows, units
 from harness.engines.cpu.drawing import NOISE_G
 from harness.engines.cpu.judging import backward_d, blurred, generated, judge, read_into, whole
 from harness.engines.cpu.kernels import NONE, b1, f8, game_type, i8, kernel, player_type
-from harness.engines.cpu.moving import average, clip, move, squared_norm
+from harness.engines.cpu.moving import average, clip, move, move_factored, squared_norm
 from harness.engines.cpu.penalising import discriminator_gradient, scaled
 from harness.engines.cpu.programs import FAKE, slopes
 from harness.engines.cpu.reading import pulled
@@ -54,26 +54,37 @@ def generator_gradient(game, update, share):
     return math.isfinite(squared_norm(floats(g.gradient, g.size)))
 
 
-@kernel(NONE, game_type, player_type, f8, i8)
-def _move(game, player, rate, update):
-    """One update of a player, numbered from 0, at this rate."""
-    size = player.size
+@kernel(NONE, game_type, player_type, i8, f8, i8)
+def _move(game, player, first, rate, update):
+    """One update of a player's parameters from ``first`` on, numbered from 0, at this rate."""
+    size, skipped = player.size - first, 4 * first
     move(
-        game.optimizer, floats(player.theta, size), floats(player.gradient, size), floats(player.moment, size),
-        floats(player.square, size), floats(player.previous, size), rate, game.beta1, game.beta2, update + 1,
+        game.optimizer, floats(player.theta + skipped, size), floats(player.gradient + skipped, size),
+        floats(player.moment + skipped, size), floats(player.square + skipped, size),
+        floats(player.previous + skipped, size), rate, game.beta1, game.beta2, update + 1,
     )  # fmt: skip
 
 
 @njit(error_model="numpy")
 def _move_d(game, rate, update):
-    _move(game, game.d, game.lr_d * rate, update)
+    d, tape, first = game.d, game.d_tape, 0
+    if game.factored:
+        net = word_table(d.net, d.layers, 5)
+        inputs, outputs, row = net[0, 0], net[0, 1], net[0, 2]
+        first = net[1, 3]
+        move_factored(
+            floats(d.theta, first), floats(d.moment, first), floats(d.square, first), inputs + 1, row,
+            floats(tape.values, 1), words(tape.places, 1)[0], units.room(inputs), floats(game.kept, 1),
+            units.room(outputs), game.lr_d * rate, game.beta1, game.beta2, update + 1,
+        )  # fmt: skip
+    _move(game, d, first, game.lr_d * rate, update)
     if game.weight_clip > 0:
         clip(floats(game.d.theta, game.d.size), game.weight_clip)
 
 
 @njit(error_model="numpy")
 def _move_g(game, rate, update):
-    _move(game, game.g, game.lr_g * rate, update)
+    _move(game, game.g, 0, game.lr_g * rate, update)
 
 
 @njit(error_model="numpy")

@@ -33,7 +33,7 @@ PROGRAM = np.dtype([(name, _WORD) for name in ("code", "lines", "registers", "si
 #: What members of a group share.
 _SHAPES = (
     *("steps", "batch", "latent", "decisions", "inputs", "form", "optimizer", "order", "schedule", "d_steps"),
-    *("g_steps", "rows", "normal_latent"),
+    *("g_steps", "rows", "normal_latent", "factored"),
 )
 #: Which parts a step has, besides the plain game of two losses.
 _PARTS = ("labels", "pairs", "replay", "noise", "spectral", "penalties")
@@ -43,7 +43,7 @@ _SOURCES = ("target", "given", "given_from", "normal", "average", "history", "le
 _ROOM = (
     *("pushed", "one", "other", "turned", "more_one", "more_other", "scaled", "sigmas", "levels", "real", "made"),
     *("fake", "read", "drawn", "features", "logits", "slopes", "slopes_size", "judged_logits", "label_values"),
-    *("label_draws", "ones", "norms", "ranks", "spare_ranks", "weights"),
+    *("label_draws", "ones", "norms", "ranks", "spare_ranks", "weights", "kept"),
 )
 
 GAME = np.dtype(

@@ -17,6 +17,7 @@ from harness.engines.cpu.layout import Float32
 from harness.engines.cpu.penalising import SITES
 from harness.engines.cpu.playing import NOBODY, D
 from harness.engines.cpu.records import GAME, fill
+from harness.engines.cpu.vectors import padded
 from harness.engines.draws import decay_phase
 from harness.engines.quantiles import LEVELS, noise_table, table_worth_having
 from harness.engines.record import Float64, LastStep, recorded
@@ -76,7 +77,7 @@ class Trainee:
         fill(record, self.shapes._asdict())
         fill(record, {f"has_{name}": value for name, value in self.parts._asdict().items()})
         fill(record, {name: value for name, value in settings.items() if name != "replay"})
-        fill(record, {"replay_share": self.member.settings.replay})
+        fill(record, {"replay_share": self.member.settings.replay, "factored": self._factored})
         fill(record, {f"key{i}": value for i, value in enumerate(self._key)})
         self._formulas = Formulas.of(self.member, self.shapes.decisions)
         self._room = room
@@ -102,8 +103,8 @@ class Trainee:
         if who != NOBODY:
             self.stopped_step = self._done + 1
             letter, place = ("D", 1) if who == D else ("G", 0)
-            plan, gradient = self.plans[place], self._room.gradients[place]
-            self.stopped_tensor = f"gradient of {letter}.{_offending(plan.network, plan.flat(gradient))}"
+            offending = _offending(self.plans[place].network, self._gradients()[place])
+            self.stopped_tensor = f"gradient of {letter}.{offending}"
         return start
 
     def leave(self) -> None:
@@ -126,10 +127,7 @@ class Trainee:
         decisions, batch = self.shapes.decisions, self.shapes.batch
         phase = decay_phase(shape.schedule, np.array([(self._done - 1) / shape.steps]))[0]
         share = 1 - settings.penalty_decay * phase
-        gradient_g, gradient_d = (
-            torch.from_numpy(plan.flat(gradient))[None]
-            for plan, gradient in zip(self.plans, self._room.gradients, strict=True)
-        )
+        gradient_g, gradient_d = (torch.from_numpy(gradient_W)[None] for gradient_W in self._gradients())
         return recorded(
             LastStep(
                 runs=[self._run],
@@ -148,6 +146,26 @@ class Trainee:
                 norm_PK={site: _row(desk.norms, i * decisions, (i + 1) * decisions) for i, site in enumerate(SITES)},
             )
         )
+
+    @property
+    def _factored(self) -> bool:
+        """Whether D's first layer is moved by the factors of its gradient, which is then never written.
+
+        That is for one real and one generated decision, and where nothing else adds to the gradient.
+        """
+        plain = self.member.shape.optimizer == "adam" and not (self.parts.penalties or self.parts.spectral)
+        return plain and self.shapes.decisions == 1 and len(self.plans[1].net) > 1
+
+    def _gradients(self) -> list[Float32]:
+        """The gradients (W,) of G and D in the last step."""
+        if self._factored:
+            inputs, outputs, row, _, _ = self.plans[1].net[0].tolist()
+            count, tape, kept = 2 * self.shapes.decisions, self._room.tapes.d_tape.values, self._room.desk.kept
+            given_RI = tape[: count * padded(inputs + 1)].reshape(count, -1)[:, : inputs + 1]
+            slopes_RO = kept[: count * padded(outputs + 1)].reshape(count, -1)[:, :row]
+            with np.errstate(all="ignore"):  # a member that stops may have anything here
+                self._room.gradients[1][: (inputs + 1) * row] = (given_RI.T @ slopes_RO).reshape(-1)
+        return [plan.flat(gradient) for plan, gradient in zip(self.plans, self._room.gradients, strict=True)]
 
     @cached_property
     def _run(self) -> Run:

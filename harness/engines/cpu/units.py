@@ -78,13 +78,14 @@ def _square(h, h0, width, delta, d0, wide, count):
     return found
 
 
-@kernel(f8, I8_2, F4, F4, I8, i8, F4, WORK, F4, b1, b1, F4, b1)
-def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add, out, reaches):
+@kernel(f8, I8_2, F4, F4, I8, i8, F4, WORK, F4, b1, b1, F4, b1, b1, F4)
+def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add, out, reaches, keeps, kept):
     """From the slopes of a loss in the outputs: its gradient, its slopes in the inputs.
 
     The gradient is written where ``wants``, or added to what stands there where ``add``. ``out`` gets the slopes in
     the inputs where ``reaches``: a row of room(inputs) floats for each input, of which the first ones count. The
-    result is the squared norm of the gradient that was written or added.
+    result is the squared norm of the gradient that was written or added. Where ``keeps`` the first layer's gradient is
+    not written, but the slopes of its outputs into ``kept``, of which and the inputs it is made (moving.move_factored).
     """
     last = len(net) - 1
     one, other, _ = work
@@ -112,9 +113,13 @@ def backward(net, theta, tape, places, count, slopes, work, gradient, wants, add
         inputs, outputs, row, start, _ = net[layer]
         wide, width, vectors = room(outputs), room(inputs), row // LANES
         if wants:
-            product(
-                gradient, start, row, tape, places[layer], width, 1, one, 0, wide, count, inputs + 1, vectors, begin
-            )  # fmt: skip
+            if keeps and layer == 0:
+                for i in range(0, count * wide, LANES):
+                    store(kept, i, load(one, i))
+            else:
+                product(
+                    gradient, start, row, tape, places[layer], width, 1, one, 0, wide, count, inputs + 1, vectors, begin
+                )  # fmt: skip
             square += _square(tape, places[layer], width, one, 0, wide, count)
         if layer > 0:
             number = net[layer - 1, ACTIVATION]
