@@ -12,6 +12,7 @@ from conftest import member
 
 from harness.engines.base import Engine, Trained
 from harness.engines.batched import BatchedEngine
+from harness.engines.cpu import CpuEngine
 from harness.engines.reference import ReferenceEngine
 from harness.networks import Mlp
 from harness.population import Member, groups
@@ -20,9 +21,11 @@ ENGINE_PARAMS = [
     pytest.param(ReferenceEngine(), id="reference"),
     pytest.param(BatchedEngine("cpu"), id="batched-cpu"),
     pytest.param(BatchedEngine("cuda"), id="batched-cuda", marks=pytest.mark.gpu),
-    # A fused engine joins here, once every test that takes these leaves out what it refuses.
+    pytest.param(CpuEngine(), id="cpu"),
 ]
-BATCHED_PARAMS = ENGINE_PARAMS[1:]
+BATCHED_PARAMS = ENGINE_PARAMS[1:3]
+#: Those that promise a member's bits in any company.
+FAST_PARAMS = ENGINE_PARAMS[1:]
 
 
 def measured_mean(theta_PW: np.ndarray) -> dict[str, np.ndarray]:
@@ -31,7 +34,9 @@ def measured_mean(theta_PW: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def trained(engine: Engine, members: list[Member]) -> Trained:
-    """The result of one group, rows in the order of the group's members."""
+    """The result of one group, rows in the order of the group's members; a test of what is refused is skipped."""
+    for reason in filter(None, map(engine.refuses, members)):
+        pytest.skip(f"{engine.identity} refuses: {reason}")
     (group,) = groups(members)
     return engine.train(group, measured_mean, lambda steps: None)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import BATCHED_PARAMS, ENGINE_PARAMS, bits, measured_mean, others, relative_error, trained
+from comparing import ENGINE_PARAMS, FAST_PARAMS, bits, measured_mean, others, relative_error, trained
 from conftest import member
 from options import OPTIONS, SMALL
 
@@ -68,7 +68,7 @@ def test_every_setting_and_every_word_is_an_option_here() -> None:
 
 @pytest.mark.parametrize("view", ["variances", "sample"])
 @pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize("engine", BATCHED_PARAMS)
+@pytest.mark.parametrize("engine", FAST_PARAMS)
 def test_an_option_keeps_a_member_independent(engine: Engine, option: str, view: str) -> None:
     """Alone, last among 17 of its kind and among members without the option: bit for bit the same."""
     changes = {k: v for k, v in OPTIONS[option].items() if k in Shape.model_fields}

@@ -7,7 +7,16 @@ import os
 import numpy as np
 import pytest
 import torch
-from comparing import BATCHED_PARAMS, ENGINE_PARAMS, bits, measured_mean, negated_last_layer, others, trained
+from comparing import (
+    BATCHED_PARAMS,
+    ENGINE_PARAMS,
+    FAST_PARAMS,
+    bits,
+    measured_mean,
+    negated_last_layer,
+    others,
+    trained,
+)
 from conftest import member
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -25,7 +34,7 @@ from harness.views import VIEWS
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("engine", BATCHED_PARAMS)
+@pytest.mark.parametrize("engine", FAST_PARAMS)
 def test_a_member_is_bitwise_the_same_in_any_population_and_slot(engine: Engine, view: str) -> None:
     """Alone, first, in the middle and last in populations of 2, 7, 16, 17, 64 and 70, and again after a repeat."""
     own = member(view=view, ema=0.5, weight_clip=0.5, steps=12)
@@ -37,7 +46,7 @@ def test_a_member_is_bitwise_the_same_in_any_population_and_slot(engine: Engine,
             assert bits(trained(engine, [*crowd[:slot], own, *crowd[slot:]]), slot) == expected, (size, slot)
 
 
-@pytest.mark.parametrize("engine", BATCHED_PARAMS)
+@pytest.mark.parametrize("engine", FAST_PARAMS)
 @given(hidden=st.integers(1, 40), batch=st.integers(1, 30), size=st.integers(2, 40), place=st.floats(0, 1))
 # Found by 400 examples when a spare member was narrower than the tail of an array.
 @example(hidden=3, batch=1, size=12, place=1.0)
@@ -50,10 +59,12 @@ def test_independence_holds_for_odd_shapes(engine: Engine, hidden: int, batch: i
     assert bits(trained(engine, [*crowd[:slot], own, *crowd[slot:]]), slot) == bits(trained(engine, [own]), 0)
 
 
-@pytest.mark.parametrize("engine", BATCHED_PARAMS)
+@pytest.mark.parametrize("engine", FAST_PARAMS)
 def test_neighbours_of_other_variants_do_not_show(engine: Engine) -> None:
     """One population may hold every variant: each member's bits are those it has among its own kind."""
-    mixed = [member(loss, seed, steps=10) for loss in LOSSES for seed in range(2)]
+    everyone = [member(loss, seed, steps=10) for loss in LOSSES for seed in range(2)]
+    mixed = [one for one in everyone if engine.refuses(one) is None]
+    assert len(mixed) > 0.9 * len(everyone)
     (group,) = groups(mixed)
     together = engine.train(group, measured_mean, lambda steps: None)
     for row, one in enumerate(group.members):
@@ -98,7 +109,7 @@ def test_swapping_the_convention_changes_nothing_but_the_sign(engine: Engine, mo
 SICK = {"loss": "least_squares", "params": {"a": 0.0, "b": 1.0, "c": 1.0}, "lr_d": 14.0, "lr_g": 14.0, "seed": 2}
 
 
-@pytest.mark.parametrize("engine", BATCHED_PARAMS)
+@pytest.mark.parametrize("engine", FAST_PARAMS)
 def test_a_sick_member_stops_and_harms_only_itself(engine: Engine) -> None:
     """A member whose gradient overflows stops with step and tensor named, finite; its neighbours keep their bits."""
     shape = {"steps": 60, "snapshots": (1, 30, 60)}
@@ -117,7 +128,7 @@ def test_a_sick_member_stops_and_harms_only_itself(engine: Engine) -> None:
     assert not result.stopped_step_P[[0, 1, 3, 4, 5]].any()
 
 
-@pytest.mark.parametrize("engine", BATCHED_PARAMS)
+@pytest.mark.parametrize("engine", FAST_PARAMS)
 def test_a_stopped_member_stays_where_it_stopped(engine: Engine) -> None:
     """Training on after the stop changes none of its bits, nor its average's: a run ending there has the same ones."""
     long = trained(engine, [member(**SICK, steps=60, ema=0.5)])

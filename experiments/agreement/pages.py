@@ -97,7 +97,7 @@ def write_report(folder: Path, out: Path) -> str:
 PAGE = """\
 # Do all engines train the same GANs?
 
-Engines agree step by step for some fifty steps (`pytest tests/test_engines_agree.py`), to rounding. Then the game
+Engines agree step by step for some fifty steps (`pytest tests/test_agreement.py`), to rounding. Then the game
 amplifies rounding: the same seed ends elsewhere on another engine. The distribution must not depend on the engine.
 
 {first}

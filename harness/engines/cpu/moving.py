@@ -48,19 +48,25 @@ def _corrected(rate, beta1, beta2, update):
 
 
 @njit(error_model="numpy")
-def _moments(g, m, v, share1, share2):
-    """m + share1 (g - m) and v + share2 (g^2 - v)."""
-    return fma(g - m, share1, m), fma(fma(g, g, -v), share2, v)
+def _decays(beta1, beta2):
+    """beta1, beta2, 1 - beta1 and 1 - beta2 in every lane."""
+    return spread(_F(beta1)), spread(_F(beta2)), spread(_F(1 - beta1)), spread(_F(1 - beta2))
+
+
+@njit(error_model="numpy")
+def _moments(g, m, v, beta1, beta2, keep1, keep2):
+    """beta1 m + keep1 g and beta2 v + keep2 g^2: in this form old moments leave nothing behind where beta is 0."""
+    return fma(g, keep1, m * beta1), fma(g * g, keep2, v * beta2)
 
 
 @kernel(NONE, i8, F4, F4, F4, F4, F4, f8, f8, f8, i8)
 def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, update):
     """One update, numbered from 1, in place (docs/training-step.md has the formulas)."""
-    epsilon, keep1, keep2 = EPSILON, 1 - beta1, 1 - beta2
+    epsilon = EPSILON
     if number <= _OPTIMISTIC:
         rate, epsilon = _corrected(rate, beta1, beta2, update)
     step, small = spread(_F(-rate)), spread(_F(epsilon))
-    decay1, share1, share2 = spread(_F(beta1)), spread(_F(keep1)), spread(_F(keep2))
+    decay1, decay2, keep1, keep2 = _decays(beta1, beta2)
     two = spread(_F(2))
     for i in range(0, len(theta), LANES):
         g, m, w = load(gradient, i), load(moment, i), load(theta, i)
@@ -68,12 +74,12 @@ def move(number, theta, gradient, moment, square, previous, rate, beta1, beta2, 
             m = fma(m, decay1, g)
             w = fma(m, step, w)
         elif number == _RMSPROP:
-            _, v = _moments(g, m, load(square, i), share1, share2)
+            _, v = _moments(g, m, load(square, i), decay1, decay2, keep1, keep2)
             store(square, i, v)
             m = fma(m, decay1, g / (root(v) + small))
             w = fma(m, step, w)
         else:
-            m, v = _moments(g, m, load(square, i), share1, share2)
+            m, v = _moments(g, m, load(square, i), decay1, decay2, keep1, keep2)
             store(square, i, v)
             direction = m / (root(v) + small)
             if number == _ADAM:
@@ -96,13 +102,13 @@ def move_factored(theta, moment, square, weights, row, tape, place, width, delta
     """
     rate, epsilon = _corrected(rate, beta1, beta2, update)
     step, small = spread(_F(-rate)), spread(_F(epsilon))
-    share1, share2 = spread(_F(1 - beta1)), spread(_F(1 - beta2))
+    decay1, decay2, keep1, keep2 = _decays(beta1, beta2)
     for i in range(weights):
         first, second = spread(tape[place + i]), spread(tape[place + width + i])
         for j in range(0, row, LANES):
             g = fma(load(delta, wide + j), second, load(delta, j) * first)
             at = i * row + j
-            m, v = _moments(g, load(moment, at), load(square, at), share1, share2)
+            m, v = _moments(g, load(moment, at), load(square, at), decay1, decay2, keep1, keep2)
             store(moment, at, m)
             store(square, at, v)
             store(theta, at, fma(m / (root(v) + small), step, load(theta, at)))
