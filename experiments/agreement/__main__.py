@@ -16,45 +16,12 @@ docs/agreement.md and its figure.
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
-import pandas as pd
 from pages import write_report
-
-from harness.engines import ENGINES
-from harness.engines.base import Engine
-from harness.engines.cuda import CudaEngine
-from harness.engines.cuda.host import HostBuild
-from harness.population import Member
-from harness.provenance import processor
-from harness.spec import Settings, Shape
-from harness.targets import Target
-from harness.training import train
+from study import MAKERS, MEMBERS, STEPS, trained
 
 FOLDER = Path("docs/figures/agreement")
-
-#: Those of the program, and the CUDA kernel as the host's compiler builds it.
-MAKERS = {**ENGINES, "cuda-host": lambda: CudaEngine(HostBuild())}
-
-#: Members trained together: small enough for progress to be seen.
-PORTION = 64
-
-
-def members(count: int, steps: int) -> list[Member]:
-    """The script's GAN, its label True, with seeds 0, 1, ..."""
-    shape = Shape(steps=steps, snapshots=(steps,))
-    return [Member("non_saturating", (), "variances", Target(), 0, seed, shape, Settings()) for seed in range(count)]
-
-
-def trained(engine: Engine, count: int, steps: int) -> pd.DataFrame:
-    """A row a member: where it ended."""
-    rows, start, every = [], time.perf_counter(), members(count, steps)
-    for first in range(0, count, PORTION):
-        rows += train(every[first : first + PORTION], engine, lambda done: None).rows
-        print(f"{engine.identity}: {len(rows)} of {count}, {time.perf_counter() - start:.0f} s", flush=True)
-    columns = ["seed", "outcome", "steps", "ks", "mean", "sd"]
-    return pd.DataFrame(rows)[columns].assign(engine=engine.identity, machine=processor(), date=time.strftime("%F"))
 
 
 def main() -> None:
@@ -62,8 +29,8 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train with one engine and keep where its members ended")
     training.add_argument("engine", choices=list(MAKERS))
-    training.add_argument("--members", type=int, default=256)
-    training.add_argument("--steps", type=int, default=10_000)
+    training.add_argument("--members", type=int, default=MEMBERS)
+    training.add_argument("--steps", type=int, default=STEPS)
     commands.add_parser("report", help="compare what is kept")
     arguments = parser.parse_args()
     if arguments.command == "report":

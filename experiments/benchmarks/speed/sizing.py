@@ -41,10 +41,10 @@ class Sizing:
 #: 4224 is 32 members for each of the 132 multiprocessors of a Hopper card.
 FULL = Sizing(
     populations={"cpu": (1, 64, 256), "cuda": (1, 1024, 4224)},
-    rounds=7,
+    rounds=5,
     seconds=0.35,
     one_core=("jax", "batched", "cpu"),
-    scaling={"cpu": (*powers(1024), 4096), "cuda": powers(65536)},
+    scaling={"cpu": powers(4096, 4), "cuda": powers(65536)},
     scaling_peers={"cpu": powers(4096, 4), "cuda": powers(65536, 4)},
     scaling_rounds=2,
     scaling_seconds=0.2,

@@ -23,8 +23,9 @@ from speed.contenders.contender import Absent, Contender, Timed
 #: Steps from which a round's are found, and the share of its seconds that is enough.
 _FIRST, _ENOUGH = 2, 0.6
 
-#: Seconds of steps that are enough, however long a run takes besides them.
-_OUTWEIGHED = 2.0
+#: How many times as long as what a run takes besides its steps they must be, so that what is taken off is a small part
+#: (a call's beginning costs less beside other members' steps than by itself); and the seconds that are enough for it.
+_TIMES, _OUTWEIGHED = 10, 15.0
 
 #: Bytes of one unit of ``ru_maxrss``.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -74,8 +75,7 @@ class Worker:
         timed = self.ready[population, view] = self.contender.prepare(population, view)
         if timed.setup < _OUTWEIGHED:
             timed.run(_FIRST)  # first use pays for loading
-        # Where much is taken off a run, its steps must outweigh it, or the rest would be noise.
-        least, steps, seen = max(_ENOUGH * seconds, min(timed.setup, _OUTWEIGHED)), _FIRST, 0
+        least, steps, seen = max(_ENOUGH * seconds, min(_TIMES * timed.setup, _OUTWEIGHED)), _FIRST, 0
         while seen < 2:
             took = timed.run(steps) - timed.setup
             seen = seen + 1 if took >= least else 0

@@ -25,7 +25,7 @@ from harness.engines.runs import Run
 from harness.networks import Mlp
 from harness.penalties import gradient_penalties
 from harness.population import Group, Member
-from harness.streams import Stream, uniforms
+from harness.streams import Stream
 from harness.targets import Target
 
 
@@ -56,18 +56,18 @@ class Trainee:
         self.stopped_step, self.stopped_tensor = 0, ""
         self.parts = Parts.of(member)
         self._done = leg.start
+        study = member.study_seed
+        self._key = np.array([study & 0xFFFFFFFF, member.seed, study >> 32], np.uint64)
         if leg.state is None:
             thetas = (
-                _initial(member, group.generator, Stream.INITIAL_G),
-                _initial(member, group.discriminator, Stream.INITIAL_D),
+                _initial(self._key, group.generator, Stream.INITIAL_G),
+                _initial(self._key, group.discriminator, Stream.INITIAL_D),
             )
             self.state = State.new(plans, shapes.batch, thetas)
         elif isinstance(leg.state, State):
             self.state = leg.state.copied(plans)
         else:
             raise TypeError(f"{leg.state!r} is no state of this engine")
-        study = member.study_seed
-        self._key = np.array([study & 0xFFFFFFFF, member.seed, study >> 32], np.uint64)
 
     def enter(self, room: Room) -> NDArray[np.void]:
         """The record of the training loop, in a thread's room."""
@@ -176,9 +176,10 @@ def _row(values: Float32, start: int, stop: int) -> torch.Tensor:
     return torch.from_numpy(values[start:stop].copy())[None]
 
 
-def _initial(member: Member, network: Mlp, stream: Stream) -> Float32:
-    u_1W = uniforms(member.study_seed, torch.tensor([member.seed]), stream, range(1), network.size)[0]
-    theta: Float32 = network.initial(u_1W)[0].float().numpy()
+def _initial(key: NDArray[np.uint64], network: Mlp, stream: Stream) -> Float32:
+    """The parameters (W,) that a player starts from: the draws of ``harness.streams``, made where they are cheaper."""
+    drawn = (levels_of(key, int(stream), 0, 1, network.size) + 0.5) / LEVELS
+    theta: Float32 = network.initial(torch.from_numpy(drawn)[None])[0].float().numpy()
     return theta
 
 

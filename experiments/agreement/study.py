@@ -1,0 +1,45 @@
+"""Which GANs the study trains, and with what."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pandas as pd
+
+from harness.engines import ENGINES
+from harness.engines.base import Engine
+from harness.engines.cuda import CudaEngine
+from harness.engines.cuda.host import HostBuild
+from harness.population import Member
+from harness.provenance import processor
+from harness.spec import Settings, Shape
+from harness.targets import Target
+from harness.training import train
+
+#: Those of the program, and the CUDA kernel as the host's compiler builds it.
+MAKERS = {**ENGINES, "cuda-host": lambda: CudaEngine(HostBuild(level=3))}
+
+#: What docs/agreement.md has of every engine but the slow reference.
+MEMBERS, STEPS = 256, 10_000
+
+#: Members trained together: small enough for progress to be seen.
+PORTION = 64
+
+
+def members(count: int, steps: int, **changes: Any) -> list[Member]:
+    """The script's GAN, its label True, with seeds 0, 1, ...; fields of Shape and Settings changed by name."""
+    shape = Shape(steps=steps, snapshots=(steps,), **{k: v for k, v in changes.items() if k in Shape.model_fields})
+    settings = Settings(**{k: v for k, v in changes.items() if k in Settings.model_fields})
+    target = Target()
+    return [Member("non_saturating", (), "variances", target, 0, seed, shape, settings) for seed in range(count)]
+
+
+def trained(engine: Engine, count: int, steps: int, **changes: Any) -> pd.DataFrame:
+    """A row a member: where it ended."""
+    rows, start, every = [], time.perf_counter(), members(count, steps, **changes)
+    for first in range(0, count, PORTION):
+        rows += train(every[first : first + PORTION], engine, lambda done: None).rows
+        print(f"{engine.identity}: {len(rows)} of {count}, {time.perf_counter() - start:.0f} s", flush=True)
+    columns = ["seed", "outcome", "steps", "ks", "mean", "sd"]
+    return pd.DataFrame(rows)[columns].assign(engine=engine.identity, machine=processor(), date=time.strftime("%F"))
