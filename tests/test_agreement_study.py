@@ -17,7 +17,7 @@ SMALL = {"batch": 20, "hidden": 8, "lr_d": 2e-3, "lr_g": 2e-3}
 
 
 def test_the_kept_study_is_whole() -> None:
-    """Every engine that runs on any machine has 256 members of 10,000 steps; the slow reference some."""
+    """Every engine that runs on any machine has 256 members of 10,000 steps; the slow reference has some."""
     assert {"cpu", "batched-cpu", "cuda-host", "reference"} <= set(KEPT)
     for name, table in KEPT.items():
         assert set(table["steps"]) == {STEPS}
