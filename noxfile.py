@@ -73,9 +73,9 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def agreement(session: nox.Session) -> None:
-    """Train the same 256 GANs with every engine that runs on any machine, and compare where they end (half an hour)."""
+    """Train the same GANs with every engine that is fast on any machine, and compare where they end (ten minutes)."""
     _install(session)
-    for engine, members in (("cpu", 256), ("batched-cpu", 256), ("cuda-host", 256), ("reference", 64)):
+    for engine, members in (("cpu", 256), ("batched-cpu", 256), ("cuda-host", 64)):
         _run(session, "python", "experiments/agreement", "train", engine, f"--members={members}")
     _run(session, "python", "experiments/agreement", "report")
 

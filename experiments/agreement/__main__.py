@@ -6,8 +6,8 @@
 Question    Engines agree step by step for some fifty steps; then rounding is amplified. Are they still the same GANs?
 Prediction  After 10,000 steps a member's KS differs from engine to engine, its distribution over seeds does not:
             neither two-sample tests nor paired ones tell two engines apart.
-Cost        2.56 million GAN-steps an engine: on two cores one minute (cpu), four (batched), nine (the CUDA kernel's
-            host build); the float64 reference takes 47 minutes, so docs/agreement.md has it with the first 64 seeds.
+Cost        2.56 million GAN-steps an engine: on two cores one minute (cpu), four (batched), sixteen (the CUDA kernel's
+            host build, on one core). The float64 reference would take hours; tests hold it to the others step by step.
 
 ``train`` writes docs/figures/agreement/ENGINE.csv, a row a member; ``report`` reads those files and writes
 docs/agreement.md and its figure.

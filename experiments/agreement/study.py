@@ -20,7 +20,7 @@ from harness.training import train
 #: Those of the program, and the CUDA kernel as the host's compiler builds it.
 MAKERS = {**ENGINES, "cuda-host": lambda: CudaEngine(HostBuild(level=3))}
 
-#: What docs/agreement.md has of every engine but the slow reference.
+#: What docs/agreement.md has of the engines that people train with.
 MEMBERS, STEPS = 256, 10_000
 
 #: Members trained together: small enough for progress to be seen.
