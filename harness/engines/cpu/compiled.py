@@ -16,7 +16,7 @@ from harness.engines.cpu.records import address
 _LOG = logging.getLogger(__name__)
 
 #: Seconds after which a first call says what it is waiting for: machine code from the disk takes less.
-_PATIENCE = 2.0
+_PATIENCE = 4.0
 
 _COMPILING = threading.Lock()
 
