@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.engines.cpu.game import Parts, Plans, Shapes
+from harness.engines.cpu.game import Plans, Shapes
 from harness.engines.cpu.layout import Float32, Plan, Tape, aligned, tape_of_rows, tape_of_units
 from harness.engines.cpu.penalising import SITES
 from harness.engines.cpu.records import fill
-from harness.engines.cpu.vectors import LANES, padded
+from harness.engines.cpu.vectors import LANES, padded, room
+from harness.engines.features import Features
 
 
 class Tapes(NamedTuple):
@@ -55,7 +56,7 @@ class Desk(NamedTuple):
 
 
 class Room(NamedTuple):
-    """All that a thread needs for members of some shapes and parts."""
+    """All that a thread needs for members of some shapes and features."""
 
     plans: Plans
     tapes: Tapes
@@ -64,11 +65,11 @@ class Room(NamedTuple):
     saved: tuple[Float32, Float32]
 
     @classmethod
-    def new(cls, plans: Plans, shapes: Shapes, parts: Parts) -> Room:
-        """Room for any member of these shapes and parts."""
-        tapes = _tapes(plans, shapes, parts)
+    def new(cls, plans: Plans, shapes: Shapes, features: Features) -> Room:
+        """Room for any member of these shapes and features."""
+        tapes = _tapes(plans, shapes, features)
         gradients, saved = ((aligned(plans[0].size), aligned(plans[1].size)) for _ in range(2))
-        return cls(plans, tapes, _desk(plans, shapes, parts, tapes), gradients, saved)
+        return cls(plans, tapes, _desk(plans, shapes, features, tapes), gradients, saved)
 
     def enter(self, record: Any) -> None:
         """Into the record of a loop."""
@@ -80,7 +81,7 @@ class Room(NamedTuple):
             fill(record[letter], {"gradient": gradient, "saved": saved})
 
 
-def _tapes(plans: Plans, shapes: Shapes, parts: Parts) -> Tapes:
+def _tapes(plans: Plans, shapes: Shapes, features: Features) -> Tapes:
     g, d = plans
     of_d = tape_of_rows if shapes.rows else tape_of_units
     nothing = Tape(aligned(1), np.zeros(len(d.net), np.int64), 0)
@@ -89,18 +90,18 @@ def _tapes(plans: Plans, shapes: Shapes, parts: Parts) -> Tapes:
         tape_of_rows(g, 2 * shapes.batch),
         of_d(d, 2 * shapes.decisions),
         of_d(d, shapes.decisions),
-        *(looks if parts.penalties else (nothing, nothing)),
+        *(looks if features.penalties else (nothing, nothing)),
     )
 
 
-def _desk(plans: Plans, shapes: Shapes, parts: Parts, tapes: Tapes) -> Desk:
+def _desk(plans: Plans, shapes: Shapes, features: Features, tapes: Tapes) -> Desk:
     batch, decisions, d = shapes.batch, shapes.decisions, plans[1]
     columns = padded(2 * max(batch, decisions))
     widest = max(plan.widest for plan in plans)
     # Where units lie side by side, the first layer's inputs do.
-    work = max(widest * columns, 2 * decisions * padded(shapes.inputs + 1) + LANES)
+    work = max(widest * columns, 2 * decisions * room(shapes.inputs) + LANES)
     drawn = 4 + max(batch * shapes.latent, 2 * batch, decisions * max(shapes.inputs, 2))
-    bent = work if parts.penalties else 1
+    bent = work if features.penalties else 1
     ones = aligned(decisions)
     ones[:decisions] = 1
     return Desk(
@@ -110,7 +111,7 @@ def _desk(plans: Plans, shapes: Shapes, parts: Parts, tapes: Tapes) -> Desk:
         turned=aligned(work),
         more_one=aligned(bent),
         more_other=aligned(bent),
-        scaled=_scaled(d, parts),
+        scaled=_scaled(d, features),
         sigmas=np.zeros(len(d.net)),
         levels=np.zeros(drawn, np.int32),
         real=aligned(batch),
@@ -132,5 +133,5 @@ def _desk(plans: Plans, shapes: Shapes, parts: Parts, tapes: Tapes) -> Desk:
     )
 
 
-def _scaled(plan: Plan, parts: Parts) -> Float32:
-    return plan.packed(np.zeros(plan.network.size, np.float32)) if parts.spectral else aligned(1)
+def _scaled(plan: Plan, features: Features) -> Float32:
+    return plan.packed(np.zeros(plan.network.size, np.float32)) if features.spectral_norm else aligned(1)

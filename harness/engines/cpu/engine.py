@@ -17,9 +17,10 @@ import numpy as np
 from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
 from harness.engines.cpu.compiled import prepare
 from harness.engines.cpu.desk import Room
-from harness.engines.cpu.game import Parts, Shapes
+from harness.engines.cpu.game import Shapes
 from harness.engines.cpu.layout import Plan
 from harness.engines.cpu.trainee import Source, Trainee
+from harness.engines.features import Features
 from harness.engines.threads import flushing_denormals, single_threaded
 from harness.losses import LOSSES
 from harness.population import Group, Member
@@ -88,7 +89,7 @@ class _Job:
         leg, marks = self.legs[place], self.group.shape.snapshots
         member = self.group.members[place]
         trainee = Trainee(self.group, member, self.plans, self.shapes, self.source, leg)
-        trainee.enter(self._room(trainee.parts))
+        trainee.enter(self._room(trainee.features))
         self._trainees[place] = trainee
         for stop in _stops(leg, marks):
             done = trainee.advance(stop)
@@ -115,10 +116,10 @@ class _Job:
             states=tuple(None if one.stopped_step else one.state for one in found) if keep else (),
         )
 
-    def _room(self, parts: Parts) -> Room:
-        """The calling thread's room for members of these parts."""
-        if getattr(self._rooms, "parts", None) != parts:
-            self._rooms.parts, self._rooms.room = parts, Room.new(self.plans, self.shapes, parts)
+    def _room(self, features: Features) -> Room:
+        """The calling thread's room for members of these features."""
+        if getattr(self._rooms, "features", None) != features:
+            self._rooms.features, self._rooms.room = features, Room.new(self.plans, self.shapes, features)
         room: Room = self._rooms.room
         return room
 

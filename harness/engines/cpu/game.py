@@ -6,6 +6,7 @@ must keep them alive.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from harness.engines.cpu.programs import Loaded, loaded, loaded_slope, parameter
 from harness.engines.cpu.records import fill
 from harness.losses import LOSSES
 from harness.losses.metadata import uniform
-from harness.penalties import gradient_penalties
+from harness.penalties import GradientPenalty
 from harness.penalties.penalty import norm
 from harness.population import Group, Member
 
@@ -135,30 +136,6 @@ class Shapes(NamedTuple):
         )
 
 
-class Parts(NamedTuple):
-    """Which parts a member's step has, besides the plain game of two losses."""
-
-    labels: bool
-    pairs: bool
-    replay: bool
-    noise: bool
-    spectral: bool
-    penalties: bool
-
-    @classmethod
-    def of(cls, member: Member) -> Parts:
-        """Those that the member's variant and settings ask for."""
-        variant, settings = LOSSES[member.loss], member.settings
-        return cls(
-            labels=variant.draws_labels,
-            pairs=variant.generator_reads_real,
-            replay=settings.replay > 0,
-            noise=settings.instance_noise > 0,
-            spectral=settings.spectral_norm > 0,
-            penalties=bool(gradient_penalties(dict(settings))),
-        )
-
-
 class Formulas(NamedTuple):
     """A member's losses, the laws of its labels, the pulls of its penalties, and their weights (sites, penalties)."""
 
@@ -171,14 +148,13 @@ class Formulas(NamedTuple):
     weights: NDArray[np.float64]
 
     @classmethod
-    def of(cls, member: Member, decisions: int) -> Formulas:
+    def of(cls, member: Member, penalties: Sequence[GradientPenalty], decisions: int) -> Formulas:
         """Those of a member, its parameters in them; a penalty has weight 0 at a site where it does not look."""
         variant, settings = LOSSES[member.loss], member.settings
         values = parameter_values(variant, dict(member.loss_params))
         slopes = (variant.real_derivative, variant.fake_derivative, variant.generator_derivative)
         labels = variant.labels
         drawn = [[law.draw] for law in (labels.real, labels.fake)] if labels else [[], []]
-        penalties = gradient_penalties(dict(settings))
         weights = [[getattr(settings, p.name) * (site in p.sites) for p in penalties] for site in SITES]
         law_real, law_fake = (loaded(law, [uniform], values, decisions) for law in drawn)
         loss_real, loss_fake, loss_g = (loaded_slope(slope, values, decisions) for slope in slopes)

@@ -25,20 +25,14 @@ from harness.engines.cpu.kernels import F4, NONE, b1, f8, game_type, i8, kernel,
 from harness.engines.cpu.programs import carry_out
 from harness.engines.cpu.reading import read
 from harness.engines.cpu.records import double_table, floats, places32, word_table, words
-from harness.engines.cpu.vectors import LANES
+from harness.engines.cpu.vectors import LANES, padded, room
 from harness.engines.quantiles import LEVELS
 
 _HISTORY, _LEVELS = HISTORY, LEVELS
 
 
 @njit(error_model="numpy")
-def whole(count):
-    """The least whole number of vectors that holds so many floats, in floats."""
-    return (count + LANES - 1) // LANES * LANES
-
-
-@njit(error_model="numpy")
-def room(game):
+def where_drawn(game):
     """``levels`` and ``drawn``: where draws are made."""
     count = 4 + max(max(game.batch * game.latent, 2 * game.batch), game.decisions * max(game.inputs, 2))
     return places32(game.levels, count), floats(game.drawn, count)
@@ -52,7 +46,7 @@ def generated(game, update_g, update_d):
     """
     batch, latent, tape, g = game.batch, game.latent, game.g_tape, game.g
     values, places = floats(tape.values, 1), words(tape.places, g.layers)
-    levels, _ = room(game)
+    levels, _ = where_drawn(game)
     normal = floats(game.normal, _LEVELS)
     column = 0
     for stream, update in ((LATENT_G, update_g), (LATENT_D, update_d)):
@@ -66,8 +60,8 @@ def generated(game, update_g, update_d):
                 values[place] = normal[level] if game.normal_latent else uniform(level)
         column += batch
     rows.forward(
-        word_table(g.net, g.layers, 5), floats(g.theta, g.size), values, places, tape.stride, whole(column) // LANES,
-        floats(game.made, whole(2 * batch)),
+        word_table(g.net, g.layers, 5), floats(g.theta, g.size), values, places, tape.stride, padded(column) // LANES,
+        floats(game.made, padded(2 * batch)),
     )  # fmt: skip
 
 
@@ -76,11 +70,11 @@ def blurred(game, stream, update, share, values):
     """read = the values (B,) with the member's instance noise on them."""
     batch = game.batch
     out = floats(game.read, batch)
-    if not game.has_noise:
+    if not game.has_instance_noise:
         for b in range(batch):
             out[b] = values[b]
         return
-    levels, drawn = room(game)
+    levels, drawn = where_drawn(game)
     draw_from(floats(game.normal, _LEVELS), game.key0, game.key1, game.key2, stream, update, batch, levels, drawn)
     for b in range(batch):
         out[b] = values[b] + game.instance_noise * share * drawn[b]
@@ -91,7 +85,7 @@ def _replayed(game, update, values):
     """read = the values (B,), some of them replaced by old ones; then the new ones are remembered."""
     batch = game.batch
     out, history = floats(game.read, batch), floats(game.history, _HISTORY * batch)
-    levels, drawn = room(game)
+    levels, drawn = where_drawn(game)
     draw_uniforms(game.key0, game.key1, game.key2, REPLAY, update, 2 * batch, levels, drawn)
     filled = min(update, _HISTORY)
     for b in range(batch):
@@ -109,7 +103,7 @@ def judge(game, theta, tape, count, out):
     d = game.d
     net, values, places = word_table(d.net, d.layers, 5), floats(tape.values, 1), words(tape.places, d.layers)
     if game.rows:
-        rows.forward(net, theta, values, places, tape.stride, whole(count) // LANES, out)
+        rows.forward(net, theta, values, places, tape.stride, padded(count) // LANES, out)
     else:
         units.forward(net, theta, values, places, count, out)
 
@@ -123,7 +117,7 @@ def read_into(game, tape, first):
     if game.rows:
         read(game.form, x, decisions, values, places[0] + first, tape.stride, 1, ranks, spare)
     else:
-        width = units.room(inputs)
+        width = room(inputs)
         place = places[0] + first * width
         read(game.form, x, decisions, values, place, 1, width, ranks, spare)
         units.complete(values, place, inputs, decisions)
@@ -146,7 +140,7 @@ def _law(game, law, start):
 def draw_labels(game, update):
     """Random labels of the real and then of the generated decisions."""
     decisions = game.decisions
-    levels, drawn = room(game)
+    levels, drawn = where_drawn(game)
     draw_uniforms(game.key0, game.key1, game.key2, LABELS, update, 2 * decisions, levels, drawn)
     draws = floats(game.label_draws, 2 * decisions)
     for k in range(2 * decisions):
@@ -161,7 +155,7 @@ def read_both(game, first, update, share):
     batch = game.batch
     real, fake, made = floats(game.real, batch), floats(game.fake, batch), floats(game.made, 2 * batch)
     if game.target:
-        levels, _ = room(game)
+        levels, _ = where_drawn(game)
         table = floats(game.target, _LEVELS)
         draw_from(table, game.key0, game.key1, game.key2, REAL, update, batch, levels, real)
     else:
@@ -192,7 +186,7 @@ def backward_d(game, theta, tape, count, wants, reaches):
     work = (floats(game.one, 1), floats(game.other, 1), floats(game.turned, 1))
     if game.rows:
         rows.backward(
-            net, theta, values, places, tape.stride, count, slopes, whole(count), work, gradient, wants, False,
+            net, theta, values, places, tape.stride, count, slopes, padded(count), work, gradient, wants, False,
             features, reaches,
         )  # fmt: skip
         return math.nan

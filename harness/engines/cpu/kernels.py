@@ -16,6 +16,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,19 @@ def game_at(typing: Any, address: Any) -> Any:
     return game_type(types.int64), build
 
 
+@cache
+def _version() -> str:
+    """A name that changes with any source of this package."""
+    sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    return f"harness-{hashlib.sha256(sources).hexdigest()[:16]}"
+
+
 @contextmanager
 def _kept_apart() -> Iterator[None]:
     """numba keeps what is declared within by the sources of this package."""
     before = numba.config.CACHE_DIR
-    sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
     base = Path(before or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    numba.config.CACHE_DIR = str(base / f"harness-{hashlib.sha256(sources).hexdigest()[:16]}")
+    numba.config.CACHE_DIR = str(base / _version())
     try:
         yield
     finally:

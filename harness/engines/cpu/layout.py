@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.engines.cpu.activations import NUMBERS
-from harness.engines.cpu.vectors import LANES, padded
+from harness.engines.cpu.vectors import LANES, padded, room
 from harness.networks import Mlp
 
 Float32 = NDArray[np.float32]
@@ -18,8 +18,7 @@ _CACHE_LINE = 64
 
 def aligned(count: int, behind: int = 0) -> Float32:
     """So many zeros, in whole vectors, from the start of a cache line; ``behind`` them as many that may be read."""
-    room = padded(count) + behind + _CACHE_LINE // 4
-    whole = np.zeros(room, np.float32)
+    whole = np.zeros(padded(count) + behind + _CACHE_LINE // 4, np.float32)
     first = -(whole.ctypes.data // 4) % (_CACHE_LINE // 4)
     return whole[first : first + padded(count)]
 
@@ -63,7 +62,7 @@ class Plan(NamedTuple):
     @property
     def widest(self) -> int:
         """Rows that the slopes of any layer may need, in whole vectors."""
-        return padded(int(self.net[:, :2].max()) + 1)
+        return int(room(int(self.net[:, :2].max())))
 
 
 class Tape(NamedTuple):
@@ -87,5 +86,5 @@ def tape_of_rows(plan: Plan, columns: int, ones: bool = True) -> Tape:
 
 def tape_of_units(plan: Plan, count: int) -> Tape:
     """A tape for few inputs, whose units lie side by side."""
-    places = np.cumsum([0, *(padded(width + 1) * count for width in plan.net[:, 0].tolist())])
+    places = np.cumsum([0, *(room(width) * count for width in plan.net[:, 0].tolist())])
     return Tape(aligned(int(places[-1])), places[:-1].astype(np.int64), 0)

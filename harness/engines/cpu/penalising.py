@@ -10,12 +10,12 @@ from numba import njit
 from harness.engines.cpu import rows, spectral, units
 from harness.engines.cpu.bending import bend
 from harness.engines.cpu.drawing import AROUND, SEGMENT, draw_from, draw_uniforms
-from harness.engines.cpu.judging import backward_d, draw_labels, judge, read_both, room
+from harness.engines.cpu.judging import backward_d, draw_labels, judge, read_both, where_drawn
 from harness.engines.cpu.kernels import F4, NONE, b1, f8, game_type, i8, kernel
 from harness.engines.cpu.moving import squared_norm
 from harness.engines.cpu.programs import FAKE, REAL, carry_out, slopes
 from harness.engines.cpu.records import double_table, doubles, float_table, floats, word_table, words
-from harness.engines.cpu.vectors import LANES
+from harness.engines.cpu.vectors import LANES, room
 from harness.engines.quantiles import LEVELS
 from harness.penalties import Site
 from harness.penalties.gradient import SPREAD
@@ -47,10 +47,10 @@ def _deviation(game, values, first, along, across):
 def _place(game, site, update):
     """The inputs at which a penalty looks, as columns of the site's tape."""
     decisions, inputs, tape = game.decisions, game.inputs, game.d_tape
-    along, across = (tape.stride, 1) if game.rows else (1, units.room(inputs))
+    along, across = (tape.stride, 1) if game.rows else (1, room(inputs))
     values, first = floats(tape.values, 1), words(tape.places, 1)[0]
     out, out_first = floats(game.site.values, 1), words(game.site.places, 1)[0]
-    levels, drawn = room(game)
+    levels, drawn = where_drawn(game)
     spread = 0.0
     if site == _SEGMENT:
         draw_uniforms(game.key0, game.key1, game.key2, SEGMENT, update, decisions, levels, drawn)
@@ -120,7 +120,7 @@ def scaled(game, iterate):
     """The parameters that D computes with, after a power iteration where ``iterate``."""
     d = game.d
     theta = floats(d.theta, d.size)
-    if not game.has_spectral:
+    if not game.has_spectral_norm:
         return theta
     net, out = word_table(d.net, d.layers, 5), floats(game.scaled, d.size)
     left = float_table(game.left, d.layers, game.widest)
@@ -159,13 +159,13 @@ def discriminator_gradient(game, first, update, share):
             if looks:
                 _place(game, site, update)
                 _penalise(game, theta, site, share)
-    if game.has_spectral:
+    if game.has_spectral_norm:
         left = float_table(game.left, d.layers, game.widest)
         right = float_table(game.right, d.layers, game.widest)
         spectral.pull_back(
             word_table(d.net, d.layers, 5), floats(d.theta, d.size), left, right, game.spectral_norm,
             doubles(game.sigmas, d.layers), floats(d.gradient, d.size),
         )  # fmt: skip
-    if game.has_penalties or game.has_spectral or math.isnan(square):
+    if game.has_penalties or game.has_spectral_norm or math.isnan(square):
         square = float(squared_norm(floats(d.gradient, d.size)))
     return square <= _MOST

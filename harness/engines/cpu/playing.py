@@ -8,14 +8,14 @@ from numba import njit, types
 
 from harness.engines.cpu import rows, units
 from harness.engines.cpu.drawing import NOISE_G
-from harness.engines.cpu.judging import backward_d, blurred, generated, judge, read_into, whole
+from harness.engines.cpu.judging import backward_d, blurred, generated, judge, read_into
 from harness.engines.cpu.kernels import NONE, b1, f8, game_type, i8, kernel, player_type
 from harness.engines.cpu.moving import average, clip, move, move_factored, squared_norm
 from harness.engines.cpu.penalising import discriminator_gradient, scaled
 from harness.engines.cpu.programs import FAKE, slopes
 from harness.engines.cpu.reading import pulled
 from harness.engines.cpu.records import floats, word_table, words
-from harness.engines.cpu.vectors import copy
+from harness.engines.cpu.vectors import copy, padded, room
 
 #: The number of each order, and of each schedule, by the names of ``spec.Shape``.
 ORDERS = {"alternating": 0, "simultaneous": 1, "extragradient": 2}
@@ -41,15 +41,15 @@ def generator_gradient(game, update, share):
     slopes(game.loss_g, logits, decisions, logits, False, FAKE, found, 0)
     units.cleared(found, decisions, game.slopes_size)
     backward_d(game, theta, tape, decisions, False, True)
-    along, across = (whole(decisions), 1) if game.rows else (1, units.room(inputs))
+    along, across = (padded(decisions), 1) if game.rows else (1, room(inputs))
     features = floats(game.features, 1)
     pulled(game.form, floats(game.read, batch), decisions, features, 0, along, across, words(game.ranks, batch), found)
-    units.cleared(found, batch, whole(batch))
+    units.cleared(found, batch, padded(batch))
     tape = game.g_tape
     work = (floats(game.one, 1), floats(game.other, 1), floats(game.turned, 1))
     rows.backward(
         word_table(g.net, g.layers, 5), floats(g.theta, g.size), floats(tape.values, 1), words(tape.places, g.layers),
-        tape.stride, batch, found, whole(batch), work, floats(g.gradient, g.size), True, False, features, False,
+        tape.stride, batch, found, padded(batch), work, floats(g.gradient, g.size), True, False, features, False,
     )  # fmt: skip
     return math.isfinite(squared_norm(floats(g.gradient, g.size)))
 
@@ -74,8 +74,8 @@ def _move_d(game, rate, update):
         first = net[1, 3]
         move_factored(
             floats(d.theta, first), floats(d.moment, first), floats(d.square, first), inputs + 1, row,
-            floats(tape.values, 1), words(tape.places, 1)[0], units.room(inputs), floats(game.kept, 1),
-            units.room(outputs), game.lr_d * rate, game.beta1, game.beta2, update + 1,
+            floats(tape.values, 1), words(tape.places, 1)[0], room(inputs), floats(game.kept, 1),
+            room(outputs), game.lr_d * rate, game.beta1, game.beta2, update + 1,
         )  # fmt: skip
     _move(game, d, first, game.lr_d * rate, update)
     if game.weight_clip > 0:

@@ -16,6 +16,7 @@ from sympy import Expr, Symbol
 
 from harness.engines.cpu.kernels import F4, NONE, b1, f8, i8, kernel, program_type
 from harness.engines.cpu.records import double_table, fill, word_table, words
+from harness.losses import Variant
 from harness.losses.algebra import Derivative
 from harness.losses.primitives import LABELS, LOGITS, log_mean_exp
 from harness.losses.program import Operation, program
@@ -215,6 +216,7 @@ def slopes(program, logits, decisions, labels, labelled, like, out, start):
     return total
 
 
-def parameter_values(variant: Any, given: Mapping[str, float]) -> dict[Symbol, float]:
+def parameter_values(variant: Variant, given: Mapping[str, float]) -> dict[Symbol, float]:
     """The values of a variant's parameters by their symbols, defaults filled in."""
-    return {p.symbol: float(given.get(p.name, p.default)) for p in variant.parameters}
+    bound = variant.bind(given)
+    return {parameter.symbol: bound[parameter.name] for parameter in variant.parameters}

@@ -66,6 +66,15 @@ def _moments(x):
     return shift + mean, divisor, third / count, fourth / count, spread
 
 
+@njit(error_model="numpy")
+def _centre(x):
+    """The mean of the values, in float32."""
+    mean = 0.0
+    for value in x:
+        mean += value
+    return np.float32(mean / len(x))
+
+
 @kernel(NONE, i8, F4, i8, F4, i8, i8, i8, I8, I8)
 def read(form, x, decisions, out, base, along, across, ranks, spare):
     """The features of the values x (B,)."""
@@ -86,10 +95,7 @@ def read(form, x, decisions, out, base, along, across, ranks, spare):
             for n in range(width):
                 out[base + n * along + k * across] = x[k * width + n]
     if form in (_SQUARES, _DEVIATIONS):
-        mean = 0.0
-        for value in x:
-            mean += value
-        centre = np.float32(mean / count)
+        centre = _centre(x)
         for i in range(count):
             deviation = x[i] - centre
             out[base + (count + i) * along] = deviation * deviation if form == _SQUARES else deviation
@@ -131,10 +137,7 @@ def pulled(form, x, decisions, slopes, base, along, across, ranks, out):
         for n in range(width):
             out[k * width + n] = slopes[base + n * along + k * across]
     if form in (_SQUARES, _DEVIATIONS):
-        mean = 0.0
-        for value in x:
-            mean += value
-        centre = np.float32(mean / count)
+        centre = _centre(x)
         for i in range(count):
             slope = slopes[base + (count + i) * along]
             out[i] += 2 * (x[i] - centre) * slope if form == _SQUARES else slope

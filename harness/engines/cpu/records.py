@@ -35,8 +35,8 @@ _SHAPES = (
     *("steps", "batch", "latent", "decisions", "inputs", "form", "optimizer", "order", "schedule", "d_steps"),
     *("g_steps", "rows", "normal_latent", "factored"),
 )
-#: Which parts a step has, besides the plain game of two losses.
-_PARTS = ("labels", "pairs", "replay", "noise", "spectral", "penalties")
+#: Which of ``features.Features`` a step has.
+PARTS = ("labels", "pairs", "replay", "instance_noise", "spectral_norm", "penalties")
 #: Where data come from (trainee.Source), and what else a member keeps from step to step.
 _SOURCES = ("target", "given", "given_from", "normal", "average", "history", "left", "right", "widest")
 #: Room of a thread, and what the last step leaves to be recorded.
@@ -48,7 +48,7 @@ _ROOM = (
 
 GAME = np.dtype(
     [
-        *((name, _WORD) for name in (*_SHAPES, *(f"has_{part}" for part in _PARTS), *_SOURCES, *_ROOM)),
+        *((name, _WORD) for name in (*_SHAPES, *(f"has_{part}" for part in PARTS), *_SOURCES, *_ROOM)),
         *((name, _NUMBER) for name in Settings.model_fields if name != "replay"),
         ("replay_share", _NUMBER),
         *((f"key{i}", _KEY) for i in range(3)),

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from harness.engines.base import Leg
 from harness.engines.cpu.compiled import levels_of, play
 from harness.engines.cpu.desk import Room
-from harness.engines.cpu.game import Formulas, Parts, Plans, Shapes, State
+from harness.engines.cpu.game import Formulas, Plans, Shapes, State
 from harness.engines.cpu.layout import Float32
 from harness.engines.cpu.penalising import SITES
 from harness.engines.cpu.playing import NOBODY, D
-from harness.engines.cpu.records import GAME, fill
-from harness.engines.cpu.vectors import padded
+from harness.engines.cpu.records import GAME, PARTS, fill
+from harness.engines.cpu.vectors import room
 from harness.engines.draws import decay_phase
+from harness.engines.features import Features
 from harness.engines.quantiles import LEVELS, noise_table, table_worth_having
 from harness.engines.record import Float64, LastStep, recorded
 from harness.engines.runs import Run
 from harness.networks import Mlp
-from harness.penalties import gradient_penalties
 from harness.population import Group, Member
 from harness.streams import Stream
 from harness.targets import Target
@@ -54,7 +54,7 @@ class Trainee:
     def __init__(self, group: Group, member: Member, plans: Plans, shapes: Shapes, source: Source, leg: Leg) -> None:
         self.member, self.plans, self.shapes, self.source = member, plans, shapes, source
         self.stopped_step, self.stopped_tensor = 0, ""
-        self.parts = Parts.of(member)
+        self.features = Features.of(member)
         self._done = leg.start
         study = member.study_seed
         self._key = np.array([study & 0xFFFFFFFF, member.seed, study >> 32], np.uint64)
@@ -75,15 +75,15 @@ class Trainee:
         record = self._record[0]
         settings = self.member.settings.model_dump()
         fill(record, self.shapes._asdict())
-        fill(record, {f"has_{name}": value for name, value in self.parts._asdict().items()})
+        fill(record, {f"has_{part}": bool(getattr(self.features, part)) for part in PARTS})
         fill(record, {name: value for name, value in settings.items() if name != "replay"})
         fill(record, {"replay_share": self.member.settings.replay, "factored": self._factored})
         fill(record, {f"key{i}": value for i, value in enumerate(self._key)})
-        self._formulas = Formulas.of(self.member, self.shapes.decisions)
+        self._formulas = Formulas.of(self.member, self.features.penalties, self.shapes.decisions)
         self._room = room
         for part in (self.state, self._formulas, room):
             part.enter(record)
-        if self.shapes.normal_latent or self.parts.noise or settings["dragan"]:
+        if self.shapes.normal_latent or self.features.instance_noise or settings["dragan"]:
             fill(record, {"normal": noise_table("normal")})
         if self.source.table is not None:
             fill(record, {"target": self.source.table})
@@ -134,14 +134,14 @@ class Trainee:
                 real_PB=_row(desk.real, 0, batch),
                 fake_PB=_row(desk.fake, 0, batch),
                 logits_PK=_row(desk.logits, 0, 2 * decisions),
-                label_draws_PK=_row(desk.label_draws, 0, 2 * decisions) if self.parts.labels else None,
-                judged_real_PK=_row(desk.judged_logits, 0, decisions) if self.parts.pairs else None,
+                label_draws_PK=_row(desk.label_draws, 0, 2 * decisions) if self.features.labels else None,
+                judged_real_PK=_row(desk.judged_logits, 0, decisions) if self.features.pairs else None,
                 judged_PK=_row(desk.judged_logits, decisions, 2 * decisions),
                 gradient_d_PW=gradient_d,
                 gradient_g_PW=gradient_g,
                 penalties=[
                     (penalty, torch.tensor([[share * getattr(settings, penalty.name)]]))
-                    for penalty in gradient_penalties(dict(settings))
+                    for penalty in self.features.penalties
                 ],
                 norm_PK={site: _row(desk.norms, i * decisions, (i + 1) * decisions) for i, site in enumerate(SITES)},
             )
@@ -153,7 +153,7 @@ class Trainee:
 
         That is for one real and one generated decision, and where nothing else adds to the gradient.
         """
-        plain = self.member.shape.optimizer == "adam" and not (self.parts.penalties or self.parts.spectral)
+        plain = self.member.shape.optimizer == "adam" and not (self.features.penalties or self.features.spectral_norm)
         return plain and self.shapes.decisions == 1 and len(self.plans[1].net) > 1
 
     def _gradients(self) -> list[Float32]:
@@ -161,8 +161,8 @@ class Trainee:
         if self._factored:
             inputs, outputs, row, _, _ = self.plans[1].net[0].tolist()
             count, tape, kept = 2 * self.shapes.decisions, self._room.tapes.d_tape.values, self._room.desk.kept
-            given_RI = tape[: count * padded(inputs + 1)].reshape(count, -1)[:, : inputs + 1]
-            slopes_RO = kept[: count * padded(outputs + 1)].reshape(count, -1)[:, :row]
+            given_RI = tape[: count * room(inputs)].reshape(count, -1)[:, : inputs + 1]
+            slopes_RO = kept[: count * room(outputs)].reshape(count, -1)[:, :row]
             with np.errstate(all="ignore"):  # a member that stops may have anything here
                 self._room.gradients[1][: (inputs + 1) * row] = (given_RI.T @ slopes_RO).reshape(-1)
         return [plan.flat(gradient) for plan, gradient in zip(self.plans, self._room.gradients, strict=True)]

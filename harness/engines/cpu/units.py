@@ -12,13 +12,7 @@ from harness.engines.cpu.activations import activate, slope
 from harness.engines.cpu.kernels import F4, I8, I8_2, NONE, WORK, b1, f8, i8, kernel
 from harness.engines.cpu.products import OUT, VECTOR, ZERO, dot, dots, product
 from harness.engines.cpu.rows import ACTIVATION
-from harness.engines.cpu.vectors import LANES, load, store
-
-
-@njit(error_model="numpy")
-def room(units):
-    """Floats of a row of ``units`` numbers and a 1: a whole number of vectors."""
-    return (units + LANES) // LANES * LANES
+from harness.engines.cpu.vectors import LANES, load, room, store
 
 
 @njit(error_model="numpy")

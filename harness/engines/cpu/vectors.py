@@ -19,7 +19,7 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, models, overload, register_jitable, register_model
 
 
 def _lanes() -> int:
@@ -42,9 +42,17 @@ def _ints(width: int) -> Any:
     return ir.VectorType(_INT, width)
 
 
+@register_jitable
 def padded(count: int) -> int:
-    """The least multiple of LANES that is not below ``count``."""
+    """The least multiple of LANES that is not below ``count``, for Python and for kernels."""
     return -(-count // LANES) * LANES
+
+
+@register_jitable
+def room(units: int) -> int:
+    """Floats of a row of ``units`` numbers and a 1 behind them, in whole vectors."""
+    floats: int = padded(units + 1)
+    return floats
 
 
 class Vector(types.Type):
