@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: leaky_relu has torch's slope 0.01 below 0.
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+#: What may follow a hidden layer, by the names of ``spec.Activation``; leaky_relu has torch's slope 0.01 below 0.
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "elu": F.elu,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
@@ -82,7 +82,7 @@ class Mlp:
         for i in range(len(self.layers)):
             x_PKN = torch.baddbmm(parts[2 * i + 1], x_PKN, parts[2 * i])
             if i < len(self.activations):
-                x_PKN = _ACTIVATIONS[self.activations[i]](x_PKN)
+                x_PKN = ACTIVATIONS[self.activations[i]](x_PKN)
         return x_PKN.squeeze(-1)
 
     def initial(self, u_PW: Tensor) -> Tensor:

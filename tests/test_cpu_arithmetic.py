@@ -7,7 +7,6 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from cpu_kernels import called, floats
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,16 +16,8 @@ from harness.engines.cpu.activations import NUMBERS, curvature, slope
 from harness.engines.cpu.layout import aligned
 from harness.engines.cpu.products import OUT, ZERO
 from harness.engines.cpu.vectors import LANES, load, padded, store
+from harness.networks import ACTIVATIONS
 from harness.spec.values import Activation
-
-ACTIVATIONS = {
-    "elu": F.elu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "leaky_relu": F.leaky_relu,
-    "softplus": F.softplus,
-}
 
 
 @given(

@@ -17,6 +17,7 @@ Promises, held by the conformance tests over every engine:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -26,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.losses.direct import TABLE, Truth
+from harness.networks import Mlp
 from harness.noise import midpoints
 from harness.population import Group, Member
 from harness.spec import Shape
@@ -49,6 +51,16 @@ def truth_of(group: Group) -> Truth:
     """What a direct loss may know of the group's target, in float64 on the host."""
     quantiles = (group.target.quantile(midpoints(count)) for count in (group.shape.batch, TABLE))
     return Truth(*map(torch.from_numpy, quantiles))
+
+
+def offending(network: Mlp, gradient_1W: torch.Tensor) -> str | None:
+    """The first tensor with which a gradient's squared norm is no finite number in its precision; None if it is one."""
+    square = gradient_1W.new_zeros(())
+    for name, part in zip(network.tensor_names, network.split(gradient_1W), strict=True):
+        square = square + part.square().sum()
+        if not math.isfinite(square):
+            return name
+    return None
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ one step is captured as a graph and replayed, and stacks are dealt to all device
 
 from __future__ import annotations
 
-import itertools
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +25,7 @@ from harness.engines.features import Features
 from harness.engines.feed import BLOCK, DeviceFeed, HostFeed
 from harness.engines.record import record
 from harness.engines.stack import Stack
-from harness.engines.threads import flushing_denormals, single_threaded
+from harness.engines.threads import flushing_denormals, single_threaded, worked_off
 from harness.population import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
 
@@ -70,32 +69,11 @@ class BatchedEngine:
         hidden = {group.shape.hidden, group.shape.units_g}
         alike = _alike(group.members, legs_of(group, legs))
         portions = [portion for some in alike for portion in _cut(some, WIDTHS[self.device], hidden, self.threads)]
-        said, cancelled = threading.Lock(), threading.Event()
-
-        def tell(steps: int) -> None:
-            if cancelled.is_set():
-                raise CancelledError
-            with said:
-                progress(steps)
-
+        works = [partial(self._train_stack, group, *portion, legs is not None, measure) for portion in portions]
         start = time.perf_counter()
-        with single_threaded() if self.device == "cpu" else nullcontext(), ExitStack() as held:
-            pools = [held.enter_context(pool) for pool in self._pools()]
-            jobs: list[Future[Trained]] = []
-            try:  # from the first job on, so that an interrupt at any moment ends those that run
-                jobs += [
-                    pool.submit(self._train_stack, group, *portion, legs is not None, measure, tell)
-                    for portion, pool in zip(portions, itertools.cycle(pools), strict=False)
-                ]
-                wait(jobs, return_when=FIRST_EXCEPTION)
-            finally:
-                cancelled.set()  # of no consequence where all have ended; others end at their next block
-                for pool in pools:
-                    pool.shutdown(cancel_futures=True)
-        for error in (job.exception() for job in jobs if not job.cancelled()):
-            if error and not isinstance(error, CancelledError):
-                raise error
-        trained = _joined([job.result() for job in jobs], time.perf_counter() - start)
+        with single_threaded() if self.device == "cpu" else nullcontext():
+            parts = worked_off(works, self._pools(), progress)
+        trained = _joined(parts, time.perf_counter() - start)
         rows = np.argsort([candidate.row for some in alike for candidate in some])
         return _taken(trained, rows)
 

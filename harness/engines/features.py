@@ -12,6 +12,7 @@ from functools import cached_property
 from harness.losses import LOSSES
 from harness.penalties import GradientPenalty, Site, gradient_penalties, sites_of
 from harness.population import Member
+from harness.views import parse_view
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,15 @@ class Features:
     def weighs(self) -> bool:
         """Whether some weight decays with ``penalty_decay``."""
         return self.consensus or bool(self.penalties)
+
+
+def without_torch(member: Member) -> str | None:
+    """What of the member only torch works out, for engines with kernels of their own to refuse; None if nothing."""
+    features = Features.of(member)
+    if features.direct:
+        return "its direct loss is a torch function"
+    if features.consensus:
+        return "consensus takes second derivatives of both networks, which the kernel has not"
+    if parse_view(member.view).form is None:
+        return f"the view {member.view} has no form that the kernel knows"
+    return None

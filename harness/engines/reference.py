@@ -100,7 +100,7 @@ class ReferenceEngine:
             _train_one(game, leg, {name: values[row] for name, values in snapshots.items()}, measure, progress)
             for row, (game, leg) in enumerate(zip(games, legs_of(group, legs), strict=True))
         ]
-        states = [None if step else game.state() for game, (step, _) in zip(games, stopped, strict=True)]
+        kept = () if legs is None else zip(games, stopped, strict=True)
         return Trained(
             theta_g_PW=np.concatenate([game.average_1W.numpy() for game in games]),
             theta_d_PW=np.concatenate([game.d.theta_1W.numpy() for game in games]),
@@ -108,7 +108,7 @@ class ReferenceEngine:
             stopped_tensor=tuple(name for _, name in stopped),
             snapshots=snapshots,
             seconds=time.perf_counter() - start,
-            states=() if legs is None else tuple(states),
+            states=tuple(None if step else game.state() for game, (step, _) in kept),
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.engines.base import HISTORY, truth_of
+from harness.engines.base import HISTORY, offending, truth_of
 from harness.engines.reference_optimisers import OPTIMISERS, Optimiser
 from harness.losses import LOSSES
 from harness.networks import Mlp
@@ -57,12 +57,8 @@ class Player:
 
     def offends(self, gradient_1W: Tensor) -> str | None:
         """The first tensor with which the gradient's squared norm is no finite number; None if it is one."""
-        square = 0.0
-        for name, part in zip(self.network.tensor_names, self.network.split(gradient_1W), strict=True):
-            square += float(part.square().sum())
-            if not math.isfinite(square):
-                return f"gradient of {self.letter}.{name}"
-        return None
+        name = offending(self.network, gradient_1W)
+        return name and f"gradient of {self.letter}.{name}"
 
     @torch.no_grad()
     def update(self, gradient_1W: Tensor, share: float) -> None:

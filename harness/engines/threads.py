@@ -1,11 +1,52 @@
-"""How a CPU computes while it trains: one arithmetic thread a stack, and no denormal numbers."""
+"""How threads train: works dealt over them that end together, one arithmetic thread a work, and no denormal numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 import torch
+
+from harness.engines.base import Progress
+
+Result = TypeVar("Result")
+
+
+def worked_off(
+    works: Sequence[Callable[[Progress], Result]], pools: Sequence[ThreadPoolExecutor], progress: Progress
+) -> list[Result]:
+    """What the works return, in their order. They are dealt over the pools in turn, which end here.
+
+    Each tells its steps through what it is given. When one fails, or ``progress`` or an interrupt raises, the others
+    end at their next telling, and the exception is raised here.
+    """
+    said, cancelled = threading.Lock(), threading.Event()
+
+    def tell(steps: int) -> None:
+        if cancelled.is_set():
+            raise CancelledError
+        with said:
+            progress(steps)
+
+    jobs: list[Future[Result]] = []
+    with ExitStack() as held:
+        for pool in pools:
+            held.enter_context(pool)
+        try:  # from the first job on, so that an interrupt at any moment ends those that run
+            jobs += [pool.submit(work, tell) for work, pool in zip(works, itertools.cycle(pools), strict=False)]
+            wait(jobs, return_when=FIRST_EXCEPTION)
+        finally:
+            cancelled.set()  # of no consequence where all have ended
+            for pool in pools:
+                pool.shutdown(cancel_futures=True)
+    for error in (job.exception() for job in jobs if not job.cancelled()):
+        if error and not isinstance(error, CancelledError):
+            raise error
+    return [job.result() for job in jobs]
 
 
 @contextmanager

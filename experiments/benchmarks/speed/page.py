@@ -10,9 +10,7 @@ from speed.table import tables
 from speed.targets import targets_table
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGE, COMMITTED, PICTURE = (
-    ROOT / "docs" / name for name in ("performance.md", "figures/bench.json", "figures/bench.png")
-)
+PAGE, COMMITTED = (ROOT / "docs" / name for name in ("performance.md", "figures/bench.json"))
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 

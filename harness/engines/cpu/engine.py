@@ -10,7 +10,8 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -20,12 +21,10 @@ from harness.engines.cpu.desk import Room
 from harness.engines.cpu.game import Shapes
 from harness.engines.cpu.layout import Plan
 from harness.engines.cpu.trainee import Source, Trainee
-from harness.engines.features import Features
-from harness.engines.threads import flushing_denormals, single_threaded
-from harness.losses import LOSSES
+from harness.engines.features import Features, without_torch
+from harness.engines.threads import flushing_denormals, single_threaded, worked_off
 from harness.population import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
-from harness.views import parse_view
 
 #: Steps between two signs of life: long enough that calling costs nothing.
 _STRETCH = 250
@@ -42,49 +41,33 @@ class CpuEngine:
         self.threads = threads or len(os.sched_getaffinity(0))
 
     def refuses(self, member: Member) -> str | None:
-        if LOSSES[member.loss].direct is not None:
-            return f"{member.loss} has a direct loss, which is a function of torch"
-        if member.settings.consensus > 0:
-            return "consensus needs second derivatives of both players' losses, which this engine does not work out"
-        if parse_view(member.view).form is None:
-            return f"view {member.view} has no form for engines without torch"
-        return None
+        return without_torch(member)
 
     def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
-        job = _Job(group, legs_of(group, legs), measure, progress)
+        job = _Job(group, legs_of(group, legs), measure)
         prepare()
+        works = [partial(job.train, place) for place in range(len(group.members))]
         start = time.perf_counter()
-        with single_threaded(), ThreadPoolExecutor(min(self.threads, len(group.members))) as pool:
-            running: list[Future[None]] = []
-            try:  # from the first on, so that an interrupt at any moment ends those that run
-                running += [pool.submit(job.train, place) for place in range(len(group.members))]
-                wait(running, return_when=FIRST_EXCEPTION)
-            finally:
-                job.cancelled.set()
-                pool.shutdown(cancel_futures=True)
-        for error in (done.exception() for done in running if not done.cancelled()):
-            if error and not isinstance(error, CancelledError):
-                raise error
+        with single_threaded():
+            worked_off(works, [ThreadPoolExecutor(min(self.threads, len(works)))], progress)
         return job.result(time.perf_counter() - start, keep=legs is not None)
 
 
 class _Job:
     """One call of ``train``: what its members share, and a place for what each leaves."""
 
-    def __init__(self, group: Group, legs: Sequence[Leg], measure: Measure, progress: Progress) -> None:
+    def __init__(self, group: Group, legs: Sequence[Leg], measure: Measure) -> None:
         self.group, self.legs, self.measure = group, legs, measure
         self.plans = (Plan.of(group.generator), Plan.of(group.discriminator))
         self.shapes = Shapes.of(group)
         self.source = Source.of(group, sum(leg.stop - leg.start for leg in legs) * self.shapes.d_steps)
-        self.cancelled = threading.Event()
-        self._progress, self._said = progress, threading.Lock()
         self._rooms = threading.local()
         self._trainees: list[Trainee | None] = [None] * len(group.members)
         marks = len(group.shape.snapshots)
         self.snapshots = {name: np.full((len(group.members), marks), np.nan) for name in SNAPSHOT_COLUMNS}
 
     @flushing_denormals()
-    def train(self, place: int) -> None:
+    def train(self, place: int, tell: Progress) -> None:
         """Train the member at this place of the group along its leg."""
         leg, marks = self.legs[place], self.group.shape.snapshots
         member = self.group.members[place]
@@ -94,9 +77,9 @@ class _Job:
         for stop in _stops(leg, marks):
             done = trainee.advance(stop)
             if trainee.stopped_step:
-                self._tell(leg.stop - done)
+                tell(leg.stop - done)
                 break
-            self._tell(stop - done)
+            tell(stop - done)
             if stop in marks:
                 measured = self.measure(trainee.generator)
                 for name, value in (trainee.record() | dict(measured)).items():
@@ -122,12 +105,6 @@ class _Job:
             self._rooms.features, self._rooms.room = features, Room.new(self.plans, self.shapes, features)
         room: Room = self._rooms.room
         return room
-
-    def _tell(self, steps: int) -> None:
-        if self.cancelled.is_set():
-            raise CancelledError
-        with self._said:
-            self._progress(steps)
 
 
 def _stops(leg: Leg, marks: Sequence[int]) -> list[int]:

@@ -31,7 +31,7 @@ from harness.engines.cpu.records import GAME
 f4, i4, i8, f8, u8, b1 = types.float32, types.int32, types.int64, types.float64, types.uint64, types.boolean
 #: Arrays of one dimension, and tables of two.
 F4, I4, I8, F8 = (types.Array(kind, 1, "C") for kind in (f4, i4, i8, f8))
-F4_2, I8_2, F8_2 = (types.Array(kind, 2, "C") for kind in (f4, i8, f8))
+F4_2, I8_2 = (types.Array(kind, 2, "C") for kind in (f4, i8))
 NONE = types.none
 #: Scratch: two arrays of slopes and one turned over; and two more (bending.py).
 WORK, MORE = types.UniTuple(F4, 3), types.UniTuple(F4, 2)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.engines.base import Leg
+from harness.engines.base import Leg, offending
 from harness.engines.cpu.compiled import levels_of, play
 from harness.engines.cpu.desk import Room
 from harness.engines.cpu.game import Formulas, Plans, Shapes, State
@@ -103,8 +103,9 @@ class Trainee:
         if who != NOBODY:
             self.stopped_step = self._done + 1
             letter, place = ("D", 1) if who == D else ("G", 0)
-            offending = _offending(self.plans[place].network, self._gradients()[place])
-            self.stopped_tensor = f"gradient of {letter}.{offending}"
+            network, gradient_1W = self.plans[place].network, torch.from_numpy(self._gradients()[place])[None]
+            # Summed in another order, what the loop found infinite may just be finite.
+            self.stopped_tensor = f"gradient of {letter}.{offending(network, gradient_1W) or network.tensor_names[0]}"
         return start
 
     def leave(self) -> None:
@@ -181,14 +182,3 @@ def _initial(key: NDArray[np.uint64], network: Mlp, stream: Stream) -> Float32:
     drawn = (levels_of(key, int(stream), 0, 1, network.size) + 0.5) / LEVELS
     theta: Float32 = network.initial(torch.from_numpy(drawn)[None])[0].float().numpy()
     return theta
-
-
-def _offending(network: Mlp, gradient_W: Float32) -> str:
-    """The first tensor with whose squares the sum is no finite number any more."""
-    square = np.float32(0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for name, part in zip(network.tensor_names, network.split(torch.from_numpy(gradient_W)[None]), strict=True):
-            square += np.square(part.numpy()).sum(dtype=np.float32)
-            if not np.isfinite(square):
-                return name
-    return network.tensor_names[0]

@@ -6,11 +6,11 @@ operation, so its bits depend on neither population, slot, launch length, layout
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from harness.engines.cuda.crew import Crew
 from harness.engines.cuda.launching import CudaLauncher, Device, Launcher
 from harness.engines.cuda.layout import candidates, fitting
 from harness.engines.cuda.plan import Plan, kind_of
-from harness.engines.features import Features
+from harness.engines.features import Features, without_torch
+from harness.engines.threads import worked_off
 from harness.losses import LOSSES
 from harness.losses.c_source import refusal
 from harness.population import Group, Member
@@ -47,7 +48,7 @@ class CudaEngine:
         # All that a reason may depend on: thousands of members differ in their rates and seeds alone.
         key = (LOSSES[member.loss], member.view, member.shape, Features.of(member), member.settings.ema > 0)
         if key not in self._reasons:
-            self._reasons[key] = _refusal(member) or self._misfit(member)
+            self._reasons[key] = without_torch(member) or refusal(LOSSES[member.loss]) or self._misfit(member)
         return self._reasons[key]
 
     def _misfit(self, member: Member) -> str | None:
@@ -85,32 +86,17 @@ class CudaEngine:
 
     def _run(self, crews: Sequence[tuple[Device, Crew]], measure: Measure, progress: Progress) -> None:
         """Every device trains its crews one after the other, in a thread of its own."""
-        said, cancelled = threading.Lock(), threading.Event()
         of_device: dict[str, list[Crew]] = defaultdict(list)
         for device, crew in crews:
             of_device[device.name].append(crew)
 
-        def work(own: Sequence[Crew]) -> None:
+        def work(own: Sequence[Crew], tell: Progress) -> None:
             for crew in own:
                 while not crew.finished:
-                    if cancelled.is_set():
-                        raise CancelledError
-                    told = crew.launch(self._steps, measure)
-                    with said:
-                        progress(told)
+                    tell(crew.launch(self._steps, measure))
 
-        if len(of_device) == 1:
-            work(next(iter(of_device.values())))
-            return
-        with ThreadPoolExecutor(len(of_device)) as pool:
-            jobs = [pool.submit(work, own) for own in of_device.values()]
-            try:
-                errors = [job.exception() for job in jobs]
-            finally:
-                cancelled.set()
-        for error in errors:
-            if error is not None:
-                raise error
+        works = [partial(work, own) for own in of_device.values()]
+        worked_off(works, [ThreadPoolExecutor(len(works))], progress)
 
 
 def _joined(group: Group, crews: Sequence[Crew], seconds: float, keep: bool) -> Trained:
@@ -128,17 +114,3 @@ def _joined(group: Group, crews: Sequence[Crew], seconds: float, keep: bool) -> 
         seconds=seconds,
         states=tuple(states[i] for i in order) if keep else (),
     )
-
-
-def _refusal(member: Member) -> str | None:
-    """What the kernel cannot do, on any device."""
-    variant, group = LOSSES[member.loss], Group((member,))
-    if variant.direct is not None:
-        return "its direct loss is a torch function"
-    if reason := refusal(variant):
-        return reason
-    if member.settings.consensus > 0:
-        return "consensus takes second derivatives of both networks, which the kernel has not"
-    if group.view.form is None:
-        return f"the view {member.view} has no form that the kernel knows"
-    return None

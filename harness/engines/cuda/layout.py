@@ -87,10 +87,6 @@ class Layout:
     def shared_bytes(self) -> int:
         return 4 * self.shared
 
-    @property
-    def state_bytes(self) -> int:
-        return 4 * self.state
-
 
 def arrays_of(plan: Plan, overlaid: bool) -> Iterator[Array]:
     """Every array of a plan, in the order in which they lie in memory."""

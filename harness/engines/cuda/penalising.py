@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.engines.cuda.phases import Pass, back_to_inputs, phase, product
 from harness.engines.cuda.plan import Plan
+from harness.networks import Layer
 from harness.penalties import Site
 from harness.penalties.gradient import GRADIENT_PENALTIES
 
@@ -112,10 +113,15 @@ def site_pulls(plan: Plan) -> str:
     return "\n".join([*lines, "    (void)site, (void)weights, (void)norm;", "    return pull;", "}"]) + "\n"
 
 
+def _normalised(plan: Plan) -> list[tuple[int, Layer]]:
+    """The layers of D whose weights are divided by their spectral norm, by number: all or none."""
+    return list(enumerate(plan.discriminator.layers)) if plan.features.spectral_norm else []
+
+
 def spectral_iteration(plan: Plan) -> list[str]:
     """One power iteration of every layer of D."""
     lines: list[str] = []
-    for i, layer in enumerate(plan.discriminator.layers if plan.features.spectral_norm else ()):
+    for i, layer in _normalised(plan):
         sizes, w = f"{layer.inputs}, {layer.outputs}", f"theta_d(b) + {layer.start}"
         for side, count, call in (
             ("left", layer.inputs, f"times_right<{sizes}>({w}, right_{i}(b), left_{i}(b), tid)"),
@@ -133,7 +139,7 @@ def spectral_iteration(plan: Plan) -> list[str]:
 def scaled_weights(plan: Plan) -> list[str]:
     """The factor bound/sigma of every layer of D as it stands."""
     lines: list[str] = []
-    for i, layer in enumerate(plan.discriminator.layers if plan.features.spectral_norm else ()):
+    for i, layer in _normalised(plan):
         arrays = f"theta_d(b) + {layer.start}, left_{i}(b), right_{i}(b)"
         lines += [
             phase(f"sum_sigma<{layer.inputs}, {layer.outputs}>({arrays}, scratch(b), tid)"),
@@ -146,7 +152,7 @@ def scaled_weights(plan: Plan) -> list[str]:
 def spectral_correction(plan: Plan) -> list[str]:
     """From the gradient in the scaled weights to that in the weights."""
     lines: list[str] = []
-    for i, layer in enumerate(plan.discriminator.layers if plan.features.spectral_norm else ()):
+    for i, layer in _normalised(plan):
         gradient = f"gradient_d(b) + {layer.start}"
         arrays = f"{gradient}, left_{i}(b), right_{i}(b)"
         bound = "(float)b.settings[SPECTRAL_NORM]"
