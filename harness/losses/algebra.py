@@ -1,7 +1,8 @@
-"""What is derived from a formula by algebra alone: derivatives through batch means, parts, expectations."""
+"""What is derived from a formula by algebra alone: derivatives through batch means, parts, expectations, its order."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,6 +11,9 @@ from sympy import Expr, Symbol
 
 from harness.losses.metadata import Labels
 from harness.losses.primitives import fake, fake_mean, log_mean_exp, real, real_mean, y_fake, y_real
+
+#: Formulas written out for a kernel hold whole powers up to this one as products.
+_MOST_FACTORS = 8
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,13 @@ def separated(loss: Expr) -> tuple[Expr, Expr] | None:
         else:
             real_part, fake_part = real_part + term / 2, fake_part + term / 2
     return real_part, fake_part
+
+
+def in_order(terms: Iterable[Expr]) -> list[Expr]:
+    """The terms of a sum or product as they are written out: numbers and symbols first, however SymPy keeps them."""
+    return sorted(terms, key=lambda e: (e.count_ops(), sympy.default_sort_key(e)))
+
+
+def is_product(exponent: Expr) -> bool:
+    """Whether a power is written out as a product of its base, or as one over it."""
+    return bool(exponent.is_Integer and abs(int(exponent)) <= _MOST_FACTORS)

@@ -14,7 +14,7 @@ import sympy
 from sympy import Expr, Symbol
 
 from harness.errors import InputError
-from harness.losses.algebra import Derivative, symbols_of
+from harness.losses.algebra import Derivative, in_order, is_product, symbols_of
 from harness.losses.metadata import uniform
 from harness.losses.primitives import LABELS, LOGITS, foreign_parts, log_mean_exp, probability
 
@@ -26,9 +26,6 @@ SLOPES = ("real", "fake", "generator")
 
 #: SymPy's functions under the names that C has for them; a primitive has its own.
 _NAMES = {sympy.exp: "exp", sympy.log: "log", sympy.tanh: "tanh", sympy.Abs: "fabs", sympy.sign: "sign"}
-
-#: Whole powers up to this are products.
-_MOST_FACTORS = 8
 
 
 class _Writer:
@@ -56,11 +53,11 @@ class _Writer:
         if e.is_number and not e.has(probability):
             return _number(e)
         if e.is_Add:
-            return f"({' + '.join(map(self.text, _in_order(e.args)))})"
+            return f"({' + '.join(map(self.text, in_order(e.args)))})"
         if e.is_Mul:
             over, under = e.as_numer_denom()
             if under == 1:
-                return f"({' * '.join(map(self.text, _in_order(e.args)))})"
+                return f"({' * '.join(map(self.text, in_order(e.args)))})"
             return f"({self.text(over)} / {self.text(under)})"
         if e.is_Pow:
             return self._power(*e.args)
@@ -68,18 +65,13 @@ class _Writer:
         return f"fn::{name}({', '.join(map(self.text, e.args))})"
 
     def _power(self, base: Expr, exponent: Expr) -> str:
-        if exponent.is_Integer and abs(int(exponent)) <= _MOST_FACTORS:
+        if is_product(exponent):
             product = " * ".join([self.text(base)] * abs(int(exponent)))
             return f"({product})" if exponent > 0 else f"(1.0f / ({product}))"
         if abs(exponent) == sympy.Rational(1, 2):
             root = f"fn::sqrt({self.text(base)})"
             return root if exponent > 0 else f"(1.0f / {root})"
         return f"fn::exp({self.text(exponent)} * fn::log({self.text(base)}))"
-
-
-def _in_order(terms: Sequence[Expr]) -> list[Expr]:
-    # Numbers and symbols first, whatever order SymPy keeps its terms in.
-    return sorted(terms, key=lambda e: (e.count_ops(), sympy.default_sort_key(e)))
 
 
 def _number(e: Expr) -> str:

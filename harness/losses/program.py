@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
 from harness.losses import primitives
+from harness.losses.algebra import in_order, is_product
 
 
 class Operation(enum.IntEnum):
@@ -63,9 +64,6 @@ _FUNCTIONS: Mapping[type[Expr], Operation] = {
     primitives.abs_power: Operation.ABS_POWER,
     primitives.signed_power: Operation.SIGNED_POWER,
 }
-
-#: Whole powers up to this one are products.
-_MOST_FACTORS = 8
 
 
 @dataclass(frozen=True)
@@ -139,10 +137,9 @@ class _Writer:
             return self._number(float(expression))
         if expression.is_Add or expression.is_Mul:
             operation = Operation.ADD if expression.is_Add else Operation.MULTIPLY
-            # Numbers and symbols first, whatever order SymPy keeps its terms in.
-            terms = sorted(expression.args, key=lambda e: (e.count_ops(), sympy.default_sort_key(e)))
-            place = self._place(terms[0])
-            for term in terms[1:]:
+            first, *others = in_order(expression.args)
+            place = self._place(first)
+            for term in others:
                 place = self._instruction(operation, place, self._place(term))
             return place
         if expression.is_Pow:
@@ -156,7 +153,7 @@ class _Writer:
         place = self._place(base)
         if exponent == sympy.Rational(1, 2):
             return self._instruction(Operation.SQRT, place, place)
-        if exponent.is_Integer and abs(int(exponent)) <= _MOST_FACTORS:
+        if is_product(exponent):
             product = place
             for _ in range(abs(int(exponent)) - 1):
                 product = self._instruction(Operation.MULTIPLY, product, place)
