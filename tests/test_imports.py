@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KNOWS: dict[str, tuple[str, ...]] = {
     "harness": (),
     "errors": (),
+    "failpoints": (),
     "losses": ("errors",),
     "targets": ("errors",),
     "views": ("errors",),
@@ -30,7 +31,7 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "streams": (),
     "floors": ("targets",),
     "scoring": ("errors", "floors", "noise", "targets"),
-    "store": ("errors",),
+    "store": ("errors", "failpoints"),
     "spec": ("errors", "losses", "networks", "penalties", "streams", "targets", "views"),
     "population": ("losses", "networks", "spec", "targets", "views"),
     "engines": (

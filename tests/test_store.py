@@ -180,9 +180,9 @@ def test_parquet_of_others_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     pq.write_table(store.population(0).replace_schema_metadata(None), file_of(store))
     refused(store, file_of(store).read_bytes())
     with monkeypatch.context() as patch:
-        patch.setattr(harness.store, "SCHEMA", SCHEMA.remove(SCHEMA.get_field_index("w1")))
+        patch.setattr(harness.store.folder, "SCHEMA", SCHEMA.remove(SCHEMA.get_field_index("w1")))
         store.commit(1, [ROW], {})
-    with pytest.raises(StoreError, match=r"000001\.parquet: has other columns than this program writes \(format 3\)$"):
+    with pytest.raises(StoreError, match=r"000001\.parquet: has other columns than this program writes \(format 4\)$"):
         store.population(1)
 
 
@@ -234,5 +234,5 @@ def test_damaged_description_is_refused(tmp_path: Path) -> None:
 def test_other_format_is_refused(tmp_path: Path, form: object) -> None:
     """A description of another format is refused by both formats' names."""
     (tmp_path / "sweep.json").write_text(json.dumps({"format": form} | DESCRIPTION))
-    with pytest.raises(StoreError, match=rf"sweep\.json: written in format {form}; this program reads format 3$"):
+    with pytest.raises(StoreError, match=rf"sweep\.json: written in format {form}; this program reads format 4$"):
         Store(tmp_path).describe()

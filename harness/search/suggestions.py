@@ -1,4 +1,4 @@
-"""Hyper-parameter search: the only file that imports optuna.
+"""Suggestions for the trials of an arm.
 
 Optuna lives in memory and only suggests. It is told scores that are committed already, and after an interruption it
 is rebuilt from them, so that a resumed search asks what an uninterrupted one would have asked.

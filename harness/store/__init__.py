@@ -1,0 +1,22 @@
+"""The folder of parquet files that is the truth of a sweep: the only code that writes results.
+
+``folder`` has the layout and ``Store``, ``schema`` the columns of a row, ``parquet`` a population's file as bytes,
+``files`` how any file is written whole, one writer at a time.
+"""
+
+from harness.store.files import locked, slug, write_whole
+from harness.store.folder import FORMAT, SWEEPS, Store
+from harness.store.schema import HYPERPARAMETERS, QUANTILE_LEVELS, SCHEMA, SNAPSHOT_COLUMNS
+
+__all__ = [
+    "FORMAT",
+    "HYPERPARAMETERS",
+    "QUANTILE_LEVELS",
+    "SCHEMA",
+    "SNAPSHOT_COLUMNS",
+    "SWEEPS",
+    "Store",
+    "locked",
+    "slug",
+    "write_whole",
+]

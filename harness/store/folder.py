@@ -1,0 +1,195 @@
+"""The folder of parquet files that is the truth of a sweep: the only code that writes results.
+
+Layout of a sweep's folder::
+
+    sweep.json               the spec as run, its fingerprint, a unique id and the provenance
+    populations/000000.parquet ...   one immutable file per finished population, a row per member
+    populations/000000.r1.parquet    the same population once revised: its rows take the place of the first ones
+    winners/<arm>/           generator.safetensors and sample.csv of the best trial of each arm
+    report/                  what analysis/ wrote
+    sweep.lock  mirror.lock  held by the one writer, and by the one mirror
+
+A file is complete or invisible: it is written under a temporary name in its own folder, synced and renamed.
+Rows hold nothing that depends on when or how fast they were made (that is in the file's metadata), so the
+rows of an interrupted and resumed sweep equal those of an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from harness.errors import InputError, StoreError
+from harness.failpoints import reach
+from harness.store import parquet
+from harness.store.files import locked, write_whole
+from harness.store.schema import SCHEMA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 4
+
+#: Where sweeps lie unless another folder is named.
+SWEEPS = Path("sweeps")
+
+_POPULATION = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})(?:\.r([1-9][0-9]{0,5}))?\.parquet")
+
+
+class Store:
+    """One sweep's folder. Reading needs no lock; ``commit`` is for the process that holds ``lock()``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def exists(self) -> bool:
+        """Whether a sweep was started in this folder."""
+        return (self.folder / "sweep.json").is_file()
+
+    def start(self, description: Mapping[str, Any]) -> None:
+        """Begin a sweep: write its description (see ``describe``) into a folder that has none yet."""
+        if self.exists:
+            raise InputError(f"{self.folder}: already holds a sweep")
+        self.amend(description)
+
+    def amend(self, description: Mapping[str, Any]) -> None:
+        """Write the sweep's description anew, as when its budget was extended; for the holder of ``lock()``."""
+        text = json.dumps({**description, "format": FORMAT}, indent=1, sort_keys=True, allow_nan=False)
+        write_whole(self.folder / "sweep.json", text.encode())
+
+    def describe(self) -> dict[str, Any]:
+        """What ``start`` or ``amend`` wrote: uid, name, spec, fingerprint, arms, created, provenance, populations.
+
+        ``populations`` is how many the whole sweep has: it is finished when so many are committed.
+
+        Raises:
+            StoreError: there is no sweep here, or its description is of another format or damaged.
+        """
+        path = self.folder / "sweep.json"
+        if not path.is_file():
+            raise StoreError(f"{self.folder}: no sweep here (no sweep.json)")
+        try:
+            description: dict[str, Any] = json.loads(path.read_bytes())
+            form = description["format"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise StoreError(f"{path}: damaged ({_reason(error)}); restore the file or start with --fresh") from None
+        if form != FORMAT:
+            raise StoreError(f"{path}: written in format {form}; this program reads format {FORMAT}")
+        return description
+
+    def lock(self) -> Any:
+        """The writer's lock, as a context manager."""
+        return locked(self.folder / "sweep.lock")
+
+    def commit(
+        self, index: int, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, str], revision: int = 0
+    ) -> None:
+        """Make population ``index`` part of the truth; after return it survives a kill.
+
+        A ``revision`` above 0 takes the place of the revisions below it, which stay where they are. ``metadata`` holds
+        what is not a function of the members: seconds, time, device.
+
+        Raises:
+            StoreError: that revision is committed already, or the system refuses to write it.
+        """
+        path = self._path(index, revision)
+        if path.exists():
+            raise StoreError(f"{path}: population {index} is committed already; committed files never change")
+        table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+        table = table.replace_schema_metadata({f"harness.{k}": v for k, v in metadata.items()})
+        reach("commit.begun")
+        write_whole(path, parquet.encoded(table))
+        reach("commit.done")
+
+    def committed(self) -> list[int]:
+        """Indices of the committed populations, ascending."""
+        return sorted(self.revisions())
+
+    def revisions(self) -> dict[int, int]:
+        """Of each committed population the revision that counts, the latest: 0, or how often it was revised."""
+        folder = self.folder / "populations"
+        found: dict[int, int] = {}
+        for match in (_POPULATION.fullmatch(p.name) for p in folder.iterdir()) if folder.is_dir() else ():
+            if match:
+                index, revision = int(match[1]), int(match[2] or 0)
+                found[index] = max(revision, found.get(index, 0))
+        return found
+
+    def population(self, index: int, columns: Sequence[str] | None = None, *, revision: int | None = None) -> pa.Table:
+        """The rows of one committed population, or ``columns`` of them; of its latest revision unless one is named.
+
+        Raises:
+            StoreError: the file is truncated, altered or of another schema.
+        """
+        return _read(self._path(index, self._latest(index) if revision is None else revision), columns)
+
+    def metadata(self, index: int) -> Mapping[str, str]:
+        """What ``commit`` was given beside the rows of a population, of its latest revision.
+
+        Raises:
+            StoreError: as ``population``.
+        """
+        path = self._path(index, self._latest(index))
+        try:
+            return parquet.metadata(parquet.opened(path.read_bytes()), "harness.")
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise _damaged(path, error) from None
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All committed rows, or ``columns`` of them, in order of population."""
+        revisions = sorted(self.revisions().items())
+        tables = [_read(self._path(i, r), columns).replace_schema_metadata(None) for i, r in revisions]
+        empty = SCHEMA.empty_table() if columns is None else SCHEMA.empty_table().select(columns)
+        return pa.concat_tables(tables) if tables else empty
+
+    def winners(self) -> list[dict[str, Any]]:
+        """The row of each arm's best confirm seed: the least KS among members that have a generator."""
+        best: dict[str, dict[str, Any]] = {}
+        for row in self.table().to_pylist(maps_as_pydicts="strict"):
+            if row["stage"] == "confirm" and row["generator"] is not None:
+                held = best.setdefault(row["arm"], row)
+                best[row["arm"]] = row if row["ks"] < held["ks"] else held
+        return list(best.values())
+
+    def frame(self) -> pd.DataFrame:
+        """All committed rows as a pandas frame; list columns hold arrays, ``loss_params`` dictionaries."""
+        frame: pd.DataFrame = self.table().to_pandas(maps_as_pydicts="strict", use_threads=False)
+        return frame
+
+    def _latest(self, index: int) -> int:
+        revision = 0
+        while self._path(index, revision + 1).exists():
+            revision += 1
+        return revision
+
+    def _path(self, index: int, revision: int) -> Path:
+        return self.folder / "populations" / f"{index:06d}{f'.r{revision}' if revision else ''}.parquet"
+
+
+def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    try:
+        file = parquet.opened(path.read_bytes())
+        # Without the metadata, among which columns would be told apart by how they were written.
+        known = file.schema_arrow.remove_metadata().equals(SCHEMA)
+        table = parquet.read(file, columns) if known else None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+    if table is None:
+        raise StoreError(f"{path}: has other columns than this program writes (format {FORMAT})")
+    return table
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path}: damaged ({_reason(error)}); delete it and resume to train that population again")
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error's text, which may quote what a damaged file holds, without control characters."""
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return "".join(c if c.isprintable() else "?" for c in line[:120])

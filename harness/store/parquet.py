@@ -1,0 +1,65 @@
+"""A table as the bytes of a parquet file that holds its own checksum, and back.
+
+The file is ordinary parquet. Its metadata hold the sha256 of the file itself, taken with zeros in that place, so that
+no altered byte is ever read as data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+#: Where a file's metadata hold its own checksum.
+_CHECKSUM = b"harness.sha256"
+
+
+def encoded(table: pa.Table) -> bytes:
+    """The table, with its metadata, as a parquet file whose metadata hold its own checksum."""
+    # A place as long as the checksum, and found in no other file.
+    place = secrets.token_hex(32).encode()
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({_CHECKSUM: place})
+    data: bytes = sink.getvalue().to_pybytes()
+    return data.replace(place, _checksum(data, place))
+
+
+def opened(data: bytes) -> pq.ParquetFile:
+    """The file that ``encoded`` made, once its checksum was found right.
+
+    Raises:
+        pyarrow.ArrowException, OSError, ValueError: the bytes are truncated, altered, or no parquet file.
+    """
+    # From the bytes, not the path, in whose folders pyarrow would look for columns.
+    file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
+    found = file.metadata.metadata or {}
+    if _checksum(data, found.get(_CHECKSUM, b"")) != found.get(_CHECKSUM):
+        raise pa.ArrowInvalid("its checksum is another")
+    return file
+
+
+def read(file: pq.ParquetFile, columns: Sequence[str] | None = None) -> pa.Table:
+    """The table in an opened file, or its ``columns`` alone.
+
+    Raises:
+        pyarrow.ArrowException, OSError, ValueError: as ``opened``.
+    """
+    # Without threads: a pool of them may hold the bytes when the interpreter ends, and then aborts the process
+    # ("terminate called without an active exception").
+    return file.read(columns=None if columns is None else list(columns), use_threads=False)
+
+
+def metadata(file: pq.ParquetFile, prefix: str) -> dict[str, str]:
+    """The file's own metadata of that prefix, by name without it."""
+    items = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items() if k != _CHECKSUM}
+    return {k.removeprefix(prefix): v for k, v in items.items() if k.startswith(prefix)}
+
+
+def _checksum(data: bytes, place: bytes) -> bytes:
+    """sha256 (64 hex digits) of a file's bytes with zeros where ``place`` stands."""
+    return hashlib.sha256(data.replace(place, bytes(len(place)))).hexdigest().encode()
