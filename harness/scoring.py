@@ -47,6 +47,10 @@ TAIL = 1e-3
 #: Values sorted and evaluated at a time: what is made of them stays in the cache of one core.
 BLOCK_VALUES = 2**16
 
+#: Turns between rising and falling up to which a row is sorted by merging what is sorted in it already: a generator
+#: makes few of ascending noise, and 10,000 values take 7 to 110 us then instead of 140.
+FEW_TURNS = 32
+
 #: Largest sample file that is read.
 LARGEST_FILE_BYTES = 256 * 2**20
 
@@ -154,7 +158,8 @@ def _finite_rows(x_PS: Samples) -> Iterator[tuple[NDArray[np.intp], Float64]]:
         # C order whatever the input's, so that sums run along a row and do not depend on the number of rows. In its own
         # precision, because fewer bytes are sorted faster.
         block_PS = np.array(x_PS[start : start + height], order="C")
-        block_PS.sort(axis=1)
+        for x_S, turns in zip(block_PS, _turns(block_PS), strict=True):
+            x_S.sort(kind="stable" if turns <= FEW_TURNS else "quicksort")
         sorted_PS = block_PS.astype(np.float64)
         # nan sorts last: the two ends tell.
         finite_P = (np.abs(sorted_PS[:, 0]) <= LARGEST) & (np.abs(sorted_PS[:, -1]) <= LARGEST)
@@ -162,6 +167,12 @@ def _finite_rows(x_PS: Samples) -> Iterator[tuple[NDArray[np.intp], Float64]]:
             yield np.arange(start, start + len(sorted_PS)), sorted_PS
         elif finite_P.any():
             yield start + np.flatnonzero(finite_P), sorted_PS[finite_P]
+
+
+def _turns(x_PS: Samples) -> NDArray[np.intp]:
+    """How often the values of each row change between rising and falling."""
+    falls_PS = x_PS[:, 1:] < x_PS[:, :-1]
+    return np.asarray(np.count_nonzero(falls_PS[:, 1:] != falls_PS[:, :-1], axis=1))
 
 
 def _measure(x_PS: Samples, target: Target, levels: Sequence[float]) -> dict[str, Float64]:

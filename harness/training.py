@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from harness.engines.auto import Trainer
 from harness.engines.base import Leg, Measure, Progress
 from harness.engines.threads import cores, single_threaded, worked_off
+from harness.networks import Mlp
 from harness.population import Group, Member
-from harness.sampling import even_noise, samples, score_noise
+from harness.sampling import Noise, even_noise, ordered_noise, samples
 from harness.scheduling import Course, advance
 from harness.scoring import Scores, ks_distance, score
 from harness.spec import Train
@@ -60,7 +61,7 @@ def setting_of(row: Mapping[str, Any], space: Iterable[str]) -> dict[str, float]
 
 def snapshot_measure(group: Group) -> Measure:
     """What snapshots measure of a group's generators: their KS distance on stratified noise."""
-    network, noises = group.generator, itertools.repeat(even_noise(group.shape))
+    network, noises = group.generator, itertools.repeat(_even_noise(group))
 
     def measure(theta_PW: NDArray[np.floating]) -> Mapping[str, NDArray[np.float64]]:
         return {"ks": ks_distance(samples(network, theta_PW, noises), group.target)}
@@ -94,16 +95,24 @@ def rows_of(courses: Sequence[Course]) -> list[Row]:
 def _scored(courses: Sequence[Course], tell: Progress) -> list[Row]:
     tell(0)  # where another thread has failed, this one ends here
     group = Group(tuple(course.member for course in courses))
-    drawn = [score_noise(member.study_seed, member.seed, member.shape) for member in group.members]
-    made_PS, made_iid_PS = (
-        # One by one, because engines that serve one group differ in precision.
-        np.concatenate(
-            [samples(group.generator, c.theta_g_W[None], [noise]) for c, noise in zip(courses, noises, strict=False)]
-        )
-        for noises in (itertools.repeat(even_noise(group.shape)), drawn)
-    )
-    scores = score(made_PS, made_iid_PS, group.target, QUANTILE_LEVELS)
+    law, latent = group.shape.noise, group.shape.latent
+    drawn = (ordered_noise(member.study_seed, member.seed, law, latent) for member in group.members)
+    even_PS = _samples(group.generator, courses, itertools.repeat(_even_noise(group)))
+    scores = score(even_PS, _samples(group.generator, courses, drawn), group.target, QUANTILE_LEVELS)
     return [_row(course, p, scores) for p, course in enumerate(courses)]
+
+
+def _even_noise(group: Group) -> Noise:
+    return even_noise(group.shape.noise, group.shape.latent)
+
+
+def _samples(network: Mlp, courses: Sequence[Course], noises: Iterable[Noise]) -> NDArray[np.floating]:
+    """By precision, because engines that serve one group differ in it."""
+    thetas = [course.theta_g_W for course in courses]
+    if len({theta_W.dtype for theta_W in thetas}) == 1:
+        return samples(network, np.stack(thetas), noises)
+    pairs = zip(thetas, noises, strict=False)
+    return np.concatenate([samples(network, theta_W[None], [noise_SZ]) for theta_W, noise_SZ in pairs])
 
 
 def _row(course: Course, p: int, scores: Scores) -> Row:
@@ -141,7 +150,9 @@ def _snapshots(course: Course, stopped: int) -> Row:
     row: Row = {"snapshot_step": marks}
     for name in SNAPSHOT_COLUMNS:
         values = course.snapshots[name][: len(marks)]
-        row[f"snapshot_{name}"] = [float(v) if math.isfinite(v) else None for v in values]
+        numbers = values.tolist()
+        whole = bool(np.isfinite(values).all())
+        row[f"snapshot_{name}"] = numbers if whole else [v if math.isfinite(v) else None for v in numbers]
     return row
 
 

@@ -63,6 +63,6 @@ def _layers(network: Mlp) -> str:
 
 def _sample(row: dict[str, Any]) -> np.ndarray:
     shape = _shape(row)
-    noise_SZ = score_noise(row["study_seed"], row["seed"], shape)
+    noise_SZ = score_noise(row["study_seed"], row["seed"], shape.noise, shape.latent)
     sample: np.ndarray = samples(generator_of(shape), _theta(row).numpy(), [noise_SZ])[0]
     return sample
