@@ -1,5 +1,5 @@
-"""``python experiments/benchmarks``: the engines beside their peers (``speed/``); with ``tooling`` as the first word, all
-that is not training (``tooling/``). Each says more with ``--help``.
+"""``python experiments/benchmarks``: the engines beside their peers (``speed/``); with ``tooling`` as the first word,
+all that is not training (``tooling/``). Each says more with ``--help``.
 """
 
 import sys
