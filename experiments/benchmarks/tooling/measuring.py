@@ -26,6 +26,12 @@ REPEATS = 5
 _NUMBER = {"searched": "wall", "adapted": "share", "run_by_run": "mirror", "held": "gigabytes"}
 
 
+def environment() -> dict[str, str]:
+    """This process's environment, by which a process of its own finds ``tooling``."""
+    path = os.pathsep.join(filter(None, (str(FOLDER), os.environ.get("PYTHONPATH", ""))))
+    return {**os.environ, "PYTHONPATH": path}
+
+
 def measured(bar: Bar, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """``values`` of the line, one a repeat; of a sweep also its ``trials``, and all that its worker told as ``detail``.
 
@@ -66,10 +72,9 @@ def _timed(arguments: Sequence[str]) -> float:
 
 
 def _output(arguments: Sequence[str]) -> str:
-    path = os.pathsep.join(filter(None, (str(FOLDER), os.environ.get("PYTHONPATH", ""))))
     done = subprocess.run(  # noqa: S603 - this interpreter, this project
         [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
