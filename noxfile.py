@@ -66,7 +66,7 @@ def ui(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def bench(session: nox.Session) -> None:
-    """Time the engines, their peers and the machine's ceilings, side by side (`--quick`: under a minute)."""
+    """Time the engines beside their peers (`--quick`: under a minute); with `tooling`, all that is not training."""
     _install(session, "bench")
     _run(session, "python", "experiments/benchmarks", *session.posargs)
 

@@ -17,9 +17,10 @@ from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
 from harness.noise import evenly_spread
 from harness.population import Group, groups
+from harness.sampling import SCORE_DRAWS
 from harness.scoring import ks_distance
 from harness.targets import Target
-from harness.training import SCORE_DRAWS, train
+from harness.training import train
 from harness.views import VIEWS
 
 STEPS = 50
