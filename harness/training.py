@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.engines.auto import Trainer
-from harness.engines.base import Leg, Measure, Progress
+from harness.engines.base import Engine, Leg, Measure, Progress
 from harness.engines.threads import single_threaded
 from harness.networks import generate
 from harness.noise import NOISES, evenly_spread
@@ -126,7 +126,7 @@ def _scored(courses: Sequence[Course]) -> list[Row]:
 
 def _row(course: Course, p: int, scores: Scores) -> Row:
     shape = course.member.shape
-    row = _definition(course) | scores.row(p)
+    row = definition(course.member, course.engine) | scores.row(p)
     step, tensor = course.stopped_step, course.stopped_tensor
     if not step and row["sample_state"] == "nonfinite":
         step, tensor = course.steps, "generated sample"
@@ -150,7 +150,14 @@ _WORST: Row = {"ks": 1.0, "ks_iid": 1.0, "ks_pvalue": 0.0} | dict.fromkeys(
 
 def _failed(course: Course, reason: str) -> Row:
     result = {"outcome": "failed", "failure": reason, "sample_state": "empty", "digest": ""}
-    return _definition(course) | _WORST | result | _snapshots(course, 0)
+    return definition(course.member, course.engine) | _WORST | result | _snapshots(course, 0)
+
+
+def spared(member: Member, engine: Engine) -> Row:
+    """The row of a member that pruning by seed kept from training: no score at all, pruned at step 0."""
+    nothing = dict.fromkeys(_WORST) | {"snapshot_step": []} | {f"snapshot_{name}": [] for name in SNAPSHOT_COLUMNS}
+    result = {"outcome": "pruned", "stopped_step": 0, "sample_state": "empty", "digest": ""}
+    return definition(member, engine) | nothing | result
 
 
 def _snapshots(course: Course, stopped: int) -> Row:
@@ -163,8 +170,8 @@ def _snapshots(course: Course, stopped: int) -> Row:
     return row
 
 
-def _definition(course: Course) -> Row:
-    member, engine = course.member, course.engine
+def definition(member: Member, engine: Engine) -> Row:
+    """The columns that say what a member is and who trains it."""
     return {
         "key": member.key(engine.identity),
         "loss": member.loss,

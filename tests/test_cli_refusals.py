@@ -64,7 +64,7 @@ REFUSED = {
     "set without value": (f"{SWEEP} --set train.steps", "small.toml: --set 'train.steps': allowed: KEY=VALUE"),
     "set unknown": (f"{SWEEP} --set train.lr=1", "small.toml: --set: unknown key 'train.lr'; nearest: ", "allowed: "),
     "resume and fresh": (f"{SWEEP} --resume --fresh", "--resume and --fresh exclude each other"),
-    "resume nothing": (f"{SWEEP} --resume --out new", "new: no sweep to resume"),
+    "resume nothing": (f"{SWEEP} --resume --out new", "new: no sweep to go on with"),
     "changed": (
         f"{SWEEP} --set train.lr_g=1e-3",
         "sweeps/small: holds another experiment (train.lr_g: 0.0002 -> 0.001)",

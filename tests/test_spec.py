@@ -90,7 +90,7 @@ def raw_experiments(draw: st.DrawFn) -> dict[str, Any]:
         "target": draw(target),
         "train": draw(train),
         "search": {
-            "sampler": draw(st.sampled_from(["tpe", "random", "qmc", "gp"])),
+            "sampler": draw(st.sampled_from(["tpe", "random", "sobol", "gp"])),
             "trials": draw(st.integers(0, 1000)) if keys else 0,
             "seeds": draw(st.integers(1, 20)),
             "space": {key: draw(spans[key]) for key in sorted(keys)},
@@ -213,7 +213,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "law": {"target": {"law": "laplace", "loc": 4, "scale": 1.25}},
     "mixture": {"target": {"law": "mixture", "weight1": 1, "loc1": 4, "scale1": 1.25}},
     "packed": {"views": ["pack(m=2)"]},
-    "sampler": {"search": {"sampler": "qmc"}},
+    "sampler": {"search": {"sampler": "sobol"}},
     "trials": {"search": {"trials": 8, "space": SPACE}},
     "space": {"search": {"space": SPACE}},
     "search seeds": {"search": {"seeds": 5}},

@@ -117,15 +117,20 @@ def test_without_a_search_the_baseline_is_confirmed(tmp_path: Path) -> None:
 def test_interrupted_after_every_commit_the_rows_are_the_same(
     whole: tuple[Experiment, Store, Ear], tmp_path: Path
 ) -> None:
-    """Stopped after each population and rebuilt from the files each time, a sweep commits what it would have."""
+    """Stopped at each commit and rebuilt from the files each time, a sweep commits what it would have.
+
+    A population that was in training at that moment, and one that was waiting, are committed still.
+    """
     spec, store, _ = whole
-    populations = len(store.committed())
-    for n in range(populations):
-        ear = Ear(commits=1)
+    cut = Store(tmp_path / "cut")
+    while len(cut.committed()) < len(store.committed()):
+        before, ear = len(cut.committed()), Ear(commits=1)
         with pytest.raises(KeyboardInterrupt):
-            carry_on(spec, tmp_path / "cut", ear)
-        assert ear.indices == [n]
-    assert_same_rows(carry_on(spec, tmp_path / "cut"), store)
+            carry_on(spec, cut.folder, ear)
+        assert ear.indices == list(range(before, before + len(ear.indices)))
+        assert 1 <= len(ear.indices) <= 3
+        assert cut.committed() == list(range(before + len(ear.indices)))
+    assert_same_rows(carry_on(spec, cut.folder), store)
 
 
 @pytest.mark.parametrize("words", [1, 4, 6, 11])

@@ -49,7 +49,8 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except InputError as error:
-        print(f"error: {visible(error)}", file=sys.stderr)  # noqa: T201
+        for line in (f"error: {error}", *(f"  {detail}" for detail in error.details)):
+            print(visible(line), file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except SystemExit as ended:
         if ended.code in (130, 143):
