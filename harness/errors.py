@@ -19,3 +19,7 @@ class InputError(Exception):
 
 class StoreError(InputError):
     """A file of a sweep cannot be written, or read as this program wrote it: the message names the file."""
+
+
+class FormatError(StoreError):
+    """A sweep was written in another format than this program reads."""

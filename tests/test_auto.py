@@ -17,8 +17,9 @@ from harness.engines.base import Engine
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError
+from harness.finding import find
 from harness.population import Member
-from harness.replaying import Found, replay
+from harness.replaying import replay
 from harness.store import Store
 from harness.training import train
 
@@ -153,5 +154,5 @@ def test_replay_finds_the_engine_of_the_row(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("harness.replaying.ENGINES", {"never": never, **MAKERS})
     for loss in ("minimax", "least_squares"):
         row = next(r for r in store.table().to_pylist(maps_as_pydicts="strict") if r["loss"] == loss)
-        assert replay(Found(store, row)).matches
+        assert replay(find(row["key"], store.folder)).matches
     assert engines.ENGINES.keys() >= FASTEST_FIRST.keys()

@@ -23,6 +23,7 @@ from commanding import COMMANDS, EXPERIMENT, HARNESS, environment, harness, hear
 from scipy import stats
 from sweeping import altered
 
+from harness.cli.doctor import OPTIONAL
 from harness.losses import LOSSES, catalogue
 from harness.store import Store
 
@@ -325,7 +326,7 @@ def test_report_writes_the_page_of_the_newest_sweep(home: Path, copied: Store, t
 
 
 def test_doctor_says_what_is_here_and_no_password(tmp_path: Path) -> None:
-    """Machine, versions, engines, those that auto gives the losses to and where results go; no secret of an address."""
+    """Machine, versions, engines, which losses auto gives them, where results go, what is optional; no secret."""
     done = harness(tmp_path, "doctor", MLFLOW_TRACKING_URI="postgresql://me:s3cret@host/runs")
     assert (done.returncode, done.stderr) == (0, "")
     facts = dict(re.findall(r"^(\S+(?: \S+)*)  +(.*)$", done.stdout, re.MULTILINE))
@@ -337,6 +338,8 @@ def test_doctor_says_what_is_here_and_no_password(tmp_path: Path) -> None:
     assert all(found and found[1] in facts["engines"].split(", ") for found in served)
     assert sum(int(found[2]) for found in served if found) == len(LOSSES)
     assert facts["MLflow store"] == "postgresql://me:***@host/runs"
+    for purpose, (name, extra) in OPTIONAL.items():
+        assert re.match(rf"{name} (\d|is not installed; pip install 'harness\[{extra}\]' does$)", facts[purpose])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -109,7 +109,7 @@ REFUSED = {
     "score: words": ("score words.csv", "words.csv: ", "number"),
     "score: column": ("score two.csv --column c", "two.csv: ", "'c'"),
     "score: target": ("score two.csv --target nrom", "target.law: 'nrom'", "nearest: 'norm'"),
-    "replay: form": ("replay small", "'small': allowed are a member's key (16 hex digits) and a run's id"),
+    "replay: form": ("replay small", "'small': allowed are a member's key (16 hex digits, or its first 6 or more)"),
     "replay: nobody": (f"replay {'0' * 16}", "no committed member has this key; looked in sweeps/broken, sweeps/small"),
     "replay: damaged": (f"replay {'0' * 16} --sweep sweeps/broken", "000002.parquet: damaged"),
     "report": ("report new", "new: no sweep here"),

@@ -17,10 +17,11 @@ from analysis.rows import best_trials
 from harness.engines.base import Measure, Progress, Trained
 from harness.engines.batched import BatchedEngine
 from harness.errors import InputError, StoreError
+from harness.finding import find
 from harness.halving import Rules, best, fates, halve
 from harness.plan import Place, gan_steps, planned, round_steps
 from harness.population import Group, Member
-from harness.replaying import Found, replay
+from harness.replaying import replay
 from harness.spec import Experiment
 from harness.spec.halving import halved_steps, rung_steps, survivors
 from harness.store import SCHEMA, Store
@@ -323,7 +324,7 @@ def test_a_pruned_member_can_be_replayed(halved: Store) -> None:
     rows = halved.table().to_pylist(maps_as_pydicts="strict")
     for outcome in ("pruned", "scored"):
         row = next(row for row in rows if row["outcome"] == outcome and row["round"] == 2)
-        assert replay(Found(halved, row)).matches
+        assert replay(find(row["key"], halved.folder)).matches
 
 
 def test_a_survivor_that_was_not_is_noticed(halved: Store, tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "kolmogorov": (),
     "scoring": ("errors", "floors", "kolmogorov", "noise", "targets"),
     "store": ("errors", "failpoints"),
+    "standing": ("errors", "store"),
+    "overview": ("errors", "standing", "store"),
+    "cleaning": ("errors", "store"),
     "spec": ("errors", "losses", "networks", "penalties", "streams", "targets", "views"),
     "population": ("losses", "networks", "spec", "targets", "views"),
     "engines": (
@@ -50,18 +53,23 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "shelf": ("errors", "store"),
     "assignment": ("engines", "plan", "population", "spec"),
     "estimate": ("engines", "plan", "population", "spec", "training"),
-    "provenance": ("engines", "harness"),
+    "nvidia": (),
+    "energy": ("nvidia",),
+    "provenance": ("engines", "harness", "nvidia"),
     "winners": ("networks", "population", "sampling", "spec", "store"),
     "sweep": (
         *("assignment", "engines", "errors", "halving", "losses", "plan", "population", "provenance", "results"),
         *("scheduling", "search", "shelf", "spec", "store", "training", "wilcoxon", "winners"),
     ),
     "tracking": ("errors", "store"),
-    "replaying": ("engines", "errors", "plan", "population", "spec", "store", "tracking", "training"),
+    "finding": ("errors", "store", "tracking"),
+    "showing": ("errors", "finding", "overview", "standing", "store"),
+    "replaying": ("engines", "errors", "finding", "plan", "population", "spec", "store", "training"),
     "analysis": ("errors", "floors", "losses", "penalties", "spec", "store", "targets"),
     "cli": (
-        *("analysis", "assignment", "engines", "errors", "estimate", "losses", "penalties", "plan", "provenance"),
-        *("replaying", "scoring", "spec", "store", "sweep", "targets", "tracking", "training"),
+        *("analysis", "assignment", "cleaning", "engines", "errors", "estimate", "finding", "losses", "nvidia"),
+        *("overview", "penalties", "plan", "provenance", "replaying", "scoring", "showing", "spec", "store", "sweep"),
+        *("targets", "tracking", "training"),
     ),
 }
 

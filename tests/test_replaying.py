@@ -10,7 +10,8 @@ import pytest
 from sweeping import altered
 
 from harness.errors import InputError
-from harness.replaying import find, replay
+from harness.finding import find
+from harness.replaying import replay
 from harness.store import Store
 
 

@@ -132,6 +132,18 @@ def test_committed_files_never_change(tmp_path: Path) -> None:
     assert store.committed() == [0]
 
 
+def test_the_latest_revision_counts_where_earlier_files_are_gone(tmp_path: Path) -> None:
+    """Of revisions 0, 1 and 2 the last is read, whichever of the others were cleaned away."""
+    store = store_in(tmp_path)
+    for revision in (1, 2):
+        store.commit(0, [ROW | {"trial": revision}], {"seconds": str(revision)}, revision=revision)
+    for name in ("000000.parquet", "000000.r1.parquet"):
+        (tmp_path / "populations" / name).unlink()
+        assert store.revisions() == {0: 2}
+        assert store.population(0).column("trial").to_pylist() == [2]
+        assert store.metadata(0)["seconds"] == "2"
+
+
 def refused(store: Store, data: bytes) -> None:
     """Whether population 0 with these bytes gives a StoreError of one line that names its file, and no rows."""
     file_of(store).write_bytes(data)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import harness.store
 from harness.errors import InputError, StoreError
-from harness.store import Store, locked, slug, write_whole
+from harness.store import Store, locked, slug, unfinished, write_whole
 
 
 def python(program: str, *arguments: object) -> list[str]:
@@ -193,3 +193,14 @@ def test_slug_keeps_harmless_labels() -> None:
     assert slug("non_saturating-2") == "non_saturating-2"
     # The digits are the first 8 of what sha256sum gives for "minimax / raw".
     assert slug("minimax / raw") == "minimax-raw.c80ff38e"
+
+
+def test_an_unfinished_file_is_known_by_its_name(tmp_path: Path) -> None:
+    """What a process that was killed at the first step of a write left behind is told with the name it would have."""
+    environment = {**os.environ, "HARNESS_FAILPOINT": "file.created:1"}
+    program = "from pathlib import Path\nfrom harness.store import write_whole\nwrite_whole(Path(sys.argv[1]), b'')"
+    done = subprocess.run(python(program, tmp_path / "a.b"), env=environment)
+    assert done.returncode == -signal.SIGKILL
+    assert [unfinished(path.name) for path in tmp_path.iterdir()] == ["a.b"]
+    for name in ("a.b", ".a.b", ".a.0123456789abcdeg", "a.0123456789abcdef", "..0123456789abcdef", ""):
+        assert unfinished(name) is None

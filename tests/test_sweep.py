@@ -9,9 +9,10 @@ import pytest
 from sweeping import RATES, STEPS, Ear, assert_same_rows, carry_on, contents, experiment, tempered
 
 from harness.engines.batched import BatchedEngine
+from harness.finding import find
 from harness.losses import LOSSES
 from harness.plan import CONFIRM_SEEDS_FROM, gan_steps, planned
-from harness.replaying import find, replay
+from harness.replaying import replay
 from harness.spec import SAMPLERS, Experiment
 from harness.store import Store
 from harness.sweep import Sweep

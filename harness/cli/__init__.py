@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from analysis.escaping import visible
-from harness.cli import doctor, losses, replay, report, score, sweep, train
+from harness.cli import clean, doctor, losses, replay, report, score, show, sweep, sweeps, train
 from harness.errors import InputError
 
 _HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
@@ -35,8 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (sweep, train, losses, score, replay, report, doctor):
-    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in (sweep, train, score, replay))(
+for module in (sweep, train, losses, score, sweeps, show, replay, report, clean, doctor):
+    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in (sweep, train, score, show, replay))(
         module.command
     )
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.errors import InputError, StoreError
+from harness.errors import FormatError, InputError, StoreError
 from harness.failpoints import reach
 from harness.store import parquet
 from harness.store.files import locked, write_whole
@@ -40,6 +40,12 @@ FORMAT = 4
 SWEEPS = Path("sweeps")
 
 _POPULATION = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})(?:\.r([1-9][0-9]{0,5}))?\.parquet")
+
+
+def population_named(name: str) -> tuple[int, int] | None:
+    """Index and revision of the population whose file has this name; None where ``commit`` names none so."""
+    match = _POPULATION.fullmatch(name)
+    return (int(match[1]), int(match[2] or 0)) if match else None
 
 
 class Store:
@@ -70,7 +76,8 @@ class Store:
         ``populations`` is how many the whole sweep has: it is finished when so many are committed.
 
         Raises:
-            StoreError: there is no sweep here, or its description is of another format or damaged.
+            StoreError: there is no sweep here, or its description is damaged.
+            FormatError: its description is of another format.
         """
         path = self.folder / "sweep.json"
         if not path.is_file():
@@ -81,7 +88,7 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(f"{path}: damaged ({_reason(error)}); restore the file or start with --fresh") from None
         if form != FORMAT:
-            raise StoreError(f"{path}: written in format {form}; this program reads format {FORMAT}")
+            raise FormatError(f"{path}: written in format {form}; this program reads format {FORMAT}")
         return description
 
     def lock(self) -> Any:
@@ -116,9 +123,9 @@ class Store:
         """Of each committed population the revision that counts, the latest: 0, or how often it was revised."""
         folder = self.folder / "populations"
         found: dict[int, int] = {}
-        for match in (_POPULATION.fullmatch(p.name) for p in folder.iterdir()) if folder.is_dir() else ():
-            if match:
-                index, revision = int(match[1]), int(match[2] or 0)
+        for named in (population_named(p.name) for p in folder.iterdir()) if folder.is_dir() else ():
+            if named:
+                index, revision = named
                 found[index] = max(revision, found.get(index, 0))
         return found
 
@@ -144,10 +151,11 @@ class Store:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All committed rows, or ``columns`` of them, in order of population."""
+        # Not by empty_table, which imports pandas: a list of sweeps is to take no second.
+        empty = pa.Table.from_batches([], SCHEMA)
         revisions = sorted(self.revisions().items())
         tables = [_read(self._path(i, r), columns).replace_schema_metadata(None) for i, r in revisions]
-        empty = SCHEMA.empty_table() if columns is None else SCHEMA.empty_table().select(columns)
-        return pa.concat_tables(tables) if tables else empty
+        return pa.concat_tables(tables or [empty if columns is None else empty.select(columns)])
 
     def winners(self) -> list[dict[str, Any]]:
         """The row of each arm's best confirm seed: the least KS among members that have a generator."""
@@ -171,6 +179,9 @@ class Store:
         return frame
 
     def _latest(self, index: int) -> int:
+        # Where superseded files were cleaned away the names have gaps, and only the folder's listing tells the last.
+        if not self._path(index, 0).exists():
+            return self.revisions().get(index, 0)
         revision = 0
         while self._path(index, revision + 1).exists():
             revision += 1

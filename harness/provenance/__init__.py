@@ -1,37 +1,43 @@
-"""Where and with what a sweep was run: versions, revision, machine. Nothing here determines a result."""
+"""Where and with what a sweep was run: versions, revision, machine. Nothing here determines a result.
+
+Neither the machine's name nor the user's is recorded: a sweep's folder is to be passed on as it is.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from harness import __version__
+from harness import __version__, nvidia
 from harness.engines.auto import Service, joint_identity
 from harness.engines.base import Engine
+from harness.provenance.distributions import closure
+from harness.provenance.repository import revision
 
 _PACKAGES = ("torch", "numpy", "scipy", "optuna", "mlflow", "pandas", "pyarrow", "sympy")
 
 
 def provenance(services: Sequence[Service]) -> dict[str, Any]:
-    """Engines and devices, git commit and whether the tree was dirty, versions, system, processor, cores, memory."""
-    # Installed into an environment inside somebody's repository the package is no part of that repository.
-    tracked = _git("ls-files", "--error-unmatch", "provenance.py")
-    commit = _git("rev-parse", "HEAD") if tracked else None
-    changes = _git("status", "--porcelain") if commit else None
+    """Engines and devices, versions, revision, system, processor, cores, memory; what cannot be told is absent.
+
+    ``distributions`` holds the version of everything that this package was installed with. Where it runs from its
+    repository there are ``git_commit``, ``git_dirty``, ``constraints_sha256`` and, of a dirty tree, ``git_changes``
+    (see ``repository.changes``).
+    """
+    driver = nvidia.driver_version()
     return {
         "engine": joint_identity(services),
         "device": device_names(services),
-        "git_commit": commit,
-        "git_dirty": None if changes is None else changes != "",
+        **revision(),
         "python": platform.python_version(),
         **versions(),
+        "distributions": closure("harness"),
+        **({} if driver is None else {"nvidia_driver": driver}),
         "machine": f"{platform.system()} {platform.machine()}, {processor()}, {psutil.cpu_count()} cores, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
     }
@@ -56,6 +62,15 @@ def device_name(engine: Engine) -> str:
     return str(torch.cuda.get_device_name())
 
 
+def card_uuids(services: Sequence[Service]) -> list[str]:
+    """The NVIDIA card that engines compute on, as its driver names it (``GPU-...``); empty where none does."""
+    if all(service.engine.device != "cuda" for service in services):
+        return []
+    import torch
+
+    return [f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"]
+
+
 def processor() -> str:
     """The processor's own name for itself where the system gives one."""
     try:
@@ -64,16 +79,3 @@ def processor() -> str:
         lines = []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.processor() or "unknown processor"
-
-
-def _git(*arguments: str) -> str | None:
-    """What git says of the tree that this package lies in, or None where it says nothing. Changes nothing there."""
-    folder = Path(__file__).resolve().parent
-    # A hook of another repository leads git there by its environment.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, env=environment)  # noqa: S603
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
