@@ -8,8 +8,8 @@ from typing import Literal
 from harness.errors import FormatError, StoreError
 from harness.store import Store, held
 
-#: ``running``: a process holds the writer's lock. ``finished``: all its populations are committed. ``unknown``: its
-#: description does not say how many it has.
+#: ``running``: a process holds the writer's lock. ``finished``: all its populations are committed and count.
+#: ``unknown``: its description does not say how many it has.
 State = Literal["running", "finished", "unfinished", "unknown", "damaged", "other format"]
 
 
@@ -39,7 +39,8 @@ def standing(store: Store) -> Standing:
     """
     committed = len(store.committed())
     try:
-        told = store.describe().get("populations")
+        description = store.describe()
+        told = description.get("populations")
     except FormatError as error:
         return Standing("other format", committed, None, str(error))
     except StoreError as error:
@@ -52,4 +53,6 @@ def standing(store: Store) -> Standing:
         return Standing("running", committed, populations)
     if populations is None:
         return Standing("unknown", committed, None, "sweep.json does not say how many populations the sweep has")
-    return Standing("finished" if committed >= populations else "unfinished", committed, populations)
+    # null while a raised budget or a retry is under way: the confirm stage that is there may be of other winners.
+    done = committed >= populations and description.get("finished", True)
+    return Standing("finished" if done else "unfinished", committed, populations)

@@ -58,8 +58,8 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "provenance": ("engines", "harness", "nvidia"),
     "winners": ("networks", "population", "sampling", "spec", "store"),
     "sweep": (
-        *("assignment", "engines", "errors", "halving", "losses", "plan", "population", "provenance", "results"),
-        *("scheduling", "search", "shelf", "spec", "store", "training", "wilcoxon", "winners"),
+        *("assignment", "energy", "engines", "errors", "halving", "losses", "plan", "population", "provenance"),
+        *("results", "scheduling", "search", "shelf", "spec", "store", "training", "wilcoxon", "winners"),
     ),
     "tracking": ("errors", "store"),
     "finding": ("errors", "store", "tracking"),

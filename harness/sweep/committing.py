@@ -52,6 +52,7 @@ class Committing:
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "device": self._device,
             "reused": str(trained.reused),
+            **trained.measured,
         }
         with writing(self._store.folder):
             self._store.commit(index, rows, metadata, revision)

@@ -15,7 +15,7 @@ from harness.assignment import assigned
 from harness.engines.auto import Trainer, joint_identity
 from harness.errors import InputError, StoreError
 from harness.plan import Round, planned
-from harness.provenance import device_names
+from harness.provenance import card_uuids, device_names
 from harness.shelf import Shelf
 from harness.spec import Experiment, diff_specs
 from harness.store import Store
@@ -99,7 +99,9 @@ class Sweep:
                 self._unfinish()
                 Retrying(self.experiment, self.store, self.trainer, device, listener).run(self.rounds, retry)
             committing = Committing(self.store, places.columns(self.experiment), device, shelf, listener)
-            workshop = Workshop(self.experiment.search, self.experiment.population, self.trainer, shelf)
+            workshop = Workshop(
+                self.experiment.search, self.experiment.population, self.trainer, shelf, card_uuids(self.services)
+            )
             Job(self.experiment, self.rounds, self.store, self.trainer, workshop, committing).run()
             with writing(self.store.folder):
                 export_winners(self.store)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness import halving, wilcoxon
+from harness.energy import EnergyMeter
 from harness.engines.auto import Trainer
 from harness.engines.base import Progress
 from harness.plan import Place
@@ -23,18 +24,25 @@ Placed = Sequence[tuple[Place, Member]]
 
 @dataclass(frozen=True)
 class Trained:
-    """Members that were trained and not scored yet: ``finish`` gives their rows, in any thread."""
+    """Members that were trained and not scored yet: ``finish`` gives their rows, in any thread.
+
+    ``measured`` is what else is known of the training: its energy, where that can be read.
+    """
 
     finish: Callable[[], list[Row]]
     seconds: float
     reused: int = 0
+    measured: Mapping[str, str] = field(default_factory=dict)
 
 
 class Workshop:
     """Trains what a sweep asks for; without a ``shelf`` every member anew."""
 
-    def __init__(self, search: Search, slots: int, trainer: Trainer, shelf: Shelf | None) -> None:
+    def __init__(
+        self, search: Search, slots: int, trainer: Trainer, shelf: Shelf | None, cards: Sequence[str] = ()
+    ) -> None:
         self._search, self._slots, self._trainer, self._shelf = search, slots, trainer, shelf
+        self._cards = cards
 
     def train_search(
         self, placed: Placed, incumbents: Mapping[str, Mapping[int, float]], progress: Progress
@@ -48,8 +56,9 @@ class Workshop:
         """
         if self._search.halving:
             rules = halving.Rules(self._search.halving, self._search.rungs)
-            courses, seconds = halving.halve(placed, rules, self._slots, self._trainer, progress)
-            return Trained(lambda: rows_of(courses), seconds)
+            with EnergyMeter(self._cards) as meter:
+                courses, seconds = halving.halve(placed, rules, self._slots, self._trainer, progress)
+            return Trained(lambda: rows_of(courses), seconds, measured=meter.metadata())
         if self._search.wilcoxon:
             reused = 0
 
@@ -60,8 +69,9 @@ class Workshop:
                 return Population(trained.finish(), trained.seconds)
 
             limits = wilcoxon.Rules(self._search.wilcoxon, self._search.seeds)
-            found = wilcoxon.thin(placed, limits, incumbents, self._slots, self._trainer, whole, progress)
-            return Trained(lambda: found.rows, found.seconds, reused)
+            with EnergyMeter(self._cards) as meter:
+                found = wilcoxon.thin(placed, limits, incumbents, self._slots, self._trainer, whole, progress)
+            return Trained(lambda: found.rows, found.seconds, reused, meter.metadata())
         return self.train("search", [member for _, member in placed], progress)
 
     def train(self, stage: str, members: Sequence[Member], progress: Progress) -> Trained:
@@ -75,12 +85,13 @@ class Workshop:
         fresh = {key: member for key, member in zip(keys, members, strict=True) if key not in known}
         if len(fresh) < len(members):
             progress(sum(m.shape.steps for m in members) - sum(m.shape.steps for m in fresh.values()))
-        courses, seconds = advance(
-            [(member, None, None) for member in fresh.values()], self._trainer, snapshot_measure, progress
-        )
+        with EnergyMeter(self._cards) as meter:
+            courses, seconds = advance(
+                [(member, None, None) for member in fresh.values()], self._trainer, snapshot_measure, progress
+            )
 
         def finish() -> list[Row]:
             made = dict(zip(fresh, rows_of(courses), strict=True))
             return [dict(known.get(key) or made[key]) for key in keys]
 
-        return Trained(finish, seconds, len(keys) - len(fresh))
+        return Trained(finish, seconds, len(keys) - len(fresh), meter.metadata())
