@@ -215,6 +215,7 @@ def test_description_is_missing(tmp_path: Path) -> None:
 def damaged_descriptions() -> Iterator[bytes]:
     """Every truncation of a description, and files that are not one: other JSON, no text, too deep."""
     whole = json.dumps({"format": FORMAT} | DESCRIPTION).encode()
+    yield whole  # without its checksum
     yield from (whole[:length] for length in range(len(whole)))
     yield from (b"[]", b"null", b'"format"', b"{}", b"\xff\xfe\x00", b"PAR1", b"[" * 10**5)
 
@@ -234,5 +235,5 @@ def test_damaged_description_is_refused(tmp_path: Path) -> None:
 def test_other_format_is_refused(tmp_path: Path, form: object) -> None:
     """A description of another format is refused by both formats' names."""
     (tmp_path / "sweep.json").write_text(json.dumps({"format": form} | DESCRIPTION))
-    with pytest.raises(StoreError, match=rf"sweep\.json: written in format {form}; this program reads format 4$"):
+    with pytest.raises(StoreError, match=rf"sweep\.json: written in format {form}, and this program reads format 4; "):
         Store(tmp_path).describe()

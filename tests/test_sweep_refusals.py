@@ -97,7 +97,7 @@ def test_a_changed_formula_is_refused(tmp_path: Path) -> None:
 
 def test_a_description_without_its_parts_is_refused(copied: Store) -> None:
     """A sweep.json that is JSON and yet no description is named as damaged."""
-    (copied.folder / "sweep.json").write_text('{"format": 3}')
+    copied.amend({"uid": "0" * 32})
     with pytest.raises(StoreError, match=r"sweep\.json: damaged"):
         carry_on(experiment(), copied.folder)
 
