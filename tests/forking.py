@@ -61,17 +61,23 @@ class Forks:
         self._process.wait(60)
 
     def run(
-        self, call: str, *arguments: object, folder: Path, limits: Mapping[str, int] | None = None, **changes: str
+        self,
+        call: str,
+        *arguments: object,
+        folder: Path,
+        limits: Mapping[str, int] | None = None,
+        out: Path | None = None,
+        **changes: str,
     ) -> Ended:
         """Run ``module:function`` in a fork that has ``arguments`` in sys.argv, works in ``folder``, and ends.
 
         ``limits`` are those of the module resource by name, in bytes; RLIMIT_AS is counted beyond what the fork has
-        already. ``changes`` are of the environment. No mirror of the fork reaches a store unless one is named there.
+        already. What it prints goes to ``out``, if named. ``changes`` are of the environment. No mirror of the fork reaches a store unless one is named there.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         told = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", **changes}
-        request = [call, list(map(str, arguments)), str(folder), dict(limits or {}), told]
+        request = [call, list(map(str, arguments)), str(folder), dict(limits or {}), str(out or ""), told]
         self._process.stdin.write(f"{json.dumps(request)}\n")
         self._process.stdin.flush()
         return Ended(**json.loads(self._process.stdout.readline()))
@@ -82,13 +88,14 @@ def _serve() -> None:
         importlib.import_module(name)
     _warm_up()
     for line in sys.stdin:
-        call, arguments, folder, limits, changes = json.loads(line)
+        request = json.loads(line)
         out, err = os.memfd_create("out"), os.memfd_create("err")
         child = os.fork()
         if child == 0:
-            _become(call, arguments, folder, limits, changes, out, err)
+            _become(*request, out, err)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(json.dumps({"status": status, "out": _said(out), "err": _said(err)}), flush=True)
+        sys.stdout.write(json.dumps({"status": status, "out": _said(out), "err": _said(err)}) + "\n")
+        sys.stdout.flush()
 
 
 def _warm_up() -> None:
@@ -110,13 +117,19 @@ def _said(handle: int) -> str:
 
 
 def _become(
-    call: str, arguments: Sequence[str], folder: str, limits: Mapping[str, int], changes: dict[str, str], *said: int
+    call: str,
+    arguments: Sequence[str],
+    folder: str,
+    limits: Mapping[str, int],
+    sink: str,
+    changes: Mapping[str, str],
+    *said: int,
 ) -> None:
     """Be the process that was asked for, and never return."""
     status: Any = 1
     try:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(said[0], 1)
+        os.dup2(os.open(sink, os.O_WRONLY) if sink else said[0], 1)
         os.dup2(said[1], 2)
         os.chdir(folder)
         os.environ.update(changes)

@@ -22,17 +22,17 @@ from harness.plan import planned
 from harness.spec import Experiment, load
 from harness.store import Store, locked
 
-#: 3 arms x 16 trials x 2 seeds in rounds of one trial, then 3 arms x 8 fresh seeds; populations of 4 members.
+#: 3 arms x 24 trials x 2 seeds in rounds of one trial, then 3 arms x 8 fresh seeds; populations of 4 members.
 EXPERIMENT = """
 name = "killed"
 variants = ["minimax", "non_saturating", "least_squares"]
 seed = {seed}
 population = 4
 [train]
-steps = 6000
+steps = 2000
 [search]
 sampler = "tpe"
-trials = 16
+trials = 24
 seeds = 2
 [search.space]
 lr_d = {{low = 1e-5, high = 1e-2, log = true}}
@@ -132,7 +132,7 @@ class Campaign:
             time.sleep(self._rng.uniform(0.1, 4.0))
         else:
             run.wait_for(*(("going on",) if before == populations else ("population",)))
-            time.sleep(self._rng.uniform(0.0, 4.0 if before == populations else 1.0))
+            time.sleep(self._rng.uniform(0.0, 4.0 if before == populations else 0.5))
         mirrors = psutil.Process(run.process.pid).children() if run.process.poll() is None else []
         run.process.kill()
         if mirrors and self._rng.random() < 1 / 3:
