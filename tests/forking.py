@@ -72,7 +72,8 @@ class Forks:
         """Run ``module:function`` in a fork that has ``arguments`` in sys.argv, works in ``folder``, and ends.
 
         ``limits`` are those of the module resource by name, in bytes; RLIMIT_AS is counted beyond what the fork has
-        already. What it prints goes to ``out``, if named. ``changes`` are of the environment. No mirror of the fork reaches a store unless one is named there.
+        already. What it prints goes to ``out``, if named. ``changes`` are of the environment; no mirror of the fork
+        reaches a store unless one is named there.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None

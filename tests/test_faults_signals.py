@@ -99,7 +99,7 @@ def test_control_c_on_a_terminal_ends_a_sweep_in_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.promise("P12", "F6")
 def test_a_second_control_c_ends_at_once(tmp_path: Path) -> None:
-    """While the first waits for a step of five hundred updates to end, the second ends the process by the signal itself.
+    """While the first waits for a step of five hundred updates, the second ends the process by the signal itself.
 
     No traceback either; the terminal is all that is left behind.
     """

@@ -16,6 +16,9 @@ import pytest
 from commanding import EXPERIMENT, HARNESS, environment
 from mirroring import free_port, make_database, wait_until
 
+# From inside mlflow, where an empty store is made.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 #: How long the whole of a small sweep and its mirror may take on a busy machine.
@@ -100,7 +103,7 @@ def answer(port: int, host: str) -> int | None:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=1")
     request.add_header("Host", host)
     try:
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310 - http
             return int(reply.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -2,10 +2,10 @@
 
     python experiments/faults [--kills 100] [--seed 0] [--json FILE]    (nox -s faults)
 
-Question    SIGKILL at random moments, the mirror's process sometimes with it, and every time the same command again: is a
-            row lost, doubled or other than it would have been, or a run of MLflow missing or there twice?
+Question    SIGKILL at random moments, the mirror's process sometimes with it, and every time the same command again: is
+            a row lost, doubled or other than it would have been, or a run of MLflow missing or there twice?
 Prediction  None: every row has the bits of the uninterrupted sweep, and every trial exactly one finished run.
-Cost        About eight seconds a kill on two cores, most of them imports: some fourteen minutes for a hundred.
+Cost        About ten seconds a kill on two busy cores, most of them imports: eighteen minutes for a hundred.
 
 The quick version of this is tests/test_kill.py and tests/test_faults_kill.py; this one has the numbers.
 """
