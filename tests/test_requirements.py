@@ -1,4 +1,4 @@
-"""What the project requires of its libraries: nothing below the last known hole, and the tested set above all floors."""
+"""What the project requires of its libraries: nothing below the last known hole; the tested set is above all floors."""
 
 from __future__ import annotations
 
