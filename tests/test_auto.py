@@ -125,6 +125,7 @@ def test_an_auto_sweep_resumes_on_the_same_machine(tmp_path: Path) -> None:
     assert_same_rows(carry_on(experiment(), tmp_path / "cut", engine=auto()), whole)
 
 
+@pytest.mark.promise("P12", "F22")
 def test_another_machines_engines_are_refused_in_a_line(tmp_path: Path) -> None:
     """A sweep by one engine is not resumed by others, nor one by several by one: the line names both sides."""
     carry_on(experiment(), tmp_path / "one")

@@ -282,6 +282,7 @@ def test_a_sweep_leaves_rows_winners_report_and_runs(home: Path) -> None:
     assert lines[-2].endswith("9 runs written")
 
 
+@pytest.mark.promise("P2")
 def test_the_same_command_again_does_nothing_new(home: Path) -> None:
     """No population is trained and no run is written twice; the results keep their bytes."""
     before = kept(home)
@@ -292,6 +293,7 @@ def test_the_same_command_again_does_nothing_new(home: Path) -> None:
     assert kept(home) == before
 
 
+@pytest.mark.promise("P12", "F6")
 def test_an_interrupt_is_told_in_a_line(tmp_path: Path) -> None:
     """Control-C ends a sweep with status 130 and says that nothing committed is lost."""
     (tmp_path / "long.toml").write_text(
@@ -325,6 +327,7 @@ def test_report_writes_the_page_of_the_newest_sweep(home: Path, copied: Store, t
     assert (copied.folder / "report/report.html").read_bytes() == page
 
 
+@pytest.mark.promise("P9", "F19")
 def test_doctor_says_what_is_here_and_no_password(tmp_path: Path) -> None:
     """Machine, versions, engines, which losses auto gives them, where results go, what is optional; no secret."""
     done = harness(tmp_path, "doctor", MLFLOW_TRACKING_URI="postgresql://me:s3cret@host/runs")

@@ -153,6 +153,7 @@ def assert_refused(status: object, out: str, err: str, parts: tuple[str, ...]) -
         after = line.index(part, after) + len(part)
 
 
+@pytest.mark.promise("P8", "P12")
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_input_is_told_in_one_line_and_touches_nothing(
     case: str, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -175,6 +176,7 @@ def test_bad_input_is_told_in_one_line_and_touches_nothing(
     assert tree(place) == before
 
 
+@pytest.mark.promise("P12", "F22")
 @pytest.mark.parametrize("case", LATE)
 def test_what_is_refused_late_has_started_nothing(case: str, place: Path) -> None:
     """In a process of its own, with a store that MLflow 3 cannot write to where that is the fault: all stays."""
@@ -186,6 +188,7 @@ def test_what_is_refused_late_has_started_nothing(case: str, place: Path) -> Non
     assert tree(place) == before
 
 
+@pytest.mark.promise("P2", "P12", "F9")
 def test_a_sweep_in_use_is_told_in_one_line(place: Path) -> None:
     """While another process writes the sweep, the same command says so and starts no mirror."""
     before = tree(place)
@@ -195,6 +198,7 @@ def test_a_sweep_in_use_is_told_in_one_line(place: Path) -> None:
     assert tree(place) == before
 
 
+@pytest.mark.promise("P12")
 def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
     """What the parser of arguments itself refuses has status 2 and names the option, in its own words."""
     done = harness(tmp_path, "train", "--los", "minimax")

@@ -309,6 +309,7 @@ def test_progress_of_a_halved_sweep_ends_at_its_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "sobol", "cmaes", "gp"])
+@pytest.mark.promise("P4")
 def test_an_interrupted_halved_sweep_resumes_to_the_same_rows(sampler: str, tmp_path: Path) -> None:
     """Interrupted in the middle of a round's training and between rounds, then carried on: bit for bit the rows."""
     whole = carry_on(experiment(sampler), tmp_path / "whole")
@@ -327,6 +328,7 @@ def test_a_pruned_member_can_be_replayed(halved: Store) -> None:
         assert replay(find(row["key"], halved.folder)).matches
 
 
+@pytest.mark.promise("P2")
 def test_a_survivor_that_was_not_is_noticed(halved: Store, tmp_path: Path) -> None:
     """Committed rows of other members are refused on resuming, as without halving."""
     shutil.copytree(halved.folder, tmp_path / "small")

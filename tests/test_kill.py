@@ -196,6 +196,7 @@ def until_mirrored(folder: Path, uri: str, tries: int = 4) -> Run:
 # --- SIGKILL --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("P1", "P2", "P3", "P4", "F1", "F2", "F3", "F24")
 def test_killed_again_and_again_a_sweep_loses_and_doubles_nothing(whole: Store, database: Path, tmp_path: Path) -> None:
     """SIGKILL at random moments, then one undisturbed run: the uninterrupted sweep's rows, every trial mirrored once.
 
@@ -227,6 +228,7 @@ def test_killed_again_and_again_a_sweep_loses_and_doubles_nothing(whole: Store, 
     assert (folder / "report/report.html").is_file()
 
 
+@pytest.mark.promise("P1", "P7", "F4")
 def test_killed_a_folder_holds_whole_populations_only(whole: Store, tmp_path: Path) -> None:
     """Killed in the very moment in which a population appears, a process leaves it whole and no part of another."""
     folder = tmp_path / "killed"
@@ -241,6 +243,7 @@ def test_killed_a_folder_holds_whole_populations_only(whole: Store, tmp_path: Pa
     assert len(store.committed()) in (2, 3)
 
 
+@pytest.mark.promise("P4", "F1")
 def test_killed_in_a_race_a_halved_sweep_loses_the_round_alone(tmp_path: Path) -> None:
     """SIGKILL at random moments of rounds that halve their trials: the rows of a sweep that nothing interrupted.
 
@@ -268,6 +271,7 @@ def test_killed_in_a_race_a_halved_sweep_loses_the_round_alone(tmp_path: Path) -
 # --- signals that ask -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("P1", "P4", "P12", "F5", "F6")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_sweep_soon_and_leaves_it_resumable(
     spec: Experiment, whole: Store, tmp_path: Path, number: signal.Signals, status: int
@@ -286,6 +290,7 @@ def test_a_signal_ends_the_sweep_soon_and_leaves_it_resumable(
     assert_same_rows(finished_here(spec, folder), whole)
 
 
+@pytest.mark.promise("P2", "P12", "F9")
 def test_a_folder_in_use_is_refused_in_one_line(tmp_path: Path) -> None:
     """While this process writes the sweep, the command says so and ends with status 2, having written no row."""
     folder = tmp_path / "killed"
@@ -329,6 +334,7 @@ def closed() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.promise("P6", "F14")
 @pytest.mark.parametrize("port", ["closed", "silent"])
 def test_a_dead_server_costs_two_seconds_and_no_run(
     port: str, request: pytest.FixtureRequest, whole: Store, database: Path, tmp_path: Path

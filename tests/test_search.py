@@ -102,6 +102,7 @@ def test_suggestions_lie_in_the_space(sampler: str) -> None:
             assert type(value) is (int if space[name].integer else float)
 
 
+@pytest.mark.promise("P4", "F24")
 @every_sampler
 def test_rebuilt_search_goes_on_as_the_first(sampler: str) -> None:
     """A search that replays the first k committed rounds suggests what the uninterrupted one did, for every k."""
@@ -151,6 +152,7 @@ def test_scores_reach_adaptive_samplers_alone(sampler: str) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["random", "sobol", "tpe", "auto"])
+@pytest.mark.promise("F23")
 def test_no_suggestion_comes_twice(sampler: str) -> None:
     """On intervals of floats all trials differ, over rounds and over an interruption after each of them."""
     space = {name: INTERVALS[name] for name in ("lr_d", "beta1")}
@@ -173,6 +175,7 @@ def test_grid_visits_each_point_once() -> None:
     assert sorted(tuple(setting[name] for name in sorted(CHOICES)) for setting in visited) == sorted(every)
 
 
+@pytest.mark.promise("F23")
 @given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4), seed=st.integers(0, 2**63 - 1), data=st.data())
 def test_grid_repeats_no_point(lengths: list[int], seed: int, data: st.DataObject) -> None:
     """Any number of trials up to the number of points gives that many different points of the grid."""
@@ -200,6 +203,7 @@ def test_grid_refuses_more_trials_than_points() -> None:
 
 
 @pytest.mark.parametrize("sampler", REPEATED)
+@pytest.mark.promise("F22")
 @pytest.mark.parametrize("done", [0, 1, 2])
 def test_replay_refuses_what_was_never_suggested(sampler: str, done: int) -> None:
     """A sampler that is asked again refuses a committed round that it would not have asked for, in whichever round."""

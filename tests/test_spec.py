@@ -141,6 +141,7 @@ def test_a_mixture_is_a_target_of_a_file(tmp_path: Path) -> None:
         load(path, ["target.weight1=0.5"])
 
 
+@pytest.mark.promise("P12")
 @given(st.floats(0.05, 5))
 def test_tails_that_overflow_float32_are_refused(b: float) -> None:
     """A Pareto law is refused exactly where 2^(24/b), its quantile at the greatest draw 1 - 2^-24, is above 1e18."""
@@ -289,6 +290,7 @@ def test_frozen() -> None:
         experiment().seed = 3
 
 
+@pytest.mark.promise("P8", "P12")
 def test_from_json_refuses_what_to_json_did_not_write() -> None:
     """A damaged description is refused in one line, not half read."""
     plain = experiment().to_json()

@@ -182,6 +182,7 @@ def test_members_are_found_by_run(mirrored: tuple[Path, str]) -> None:
         find_members("absent", uri)
 
 
+@pytest.mark.promise("P2", "F3")
 def test_a_second_mirror_changes_only_what_is_new(made: Path, tmp_path: Path, uri: str) -> None:
     """Mirroring again writes nothing; later trials re-open the arms and the sweep; a deleted run stays deleted."""
     from mlflow import MlflowClient
@@ -221,6 +222,7 @@ def _child(folder: Path, uri: str) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.promise("P2", "F3")
 def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, uri: str) -> None:
     """SIGKILL after any answer of the store, several times over: in the end one finished run per key."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
@@ -240,6 +242,7 @@ def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, ur
     assert_all_there(uri)
 
 
+@pytest.mark.promise("F3")
 def test_a_killed_parent_leaves_a_mirror_that_finishes(made: Path, tmp_path: Path, uri: str) -> None:
     """When the training process is killed, its mirror still writes everything committed by then, and ends."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
@@ -276,6 +279,7 @@ def tarpit() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.mark.promise("P6", "F14", "F15")
 @pytest.mark.parametrize("kind", ["closed port", "tarpit", "database server", "locked file"])
 def test_a_dead_store_costs_two_seconds_at_most(kind: str, made: Path, tmp_path: Path, tarpit: str, uri: str) -> None:
     """Nothing listening, no answer ever, a file that another process has locked: finish keeps its bound and its word.
@@ -312,6 +316,7 @@ def test_a_dead_store_costs_two_seconds_at_most(kind: str, made: Path, tmp_path:
         assert_all_there(uri)
 
 
+@pytest.mark.promise("P6", "P12")
 def test_nothing_a_mirror_meets_raises(made: Path, tmp_path: Path, uri: str) -> None:
     """A folder that is missing, holds no sweep or a damaged one, and a finish without start end in a sentence."""
     assert "not started" in str(Mirror(tmp_path, uri).finish())
@@ -329,6 +334,7 @@ def test_nothing_a_mirror_meets_raises(made: Path, tmp_path: Path, uri: str) -> 
         assert (status.complete, status.waiting) == (False, None)
 
 
+@pytest.mark.promise("P12")
 def test_a_deleted_experiment_is_named(made: Path, tmp_path: Path, uri: str) -> None:
     """An experiment that a user deleted is not brought back behind their back; the sentence says what to do."""
     from mlflow import MlflowClient

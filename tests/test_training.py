@@ -104,6 +104,7 @@ def test_scores_are_scipys_of_the_members_samples(company: list[Row]) -> None:
         np.testing.assert_allclose(row["quantiles"], middle, rtol=1e-12)
 
 
+@pytest.mark.promise("P5", "P10")
 @pytest.mark.parametrize("slot", range(len(COMPANY)))
 def test_alone_a_member_has_the_row_it_has_in_company(company: list[Row], slot: int) -> None:
     """Every column, bit for bit: neighbours of other losses, shapes and targets, diverging ones too, leave no trace."""
@@ -111,6 +112,7 @@ def test_alone_a_member_has_the_row_it_has_in_company(company: list[Row], slot: 
     assert text(alone) == text(company[slot])
 
 
+@pytest.mark.promise("P10")
 @settings(max_examples=8)
 @given(st.permutations(range(len(COMPANY))))
 def test_order_of_members_is_irrelevant(company: list[Row], order: list[int]) -> None:
@@ -181,6 +183,7 @@ def test_a_loss_without_parts_has_nulls_there() -> None:
     assert all(math.isfinite(v) for v in row["snapshot_loss_d"])
 
 
+@pytest.mark.promise("P5", "F16")
 def test_a_diverged_member_has_the_worst_ks_and_nothing_to_average() -> None:
     """KS 1 and p-value 0, no distance, moment or quantile; where it stopped, and snapshots from before that step."""
     rows = rows_of(tuple(member(seed, "least_squares", **WILD) for seed in range(4)))

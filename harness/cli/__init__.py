@@ -6,6 +6,8 @@ on standard error), 130 interrupted, 143 terminated.
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from types import FrameType
@@ -27,6 +29,9 @@ Examples:
     harness losses
 """
 
+#: What the system says where there is no room to write: a full disk, a quota, a limit on the size of files.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 app = typer.Typer(
     name="harness",
     help=_HELP,
@@ -47,15 +52,38 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
             signal.signal(number, _ended)
     try:
-        app(standalone_mode=True)
+        _run()
     except InputError as error:
         for line in (f"error: {error}", *(f"  {detail}" for detail in error.details)):
             print(visible(line), file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "harness", "analysis"):
+            raise
+        print(f"error: {missing} is not installed; python -m pip install {missing}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except SystemExit as ended:
         if ended.code in (130, 143):
             print("interrupted; what was committed is kept", file=sys.stderr)  # noqa: T201
         raise
+
+
+def _run() -> None:
+    """Run the command, and see that what it printed arrives where standard output leads."""
+    try:
+        try:
+            app(standalone_mode=True)
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.filename or error.errno not in _FULL:
+            raise
+        # What is left in the buffer is lost; at the interpreter's end it would be tried, and fail, once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise InputError(
+            f"standard output: cannot be written ({error.strerror}); make room, or send it elsewhere"
+        ) from None
 
 
 def _ended(number: int, frame: FrameType | None) -> None:

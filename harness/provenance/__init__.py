@@ -44,8 +44,15 @@ def provenance(services: Sequence[Service]) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Installed version of each package that a result may depend on."""
-    return {"harness": __version__, **{name: importlib.metadata.version(name) for name in _PACKAGES}}
+    """Installed version of each package that a result may depend on; "none" where it is not installed."""
+    return {"harness": __version__, **{name: _version(name) for name in _PACKAGES}}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 def device_names(services: Sequence[Service]) -> str:

@@ -16,6 +16,7 @@ rows of an interrupted and resumed sweep equal those of an uninterrupted one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,9 @@ FORMAT = 4
 
 #: Where sweeps lie unless another folder is named.
 SWEEPS = Path("sweeps")
+
+#: The key under which sweep.json holds the sha256 of what it says, so that no altered byte is ever read as data.
+_CHECKSUM = "sha256"
 
 _POPULATION = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})(?:\.r([1-9][0-9]{0,5}))?\.parquet")
 
@@ -67,7 +71,8 @@ class Store:
 
     def amend(self, description: Mapping[str, Any]) -> None:
         """Write the sweep's description anew, as when its budget was extended; for the holder of ``lock()``."""
-        text = json.dumps({**description, "format": FORMAT}, indent=1, sort_keys=True, allow_nan=False)
+        whole = {**description, "format": FORMAT}
+        text = json.dumps({**whole, _CHECKSUM: _checksum(whole)}, indent=1, sort_keys=True, allow_nan=False)
         write_whole(self.folder / "sweep.json", text.encode())
 
     def describe(self) -> dict[str, Any]:
@@ -88,7 +93,13 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(f"{path}: damaged ({_reason(error)}); restore the file or start with --fresh") from None
         if form != FORMAT:
-            raise FormatError(f"{path}: written in format {form}; this program reads format {FORMAT}")
+            shown = _reason(ValueError(form))
+            raise FormatError(
+                f"{path}: written in format {shown}, and this program reads format {FORMAT}; read it with the version "
+                "that wrote it, or start with --fresh, which sets it aside"
+            )
+        if description.pop(_CHECKSUM, None) != _checksum(description):
+            raise StoreError(f"{path}: damaged (its checksum is another); restore the file or start with --fresh")
         return description
 
     def lock(self) -> Any:
@@ -206,6 +217,12 @@ def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
 
 def _damaged(path: Path, error: Exception) -> StoreError:
     return StoreError(f"{path}: damaged ({_reason(error)}); delete it and resume to train that population again")
+
+
+def _checksum(description: Mapping[str, Any]) -> str:
+    """sha256 (64 hex digits) of a description as JSON with sorted keys, however the file was laid out."""
+    text = json.dumps(description, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _reason(error: Exception) -> str:

@@ -119,12 +119,12 @@ class Follower:
         for arm in description["arms"]:
             content = arm_run(description, trials, arm)
             folder = self._folder / "winners" / slug(str(arm["arm"]))
-            files = {name: folder / name for name in WINNER_FILES if (folder / name).is_file()}
+            files = {name: folder / name for name in WINNER_FILES if _own(folder / name)}
             if trials.members(arm=str(arm["arm"])):
                 _finish(writer, content, files, sweep)
         files = {"sweep.json": self._folder / "sweep.json"}
         for path in sorted((self._folder / "report").rglob("*")):
-            if path.is_file() and not path.name.startswith("."):  # a dot: a file still being written
+            if _own(path) and not path.name.startswith("."):  # a dot: a file still being written
                 files[str(path.relative_to(self._folder))] = path
         _finish(writer, sweep, files, None)
         self._tell(written=writer.written)
@@ -132,6 +132,11 @@ class Follower:
     def _tell(self, **changes: Any) -> None:
         self.progress = replace(self.progress, **changes)
         self._report(self.progress)
+
+
+def _own(path: Path) -> bool:
+    """Whether the sweep's folder itself holds this file: a link may lead to anybody's."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _finish(writer: RunWriter, content: RunContent, files: Mapping[str, Path], parent: RunContent | None) -> None:
