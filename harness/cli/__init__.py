@@ -1,7 +1,7 @@
 """The command line: arguments and printing, no logic. One module a command; heavy imports inside the commands.
 
-Exit status: 0 done, 1 a replay whose bits differ or training in which every member failed, 2 a wrong input (one line
-on standard error), 130 interrupted, 143 terminated.
+Exit status: 0 done, 1 a replay whose bits differ, training in which every member failed or a store that stopped
+answering `harness mirror`, 2 a wrong input (one line on standard error), 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from analysis.escaping import visible
-from harness.cli import doctor, losses, replay, report, score, sweep, train
+from harness.cli import doctor, losses, mirror, replay, report, score, sweep, train
 from harness.errors import InputError
 
 _HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
@@ -35,10 +35,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (sweep, train, losses, score, replay, report, doctor):
-    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in (sweep, train, score, replay))(
-        module.command
-    )
+_ASKING = (sweep, train, score, replay, mirror)  # need an argument: without one they show their help
+for module in (sweep, train, losses, score, replay, mirror, report, doctor):
+    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in _ASKING)(module.command)
 
 
 def main() -> None:
