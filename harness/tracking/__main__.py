@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import select
 import sys
 import threading
 import time
@@ -81,7 +80,9 @@ class _Watch:
         self._protocol = protocol
         self._progress = Progress()
         self._heard = time.monotonic()
-        self._ending = False
+        self._ending = threading.Event()
+        # A thread of its own: the store may be silent from the first call on.
+        threading.Thread(target=self._guard, daemon=True).start()
 
     def hear(self, progress: Progress) -> None:
         """Tell the parent; where nobody listens any more, the work is done all the same."""
@@ -91,27 +92,20 @@ class _Watch:
 
     def ended(self, seconds: float) -> bool:
         """Wait up to ``seconds`` for the end of standard input."""
-        if not self._ending and _input_ended(seconds):
-            self._ending, self._heard = True, time.monotonic()
-            threading.Thread(target=self._guard, daemon=True).start()
-        return self._ending
+        return self._ending.wait(seconds)
 
     def _guard(self) -> None:
+        with suppress(OSError):  # started without standard input
+            while os.read(0, 4096):  # whatever is sent before its end is ignored
+                pass
+        self._heard = time.monotonic()
+        self._ending.set()
         while self._progress.phase != "writing" or time.monotonic() < self._heard + SILENCE_SECONDS:
             time.sleep(1)
         reason = f"store unreachable: no answer within {SILENCE_SECONDS:g} s"
         sys.stderr.write(f"{reason}\n")
         self.hear(replace(self._progress, phase="failed", reason=reason))
         os._exit(1)  # the call that is never answered cannot be cut off otherwise
-
-
-def _input_ended(seconds: float) -> bool:
-    """Wait up to ``seconds`` for the end of standard input; whatever is sent before it is ignored."""
-    try:
-        ready, _, _ = select.select([0], [], [], seconds)
-        return bool(ready) and os.read(0, 4096) == b""
-    except OSError:
-        return True  # started without standard input
 
 
 class _Scrubbed(io.TextIOBase):
