@@ -72,23 +72,25 @@ def states(uri: str, name: str = "labels") -> dict[str, Counter[str]]:
     return counts
 
 
-def killed_with_its_mirror(folder: Path, uri: str) -> None:
-    """Train a folder in a process of its own, and SIGKILL it and its mirror when the first trials have their runs."""
-    process, mirror = trained(folder, uri)
-    name = Store(folder).describe()["name"]
+def killed_with_their_mirrors(uri: str, *folders: Path) -> None:
+    """Train folders in processes of their own, and SIGKILL all and their mirrors when the first trials have runs."""
+    started = [trained(folder, uri) for folder in folders]
     try:
-        wait_until(lambda: any_run(uri, name) and states(uri, name)["trial"]["FINISHED"] == 4)
+        names = [Store(folder).describe()["name"] for folder in folders]
+        wait_until(lambda: all(has_trials(uri, name) for name in names))
     finally:
-        mirror.kill()
-        process.kill()
-        process.communicate()
+        for process, mirror in started:
+            mirror.kill()
+            process.kill()
+            process.communicate()
 
 
-def any_run(uri: str, name: str) -> bool:
-    """Whether the experiment is there yet."""
+def has_trials(uri: str, name: str) -> bool:
+    """Whether the first trial of each of the four arms has its run."""
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri).get_experiment_by_name(name) is not None
+    there = MlflowClient(tracking_uri=uri).get_experiment_by_name(name) is not None
+    return there and states(uri, name)["trial"]["FINISHED"] == 4
 
 
 def trained(folder: Path, uri: str) -> tuple[subprocess.Popen[bytes], psutil.Process]:
@@ -131,27 +133,25 @@ def test_a_mirror_called_while_training_goes_on_leaves_the_sweep_running(made: P
 
 
 def test_what_dead_processes_left_running_is_ended_by_the_next_mirror(tmp_path: Path, uri: str) -> None:
-    """After SIGKILL of two sweeps and their mirrors, a third's mirror ends their runs, and no others.
+    """After SIGKILL of two sweeps and their mirrors, the mirrors of others end their runs, and no others.
 
-    The one has all its populations, the other not; a fourth is alive beside them. A fifth has a run on another machine.
+    The one has all its populations, the other not; another is alive beside them, and one has a run on another machine.
     """
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
     half = named(tmp_path / "half", "half", 3, 1)
     whole = named(tmp_path / "whole", "whole", 2, 1)
-    killed_with_its_mirror(half, uri)
-    killed_with_its_mirror(whole, uri)
+    killed_with_their_mirrors(uri, half, whole)
     named(tmp_path / "more", "whole", 2, 2)
     shutil.copy(tmp_path / "more/populations/000001.parquet", whole / "populations/000001.parquet")
-    live, live_mirror = trained(named(tmp_path / "live", "live", 3, 1), uri)
-    wait_until(lambda: any_run(uri, "live") and states(uri, "live")["trial"]["FINISHED"] == 4)
     foreign = client.create_run(client.create_experiment("foreign")).info.run_id
     tags = {"harness.sweep": "5" * 32, "harness.key": "5" * 32, "harness.folder": "/gone", "harness.host": "elsewhere"}
     elsewhere = client.create_run("0", tags=tags).info.run_id
-    for name in ("half", "whole"):
-        assert states(uri, name)["sweep"] == {"RUNNING": 1}
+    assert states(uri, "half")["sweep"] == states(uri, "whole")["sweep"] == {"RUNNING": 1}
+    live, live_mirror = trained(named(tmp_path / "live", "live", 3, 1), uri)
     try:
+        wait_until(lambda: has_trials(uri, "live"))
         assert mirrored_now(named(tmp_path / "third", "third", 1, 1), uri).complete
         assert states(uri, "half") == {
             "sweep": Counter(KILLED=1),
@@ -188,7 +188,7 @@ def test_a_trial_cut_off_half_written_is_never_called_finished(made: Path, tmp_p
     assert mirrored_now(third, uri).complete
     assert client.get_run(trial).info.status == "KILLED"
     assert client.get_run(runs[uid].info.run_id).info.status == "FINISHED"
-    assert mirrored_now(folder, uri).written == 1
+    assert mirrored_now(folder, uri).written == 3  # the trial, and so its arm and the sweep
     assert_all_there(uri)
 
 
@@ -196,7 +196,7 @@ def test_a_trial_cut_off_half_written_is_never_called_finished(made: Path, tmp_p
 def test_runs_of_a_folder_that_is_no_more_end_killed(fate: str, tmp_path: Path, uri: str) -> None:
     """A dead sweep whose folder was deleted, or set aside for a new one, has nobody left who could go on with it."""
     folder = named(tmp_path / "half", "half", 3, 1)
-    killed_with_its_mirror(folder, uri)
+    killed_with_their_mirrors(uri, folder)
     shutil.rmtree(folder)
     new = named(folder if fate != "gone" else tmp_path / "new", "new", 1, 1)
     assert mirrored_now(new, uri).complete

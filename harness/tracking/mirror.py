@@ -122,15 +122,12 @@ class Mirror:
         process, asked = self._ask()
         if process is None:
             return self._status(self._problem)
-        while process.poll() is None and time.monotonic() < asked + FINISH_SECONDS:
+        # Its last word is enough: with all that mlflow loaded, ending the process may take seconds more.
+        while process.poll() is None and self._progress.phase not in ("done", "failed"):
+            if time.monotonic() > asked + FINISH_SECONDS:
+                return self._standing()
             time.sleep(0.01)
-        if process.poll() is not None:
-            return self._ended(process)
-        phase, silent = self._progress.phase, time.monotonic() - self._heard
-        if phase == "asking" or (phase == "writing" and silent > PATIENCE_SECONDS):
-            return self._status(f"store unreachable: no answer within {PATIENCE_SECONDS:g} s")
-        reason = {"waiting": "another mirror of this folder is at work", "loading": "mlflow is being loaded"}
-        return replace(self._status(reason.get(phase, "the store answers")), behind=True)
+        return self._ended(process)
 
     def wait(self, tell: Callable[[Progress], None]) -> Status:
         """Ask for the last pass, wait as long as the store answers, and say how it ended; ``tell`` hears on the way.
@@ -159,6 +156,14 @@ class Mirror:
             with suppress(OSError):  # the mirror has ended already
                 process.stdin.close()
         return process, time.monotonic()
+
+    def _standing(self) -> Status:
+        """How a mirror stands that has not ended."""
+        phase, silent = self._progress.phase, time.monotonic() - self._heard
+        if phase == "asking" or (phase == "writing" and silent > PATIENCE_SECONDS):
+            return self._status(f"store unreachable: no answer within {PATIENCE_SECONDS:g} s")
+        reason = {"waiting": "another mirror of this folder is at work", "loading": "mlflow is being loaded"}
+        return replace(self._status(reason.get(phase, "the store answers")), behind=True)
 
     def _ended(self, process: subprocess.Popen[bytes]) -> Status:
         if self._listener is not None:
