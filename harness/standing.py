@@ -15,12 +15,16 @@ State = Literal["running", "finished", "unfinished", "unknown", "damaged", "othe
 
 @dataclass(frozen=True)
 class Standing:
-    """A sweep's state, the populations committed, those of the whole sweep (None: not said), and why it is so."""
+    """A sweep's state, the populations committed, those of the whole sweep (None: not said), and why it is so.
+
+    ``complete`` says whether nothing is left to commit, a running sweep's too; None where that cannot be told.
+    """
 
     state: State
     committed: int
     populations: int | None
     reason: str = ""
+    complete: bool | None = None
 
     @property
     def text(self) -> str:
@@ -49,10 +53,10 @@ def standing(store: Store) -> Standing:
         return Standing("damaged", committed, None, str(error))
     # A description is a file that anyone may have edited.
     populations = told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
-    if held(store.folder / "sweep.lock"):
-        return Standing("running", committed, populations)
-    if populations is None:
-        return Standing("unknown", committed, None, "sweep.json does not say how many populations the sweep has")
     # null while a raised budget or a retry is under way: the confirm stage that is there may be of other winners.
-    done = committed >= populations and description.get("finished", True)
-    return Standing("finished" if done else "unfinished", committed, populations)
+    complete = None if populations is None else committed >= populations and description.get("finished", "") is not None
+    if held(store.folder / "sweep.lock"):
+        return Standing("running", committed, populations, complete=complete)
+    if complete is None:
+        return Standing("unknown", committed, None, "sweep.json does not say how many populations the sweep has")
+    return Standing("finished" if complete else "unfinished", committed, populations, complete=complete)

@@ -61,7 +61,7 @@ KNOWS: dict[str, tuple[str, ...]] = {
         *("assignment", "energy", "engines", "errors", "halving", "losses", "plan", "population", "provenance"),
         *("results", "scheduling", "search", "shelf", "spec", "store", "training", "wilcoxon", "winners"),
     ),
-    "tracking": ("errors", "store"),
+    "tracking": ("errors", "standing", "store"),
     "finding": ("errors", "store", "tracking"),
     "showing": ("errors", "finding", "overview", "standing", "store"),
     "replaying": ("engines", "errors", "finding", "plan", "population", "spec", "store", "training"),

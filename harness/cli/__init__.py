@@ -1,7 +1,7 @@
 """The command line: arguments and printing, no logic. One module a command; heavy imports inside the commands.
 
-Exit status: 0 done, 1 a replay whose bits differ or training in which every member failed, 2 a wrong input (one line
-on standard error), 130 interrupted, 143 terminated.
+Exit status: 0 done, 1 a replay whose bits differ, training in which every member failed or a store that stopped
+answering `harness mirror`, 2 a wrong input (one line on standard error), 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import FrameType
 import typer
 
 from analysis.escaping import visible
-from harness.cli import clean, doctor, losses, replay, report, score, show, sweep, sweeps, train
+from harness.cli import clean, doctor, losses, mirror, replay, report, score, show, sweep, sweeps, train
 from harness.errors import InputError
 
 _HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
@@ -40,10 +40,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (sweep, train, losses, score, sweeps, show, replay, report, clean, doctor):
-    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in (sweep, train, score, show, replay))(
-        module.command
-    )
+#: These need an argument: without one they show their help.
+_ASKING = (sweep, train, score, show, replay, mirror)
+for module in (sweep, train, losses, score, sweeps, show, replay, mirror, report, clean, doctor):
+    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in _ASKING)(module.command)
 
 
 def main() -> None:
