@@ -13,7 +13,7 @@ from pathlib import Path
 HARNESS = Path(sys.executable).with_name("harness")
 
 COMMANDS = (
-    *("sweep", "train", "losses", "score", "sweeps", "show", "replay", "mirror", "report", "clean"),
+    *("sweep", "train", "losses", "score", "sweeps", "show", "replay", "mirror", "export", "report", "clean"),
     "doctor",
 )
 

@@ -10,7 +10,7 @@ from harness.store import population_named, unfinished
 _ARM = r"winners/[A-Za-z0-9_-]{1,60}(?:\.[0-9a-f]{8})?"
 _FOLDER = re.compile(rf"populations|report|winners|{_ARM}")
 _FILE = re.compile(
-    r"sweep\.(?:json|lock)|mirror\.(?:lock|log)"
+    r"sweep\.(?:json|lock)|mirror\.(?:lock|log)|export\.lock"
     r"|report/(?:report\.html|report\.md|arms\.csv|summary\.json|[a-z_]+\.png)"
     rf"|{_ARM}/(?:generator\.safetensors|sample\.csv|(?:qq|density)\.png)"
 )
