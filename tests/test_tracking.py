@@ -176,6 +176,7 @@ def test_members_are_found_by_run(mirrored: tuple[Path, str]) -> None:
         find_members("absent", uri)
 
 
+@pytest.mark.promise("P2")
 def test_a_second_mirror_changes_only_what_is_new(made: Path, tmp_path: Path, uri: str) -> None:
     """Mirroring again writes nothing; later trials re-open the arms and the sweep; a deleted run stays deleted."""
     from mlflow import MlflowClient
@@ -209,6 +210,7 @@ def _child(folder: Path, uri: str) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.promise("P1", "P2", "F3")
 def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, uri: str) -> None:
     """SIGKILL after any answer of the store, several times over: in the end one finished run per key."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
@@ -226,6 +228,7 @@ def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, ur
     assert_all_there(uri)
 
 
+@pytest.mark.promise("P1", "F3")
 def test_a_killed_parent_leaves_a_mirror_that_finishes(made: Path, tmp_path: Path, uri: str) -> None:
     """When the training process is killed, its mirror still writes everything committed by then, and ends."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
