@@ -169,7 +169,7 @@ def test_postgresql_holds_each_trial_once(postgres: PostgreSQL, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("http://127.0.0.1:9", "allowed are the path of a journal file"),
+        ("http://127.0.0.1:9", "--optuna: no storage of Optuna's; allowed"),
         ("missing/journal.log", "its folder does not exist"),
         ("small", "is a folder"),
         ("postgresql+psycopg://me:hidden-pw@127.0.0.1:9/runs", "OperationalError"),

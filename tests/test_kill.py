@@ -357,8 +357,6 @@ def test_a_dead_server_costs_two_seconds_and_no_run(
 
     resumed = start(folder, f"sqlite:///{database}", "--resume")
     assert resumed.ended() == 0, resumed.lines
-    _, line = resumed.wait_for("MLflow (")
-    assert "runs written" in line
     until_mirrored(folder, f"sqlite:///{database}")
     assert_mirrored_once(Store(folder), database)
     assert not any(line.startswith("population") for line in resumed.lines)

@@ -210,7 +210,7 @@ def _child(folder: Path, uri: str) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.promise("P2", "F3")
+@pytest.mark.promise("P1", "P2", "F3")
 def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, uri: str) -> None:
     """SIGKILL after any answer of the store, several times over: in the end one finished run per key."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
@@ -228,7 +228,7 @@ def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, ur
     assert_all_there(uri)
 
 
-@pytest.mark.promise("F3")
+@pytest.mark.promise("P1", "F3")
 def test_a_killed_parent_leaves_a_mirror_that_finishes(made: Path, tmp_path: Path, uri: str) -> None:
     """When the training process is killed, its mirror still writes everything committed by then, and ends."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)

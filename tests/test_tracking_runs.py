@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- addresses ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.promise("P9")
+@pytest.mark.promise("P9", "P12")
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"], exclude_characters="*"), min_size=1))
 def test_no_password_survives_redaction(password: str) -> None:
     """Whatever characters a password has, it is not in the shown address, nor in a message that quotes it.

@@ -71,7 +71,7 @@ def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     process.wait()
 
 
-@pytest.mark.promise("P6", "F14")
+@pytest.mark.promise("P1", "P2", "P6", "F14")
 def test_a_server_that_freezes_and_dies_loses_nothing(
     server: Mapping[str, Any], made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,7 +192,8 @@ def finished_trial(
         state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
         params=setting,
         distributions=dict(space),
-        values=None if pruned else list(result.values),
+        # As Optuna's own tell does, where a trial is pruned: its value is the last that was reported.
+        values=[result.at[max(result.at)]] if pruned else list(result.values),
         intermediate_values=dict(result.at),
         constraints={"lost": result.lost},
     )

@@ -57,12 +57,14 @@ def opened(target: str) -> Iterator[BaseStorage]:
         yield RDBStorage(target, engine_kwargs={"pool_pre_ping": True})
         return
     if "://" in target:
-        raise InputError(f"--optuna {target}: no storage of Optuna's; allowed are the path of a journal file, and sqlite:///, postgresql:// or mysql:// addresses")
+        raise InputError(
+            "--optuna: no storage of Optuna's; allowed are the path of a journal file, and sqlite:///, postgresql:// or "
+            "mysql:// addresses"
+        )
     path = Path(target).absolute()
     if path.is_dir() or not path.parent.is_dir():
-        raise InputError(
-            f"{target}: {'is a folder' if path.is_dir() else 'its folder does not exist'}; allowed: a file"
-        )
+        fault = "is a folder" if path.is_dir() else "its folder does not exist"
+        raise InputError(f"--optuna {target}: {fault}; allowed: a file")
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         beside = Path(folder, "journal")
         if path.exists():

@@ -160,9 +160,13 @@ class Mirror:
     def _standing(self) -> Status:
         """How a mirror stands that has not ended."""
         phase, silent = self._progress.phase, time.monotonic() - self._heard
-        if phase == "asking" or (phase == "writing" and silent > PATIENCE_SECONDS):
+        if phase in ("asking", "writing") and silent > PATIENCE_SECONDS:
             return self._status(f"store unreachable: no answer within {PATIENCE_SECONDS:g} s")
-        reason = {"waiting": "another mirror of this folder is at work", "loading": "mlflow is being loaded"}
+        reason = {
+            "waiting": "another mirror of this folder is at work",
+            "asking": "the store was asked just now",
+            "loading": "mlflow is being loaded",
+        }
         return replace(self._status(reason.get(phase, "the store answers")), behind=True)
 
     def _ended(self, process: subprocess.Popen[bytes]) -> Status:
