@@ -18,6 +18,7 @@ from sweeping import RATES, Ear, carry_on, experiment
 
 from harness.errors import InputError
 from harness.exporting import export
+from harness.search.export import opened
 from harness.spec import Experiment
 from harness.store import Store
 
@@ -160,9 +161,9 @@ def test_postgresql_holds_each_trial_once(postgres: PostgreSQL, tmp_path: Path) 
     carry_on(spec, tmp_path / "small")
     exported(store, target)
     assert set(exported(store, target).values()) == {0}
-    for arm in spec.arms:
-        values = [trial.value for trial in trials_of(optuna.storages.RDBStorage(target), store, arm.text)]
-        assert values == searched(store, arm.text).groupby("trial")["ks"].mean().tolist()
+    with opened(target) as storage:
+        found = {arm.text: [trial.value for trial in trials_of(storage, store, arm.text)] for arm in spec.arms}
+    assert found == {arm: searched(store, arm).groupby("trial")["ks"].mean().tolist() for arm in found}
 
 
 @pytest.mark.promise("P12")

@@ -54,11 +54,16 @@ def opened(target: str) -> Iterator[BaseStorage]:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if _URL.match(target):
-        yield RDBStorage(target, engine_kwargs={"pool_pre_ping": True})
+        database = RDBStorage(target, engine_kwargs={"pool_pre_ping": True})
+        try:
+            yield database
+        finally:
+            database.remove_session()
+            database.engine.dispose()
         return
     if "://" in target:
         raise InputError(
-            "--optuna: no storage of Optuna's; allowed are the path of a journal file, and sqlite:///, postgresql:// or "
+            "--optuna: no storage of Optuna's; allowed are the path of a journal file, sqlite:///, postgresql:// and "
             "mysql:// addresses"
         )
     path = Path(target).absolute()
