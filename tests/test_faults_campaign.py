@@ -79,7 +79,14 @@ def test_a_run_that_is_missing_unfinished_or_there_twice_is_found(
 @pytest.mark.promise("P4")
 def test_the_verdict_says_what_was_found() -> None:
     """A table with every fault, and a last line that tells good from bad."""
-    result = {"kills": {"search": 2}, "sweeps": 1, "seconds": 9, "rows_compared": 4, "runs_counted": 3}
+    result = {
+        "kills": {"search": 2},
+        "sweeps": 1,
+        "seconds": 9,
+        "rows_compared": 4,
+        "runs_counted": 3,
+        "exported_trials_counted": 2,
+    }
     result |= {"kills_before_the_mirror_had_all": 1, "kills_with_the_mirror": 0}
     assert verdict(result | {"faults": {"rows": []}}).endswith("nothing lost, nothing doubled, no bit other")
     bad = verdict(result | {"faults": {"rows": ["killed-0: column ks"]}})

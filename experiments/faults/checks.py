@@ -1,16 +1,19 @@
 """What must be equal, and what must be there exactly once, after a sweep that was killed has ended.
 
-A further check (of the journal that an export for Optuna writes, say) is a function like those in ``faults_of``.
+A further check is a function like those in ``faults_of``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
+import tempfile
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+from harness.exporting import export
+from harness.search.export import NUMBER, opened
 from harness.store import SCHEMA, Store
 
 #: The kills, of any phase, that came when a committed trial had no finished run yet.
@@ -27,6 +30,7 @@ def faults_of(killed: Store, whole: Store, database: Path) -> dict[str, Found]:
         "winners": (_winners(killed.folder, whole.folder), 0),
         "leftovers": (_leftovers(killed.folder), 0),
         "runs": _runs(killed, database),
+        "studies": _studies(killed),
     }
 
 
@@ -77,6 +81,22 @@ def _runs(store: Store, database: Path) -> Found:
     wanted = Counter((key, "FINISHED") for key in (uid, *(f"{uid}:{arm}" for arm in arms), *trials))
     found = _found(database, uid)
     return [f"run {key} is {status}" for key, status in (wanted - found) + (found - wanted)], found.total()
+
+
+def _studies(store: Store) -> Found:
+    """Exported into one journal of Optuna's, twice over: each trial of the search once, in the study of its arm."""
+    uid, rows = str(store.describe()["uid"])[:8], store.table(["arm", "stage", "trial"]).to_pylist()
+    wanted = Counter({(row["arm"], row["trial"]) for row in rows if row["stage"] == "search"})
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(2):
+            export(store, f"{folder}/journal.log", lambda name, added: None)
+        with opened(f"{folder}/journal.log") as storage:
+            found = Counter(
+                (study.study_name.partition(f" {uid}: ")[2], trial.user_attrs[NUMBER])
+                for study in storage.get_all_studies()
+                for trial in storage.get_all_trials(study._study_id)
+            )
+    return [f"trial {trial} of {arm}" for arm, trial in (wanted - found) + (found - wanted)], found.total()
 
 
 def _found(database: Path, uid: str) -> Counter[tuple[str, str]]:

@@ -39,7 +39,8 @@ def described(campaign: Campaign, seed: int) -> dict[str, Any]:
         "kills_with_the_mirror": campaign.with_mirror,
         "sweeps": campaign.sweeps,
         "rows_compared": campaign.rows,
-        "runs_counted": campaign.runs,
+        "runs_counted": campaign.counted["runs"],
+        "exported_trials_counted": campaign.counted["studies"],
         "faults": campaign.faults,
     }
 
@@ -54,7 +55,7 @@ def verdict(found: dict[str, Any]) -> str:
     lines += [f"  {n:4d}  {what}" for what, n in counted]
     lines += [
         f"{found['rows_compared']} rows compared bit for bit with uninterrupted sweeps, "
-        f"{found['runs_counted']} runs of MLflow counted"
+        f"{found['runs_counted']} runs of MLflow and {found['exported_trials_counted']} trials of Optuna counted"
     ]
     for check, faults in found["faults"].items():
         lines += [f"  {check}: {'none' if not faults else f'{len(faults)} faults'}", *(f"    {f}" for f in faults[:20])]

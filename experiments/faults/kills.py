@@ -94,7 +94,8 @@ class Campaign:
     def __init__(self, folder: Path, wanted: int, seed: int) -> None:
         self.folder, self.wanted = folder, wanted
         self.kills: Counter[str] = Counter()
-        self.with_mirror = self.rows = self.runs = self.sweeps = 0
+        self.with_mirror = self.rows = self.sweeps = 0
+        self.counted: Counter[str] = Counter()
         self.faults: dict[str, list[str]] = {}
         self._rng = random.Random(seed)  # noqa: S311 - moments, not secrets
         self._database = folder / "mlflow.db"
@@ -166,7 +167,7 @@ class Campaign:
         self.rows += len(Store(whole).table())
         for check, (found, counted) in faults_of(Store(out), Store(whole), self._database).items():
             self._blame(check, [f"{out.name}: {fault}" for fault in found])
-            self.runs += counted
+            self.counted[check] += counted
 
     def _finished(self, path: Path, out: Path, uri: str) -> Run:
         """A run to the end, begun when no mirror of a killed run is at it any more."""
