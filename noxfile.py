@@ -30,9 +30,7 @@ def _install(session: nox.Session, *groups: str) -> None:
     if not ENVIRONMENT.exists():
         session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
     wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
-    # Python compiles what is imported; pip would compile all of torch, mlflow and jax, for minutes.
-    pip = ("python", "-m", "pip", "install", "--quiet", "--no-compile", "-c", "constraints.txt")
-    _run(session, *pip, "-e", ".", *wanted)
+    _run(session, "python", "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", ".", *wanted)
 
 
 def _run(session: nox.Session, program: str, *arguments: str) -> None:
