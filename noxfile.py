@@ -66,7 +66,7 @@ def ui(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def bench(session: nox.Session) -> None:
-    """Time the engines, their peers and the machine's ceilings, side by side (`--quick`: under a minute)."""
+    """Time the engines beside their peers (`--quick`: under a minute); with `tooling`, all that is not training."""
     _install(session, "bench")
     _run(session, "python", "experiments/benchmarks", *session.posargs)
 
@@ -82,10 +82,11 @@ def agreement(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def docs(session: nox.Session) -> None:
-    """Write docs/losses/, docs/penalties.md and docs/theory.md again, from the records of losses and penalties."""
+    """Write docs/losses/, docs/penalties.md, docs/theory.md and docs/promises.md again, from records and tests."""
     _install(session)
     _run(session, "python", "-m", "analysis.losses_docs")
     _run(session, "python", "-m", "analysis.theory", "-o", "docs")
+    _run(session, "python", "tests/promises.py")
 
 
 @nox.session(venv_backend="none")
@@ -103,6 +104,33 @@ def gpu(session: nox.Session) -> None:
     """The tests that need CUDA; where there is none they are skipped, with the reason, and the session succeeds."""
     _install(session, "test")
     _run(session, "python", "-m", "pytest", "-m", "gpu", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def faults(session: nox.Session) -> None:
+    """Kill a sweep a hundred times and compare it with one that nobody touched (eighteen minutes on two busy cores)."""
+    _install(session)
+    _run(session, "python", "experiments/faults", *session.posargs)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Known holes in the versions of constraints.txt, by PyPI's advisories; without a network it says so and fails."""
+    session.install("pip-audit==2.10.1")
+    # Strict: what no advisories could be asked for is no pass.
+    arguments = (
+        "--strict",
+        "--requirement",
+        "constraints.txt",
+        "--no-deps",
+        "--disable-pip",
+        "--progress-spinner",
+        "off",
+    )
+    try:
+        session.run("pip-audit", *arguments, *session.posargs)
+    except nox.command.CommandFailed:
+        session.error("holes were found, or PyPI's advisories could not be reached: that takes a network (see above)")
 
 
 @nox.session

@@ -19,7 +19,8 @@ from harness.errors import InputError
 from harness.spec import Experiment, Train
 from harness.store import HYPERPARAMETERS
 
-LONGEST = 400
+#: Lines of a table, and characters of one value of the provenance, that the page shows.
+LONGEST, LONGEST_VALUE = 400, 4000
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,16 @@ def _provenance(description: Mapping[str, Any]) -> Table:
     told = description.get("provenance")
     pairs = [(n, description.get(n)) for n in ("uid", "fingerprint", "created")]
     pairs += list(told.items()) if isinstance(told, Mapping) else [("provenance", None)]
-    lines = tuple((str(n), "not recorded" if v is None else v if isinstance(v, str) else json.dumps(v, default=str))
-                  for n, v in pairs)  # fmt: skip
-    return Table(("what", "value"), lines)
+    return Table(("what", "value"), tuple((str(n), _recorded(v)) for n, v in pairs))
+
+
+def _recorded(value: Any) -> str:
+    """What sweep.json says, at most a paragraph of it: versions are a hundred, and a diff may be a megabyte."""
+    if value is None:
+        return "not recorded"
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    more = len(text) - LONGEST_VALUE
+    return text if more <= 0 else f"{text[:LONGEST_VALUE]}… ({more:,} more characters are in sweep.json)"
 
 
 def table_of(frame: pd.DataFrame) -> Table:

@@ -22,7 +22,7 @@ from harness.plan import Place
 from harness.population import Member
 from harness.scheduling import Course, advance
 from harness.spec.halving import rung_steps, survivors
-from harness.training import Population, rows_of, snapshot_measure
+from harness.training import snapshot_measure
 
 
 class Rules(NamedTuple):
@@ -43,8 +43,9 @@ class _Race:
 
 def halve(
     placed: Sequence[tuple[Place, Member]], rules: Rules, slots: int, trainer: Trainer, progress: Progress
-) -> Population:
-    """Train the members of a round, ``slots`` at once, and score each where it stopped; rows in the order given.
+) -> tuple[list[Course], float]:
+    """Train the members of a round, ``slots`` at once, each until it stops; their courses in the order given, and the
+    seconds that training took.
 
     Raises:
         InputError: a member is refused; nothing was trained.
@@ -71,7 +72,7 @@ def halve(
             race.pending -= set(wave)
             if not race.pending:
                 queue.extend(_next_rung(race, courses, rules, progress))
-    return Population(rows_of([courses[p] for p in range(len(placed))]), seconds)
+    return [courses[p] for p in range(len(placed))], seconds
 
 
 def _leg(course: Course | None, stop: int) -> Leg:
@@ -131,11 +132,8 @@ def best(scores: Mapping[int, float], eta: int) -> list[int]:
     return sorted(scores, key=lambda trial: (scores[trial], trial))[: survivors(len(scores), eta)]
 
 
-@dataclass(frozen=True)
-class Fate:
-    """How a trial's race went: its mean KS at every rung that it came to, by step, and whether it stopped at the last
-    of them.
-    """
+class Fate(NamedTuple):
+    """How a trial's race went: its mean KS at every rung it came to, by step, and whether it stopped at the last."""
 
     at_rungs: Mapping[int, float]
     pruned: bool

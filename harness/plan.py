@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from harness.population import Member
 from harness.spec import Arm, Experiment, Settings, Shape
@@ -34,57 +35,85 @@ class Round:
     populations: tuple[tuple[int, int], ...]
 
 
-def planned(experiment: Experiment) -> list[Round]:
-    """Every round of a sweep, search first; population indices run through all of them."""
+def planned(experiment: Experiment, extensions: Sequence[int] = ()) -> list[Round]:
+    """Every round of a sweep in the order in which they are worked off, search first.
+
+    Population indices run through the experiment's own rounds, its confirm stage included. ``extensions`` are total
+    numbers of trials, ascending, to which the budget was raised later: their rounds come before the confirm stage,
+    with the indices behind it, so that nothing that was committed before is another's.
+    """
+    arms, search = len(experiment.arms), experiment.search
     found: list[Round] = []
     trial = index = 0
-    arms, search = len(experiment.arms), experiment.search
-    counts = rounds(search.trials, experiment.batch)
-    stages = [("search", n, count, search.seeds) for n, count in enumerate(counts)]
-    for stage, number, count, seeds in [*stages, ("confirm", len(counts), 1, experiment.confirm.seeds)]:
+
+    def add(stage: str, number: int, count: int, seeds: int) -> None:
+        nonlocal trial, index
         members = arms * count * seeds
-        # A round of halving is one population, however many members train at once: who stops depends on all of them.
-        size = members if stage == "search" and search.halving else experiment.population
+        # A round that races is one population, however many members train at once.
+        size = members if stage == "search" and search.races else experiment.population
         sizes = [min(size, members - i) for i in range(0, members, size)]
         found.append(Round(stage, number, count, trial, tuple(enumerate(sizes, start=index))))
-        trial, index = trial + count, index + len(sizes)
-    return found
+        trial, index = trial + count * (stage == "search"), index + len(sizes)
+
+    for count in rounds(search.trials, experiment.batch):
+        add("search", len(found), count, search.seeds)
+    add("confirm", len(found), 1, experiment.confirm.seeds)
+    confirm = found[-1]
+    for count in extended_rounds(search.trials, extensions, experiment.batch):
+        add("search", len(found), count, search.seeds)
+    return [*(this for this in found if this is not confirm), confirm]
 
 
 def rounds(trials: int, batch: int) -> list[int]:
     """How many trials of each arm every round has: the baseline alone, then batches; none where nothing is tried."""
-    if trials == 0:
-        return []
-    full, rest = divmod(trials - 1, batch)
-    return [1, *[batch] * full, *([rest] if rest else [])]
+    return [1, *batches(trials - 1, batch)] if trials else []
 
 
-def gan_steps(experiment: Experiment, halved: bool = True) -> int:
+def extended_rounds(trials: int, extensions: Sequence[int], batch: int) -> list[int]:
+    """How many trials of each arm every further round has when a budget is raised once and again."""
+    ends = [trials, *extensions]
+    return [count for start, end in pairwise(ends) for count in batches(end - start, batch)]
+
+
+def batches(trials: int, batch: int) -> list[int]:
+    """So many trials in full batches, and what is left."""
+    full, rest = divmod(trials, batch)
+    return [*[batch] * full, *([rest] if rest else [])]
+
+
+def gan_steps(experiment: Experiment, extensions: Sequence[int] = (), *, halved: bool = True) -> int:
     """GAN-steps of the whole sweep; with ``halved`` false, what it would take if every trial trained to its end."""
-    return sum(round_steps(experiment, this, halved) for this in planned(experiment))
+    return sum(round_steps(experiment, this, halved) for this in planned(experiment, extensions))
 
 
 def round_steps(experiment: Experiment, this: Round, halved: bool = True) -> int:
-    """GAN-steps of one round; members that diverge count as if they went on."""
+    """GAN-steps of one round; members that diverge, or that pruning by seed spares, count as if they went on."""
     search, steps = experiment.search, experiment.train.steps
     if halved and this.stage == "search" and search.halving:
         return len(experiment.arms) * search.seeds * halved_steps(this.trials, steps, search.halving, search.rungs)
     return sum(size for _, size in this.populations) * steps
 
 
-def search_members(
-    experiment: Experiment, this: Round, settings: Mapping[Arm, Sequence[Mapping[str, float]]]
-) -> list[tuple[Place, Member]]:
-    """The members of a search round, trial by trial so that a population holds every arm."""
+def search_places(experiment: Experiment, this: Round) -> list[tuple[Place, int]]:
+    """The place and seed of every member of a search round, trial by trial so that a population holds every arm."""
     return [
-        (
-            Place("search", this.number, arm.text, this.first_trial + i),
-            search_member(experiment, arm, settings[arm][i], seed),
-        )
+        (Place("search", this.number, arm.text, this.first_trial + i), seed)
         for i in range(this.trials)
         for arm in experiment.arms
         for seed in range(experiment.search.seeds)
     ]
+
+
+def search_members(
+    experiment: Experiment, this: Round, settings: Mapping[Arm, Sequence[Mapping[str, float]]]
+) -> list[tuple[Place, Member]]:
+    """The members of a search round at their places; those of one trial differ in their seed alone."""
+    first = {
+        (arm.text, this.first_trial + i): search_member(experiment, arm, settings[arm][i], 0)
+        for i in range(this.trials)
+        for arm in experiment.arms
+    }
+    return [(p, replace(first[p.arm, p.trial], seed=seed)) for p, seed in search_places(experiment, this)]
 
 
 def confirm_members(

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from harness.engines import ENGINES
 from harness.engines.base import Engine
 from harness.errors import InputError, StoreError
+from harness.finding import Found
 from harness.plan import Place, member, search_member
 from harness.population import Member
 from harness.spec import Experiment
-from harness.store import SCHEMA, SWEEPS, Store
+from harness.store import SCHEMA
 from harness.training import setting_of, train
-
-
-@dataclass(frozen=True)
-class Found:
-    """A committed row and the sweep it stands in."""
-
-    store: Store
-    row: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,37 +24,6 @@ class Outcome:
 
     matches: bool
     text: str
-
-
-def find(what: str, folder: Path | None = None) -> Found:
-    """The row of a member's key (16 hex digits), or of the first member behind a trial's run (32 hex digits).
-
-    Raises:
-        InputError: it is neither, or nothing of that name is committed where it was looked for.
-    """
-    if re.fullmatch(r"[0-9a-f]{32}", what):
-        from harness.tracking import default_uri, find_members
-
-        tagged, keys = find_members(what, default_uri())
-        folder, what = folder or Path(tagged), keys[0]
-    elif not re.fullmatch(r"[0-9a-f]{16}", what):
-        raise InputError(f"{what!r}: allowed are a member's key (16 hex digits) and a run's id (32 hex digits)")
-    folders = [folder] if folder else sorted(p.parent for p in SWEEPS.glob("*/sweep.json"))
-    unreadable: list[str] = []
-    for place in folders:
-        store = Store(place)
-        try:
-            store.describe()
-            table = store.table()
-        except StoreError as error:
-            if folder:
-                raise
-            unreadable.append(str(error))
-            continue
-        if found := table.filter(pc.equal(table["key"], what)).to_pylist(maps_as_pydicts="strict"):
-            return Found(store, found[0])
-    looked = "; ".join([", ".join(map(str, folders)) or f"{SWEEPS}/ (no sweep there)", *unreadable])
-    raise InputError(f"{what!r}: no committed member has this key; looked in {looked}")
 
 
 def replay(found: Found) -> Outcome:

@@ -6,30 +6,28 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.engines.auto import Trainer
-from harness.engines.base import Leg, Measure, Progress
-from harness.engines.threads import single_threaded
-from harness.networks import generate
-from harness.noise import NOISES, evenly_spread
+from harness.engines.base import Engine, Leg, Measure, Progress
+from harness.engines.threads import cores, single_threaded, worked_off
+from harness.networks import Mlp
 from harness.population import Group, Member
+from harness.sampling import Noise, even_noise, ordered_noise, samples
 from harness.scheduling import Course, advance
 from harness.scoring import Scores, ks_distance, score
-from harness.spec import Shape, Train
+from harness.spec import Train
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS
-from harness.streams import Stream, uniforms
 
-#: Draws behind every committed score, stratified and independent alike.
-SCORE_DRAWS = 10_000
-
-#: Members whose samples are held at once: 80 kB each, several times over.
-SCORED_TOGETHER = 64
+#: Members that a thread scores at a time: enough that what they share is of no account, few enough that threads end
+#: together.
+SCORED_TOGETHER = 8
 
 Row = dict[str, Any]
 
@@ -61,34 +59,12 @@ def setting_of(row: Mapping[str, Any], space: Iterable[str]) -> dict[str, float]
     return {name: row[name] if name in Train.model_fields else row["loss_params"][name] for name in space}
 
 
-def score_noise(study_seed: int, seed: int, shape: Shape) -> NDArray[np.float64]:
-    """The independent draws of noise (S, Z) that a member's KS test is taken on."""
-    count = SCORE_DRAWS * shape.latent
-    u_C = uniforms(study_seed, torch.tensor([seed]), Stream.SCORE, range(1), count)[0, 0].double().numpy()
-    return NOISES[shape.noise](u_C.reshape(SCORE_DRAWS, shape.latent))
-
-
-def samples(group: Group, theta_PW: NDArray[np.floating], noises: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """What each generator makes of its own noise (S, Z), as (P, S); one member at a time, so no bit depends on P."""
-    theta = torch.from_numpy(np.ascontiguousarray(theta_PW))
-    with single_threaded():
-        made = [
-            generate(group.generator, theta[p : p + 1], torch.from_numpy(noise_SZ)).double().numpy()
-            for p, noise_SZ in zip(range(len(theta)), noises, strict=False)
-        ]
-    return np.concatenate(made)
-
-
-def _even_noise(shape: Shape) -> Iterable[NDArray[np.float64]]:
-    return itertools.repeat(evenly_spread(shape.noise, SCORE_DRAWS, shape.latent))
-
-
 def snapshot_measure(group: Group) -> Measure:
     """What snapshots measure of a group's generators: their KS distance on stratified noise."""
-    noises = _even_noise(group.shape)
+    network, noises = group.generator, itertools.repeat(_even_noise(group))
 
     def measure(theta_PW: NDArray[np.floating]) -> Mapping[str, NDArray[np.float64]]:
-        return {"ks": ks_distance(samples(group, theta_PW, noises), group.target)}
+        return {"ks": ks_distance(samples(network, theta_PW, noises), group.target)}
 
     return measure
 
@@ -103,30 +79,45 @@ def rows_of(courses: Sequence[Course]) -> list[Row]:
         else:
             m = course.member
             by_group.setdefault((m.view, m.target, m.study_seed, m.shape), []).append(place)
-    for places in by_group.values():
-        for start in range(0, len(places), SCORED_TOGETHER):
-            together = places[start : start + SCORED_TOGETHER]
-            found |= zip(together, _scored([courses[place] for place in together]), strict=True)
+    together = [
+        places[start : start + SCORED_TOGETHER]
+        for places in by_group.values()
+        for start in range(0, len(places), SCORED_TOGETHER)
+    ]
+    works = [partial(_scored, [courses[place] for place in places]) for places in together]
+    with single_threaded():
+        scored = worked_off(works, [ThreadPoolExecutor(cores())], lambda steps: None)
+    for places, rows in zip(together, scored, strict=True):
+        found |= zip(places, rows, strict=True)
     return [found[place] for place in range(len(courses))]
 
 
-def _scored(courses: Sequence[Course]) -> list[Row]:
+def _scored(courses: Sequence[Course], tell: Progress) -> list[Row]:
+    tell(0)  # where another thread has failed, this one ends here
     group = Group(tuple(course.member for course in courses))
-    drawn = [score_noise(member.study_seed, member.seed, member.shape) for member in group.members]
-    made_PS, made_iid_PS = (
-        # One by one, because engines that serve one group differ in precision.
-        np.concatenate(
-            [samples(group, course.theta_g_W[None], [noise]) for course, noise in zip(courses, noises, strict=False)]
-        )
-        for noises in (_even_noise(group.shape), drawn)
-    )
-    scores = score(made_PS, made_iid_PS, group.target, QUANTILE_LEVELS)
+    law, latent = group.shape.noise, group.shape.latent
+    drawn = (ordered_noise(member.study_seed, member.seed, law, latent) for member in group.members)
+    even_PS = _samples(group.generator, courses, itertools.repeat(_even_noise(group)))
+    scores = score(even_PS, _samples(group.generator, courses, drawn), group.target, QUANTILE_LEVELS)
     return [_row(course, p, scores) for p, course in enumerate(courses)]
+
+
+def _even_noise(group: Group) -> Noise:
+    return even_noise(group.shape.noise, group.shape.latent)
+
+
+def _samples(network: Mlp, courses: Sequence[Course], noises: Iterable[Noise]) -> NDArray[np.floating]:
+    """By precision, because engines that serve one group differ in it."""
+    thetas = [course.theta_g_W for course in courses]
+    if len({theta_W.dtype for theta_W in thetas}) == 1:
+        return samples(network, np.stack(thetas), noises)
+    pairs = zip(thetas, noises, strict=False)
+    return np.concatenate([samples(network, theta_W[None], [noise_SZ]) for theta_W, noise_SZ in pairs])
 
 
 def _row(course: Course, p: int, scores: Scores) -> Row:
     shape = course.member.shape
-    row = _definition(course) | scores.row(p)
+    row = definition(course.member, course.engine) | scores.row(p)
     step, tensor = course.stopped_step, course.stopped_tensor
     if not step and row["sample_state"] == "nonfinite":
         step, tensor = course.steps, "generated sample"
@@ -150,7 +141,14 @@ _WORST: Row = {"ks": 1.0, "ks_iid": 1.0, "ks_pvalue": 0.0} | dict.fromkeys(
 
 def _failed(course: Course, reason: str) -> Row:
     result = {"outcome": "failed", "failure": reason, "sample_state": "empty", "digest": ""}
-    return _definition(course) | _WORST | result | _snapshots(course, 0)
+    return definition(course.member, course.engine) | _WORST | result | _snapshots(course, 0)
+
+
+def spared(member: Member, engine: Engine) -> Row:
+    """The row of a member that pruning by seed kept from training: no score at all, pruned at step 0."""
+    nothing = dict.fromkeys(_WORST) | {"snapshot_step": []} | {f"snapshot_{name}": [] for name in SNAPSHOT_COLUMNS}
+    result = {"outcome": "pruned", "stopped_step": 0, "sample_state": "empty", "digest": ""}
+    return definition(member, engine) | nothing | result
 
 
 def _snapshots(course: Course, stopped: int) -> Row:
@@ -159,12 +157,14 @@ def _snapshots(course: Course, stopped: int) -> Row:
     row: Row = {"snapshot_step": marks}
     for name in SNAPSHOT_COLUMNS:
         values = course.snapshots[name][: len(marks)]
-        row[f"snapshot_{name}"] = [float(v) if math.isfinite(v) else None for v in values]
+        numbers = values.tolist()
+        whole = bool(np.isfinite(values).all())
+        row[f"snapshot_{name}"] = numbers if whole else [v if math.isfinite(v) else None for v in numbers]
     return row
 
 
-def _definition(course: Course) -> Row:
-    member, engine = course.member, course.engine
+def definition(member: Member, engine: Engine) -> Row:
+    """The columns that say what a member is and who trains it."""
     return {
         "key": member.key(engine.identity),
         "loss": member.loss,

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from harness.engines.threads import single_threaded
-from harness.networks import Mlp, generate
+from harness.networks import Mlp
 from harness.population import generator_of
+from harness.sampling import samples, score_noise
 from harness.spec import Shape
 from harness.store import Store, slug, write_whole
-from harness.training import score_noise
 
 
 def export_winners(store: Store) -> None:
@@ -64,6 +63,6 @@ def _layers(network: Mlp) -> str:
 
 def _sample(row: dict[str, Any]) -> np.ndarray:
     shape = _shape(row)
-    noise_SZ = torch.from_numpy(score_noise(row["study_seed"], row["seed"], shape))
-    with single_threaded():
-        return generate(generator_of(shape), _theta(row), noise_SZ)[0].numpy()
+    noise_SZ = score_noise(row["study_seed"], row["seed"], shape.noise, shape.latent)
+    sample: np.ndarray = samples(generator_of(shape), _theta(row).numpy(), [noise_SZ])[0]
+    return sample

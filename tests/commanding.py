@@ -12,7 +12,10 @@ from pathlib import Path
 #: The console script that was installed beside this interpreter.
 HARNESS = Path(sys.executable).with_name("harness")
 
-COMMANDS = ("sweep", "train", "losses", "score", "replay", "report", "doctor")
+COMMANDS = (
+    *("sweep", "train", "losses", "score", "sweeps", "show", "replay", "mirror", "report", "clean"),
+    "doctor",
+)
 
 #: 2 arms x 2 trials x 2 seeds in rounds of one trial, then 2 arms x 2 fresh seeds: 12 members, 240 GAN-steps, 3
 #: populations; 9 runs (the sweep, 2 arms, 4 trials of the search, 2 of the confirm stage).

@@ -1,13 +1,15 @@
-"""What test files share: hypothesis without deadlines, members made in one line, a finished sweep."""
+"""What test files share: hypothesis without deadlines, members made in one line, a finished sweep, forks."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from forking import Forks
 from hypothesis import settings
 
 from harness.population import Member
@@ -46,6 +48,13 @@ def copied(done: Store, tmp_path: Path) -> Store:
     """A copy of ``done`` to damage."""
     shutil.copytree(done.folder, tmp_path / "small")
     return Store(tmp_path / "small")
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """A process to fork from, with everything imported."""
+    with Forks() as started:
+        yield started
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,8 +17,9 @@ from harness.engines.base import Engine
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError
+from harness.finding import find
 from harness.population import Member
-from harness.replaying import Found, replay
+from harness.replaying import replay
 from harness.store import Store
 from harness.training import train
 
@@ -124,6 +125,7 @@ def test_an_auto_sweep_resumes_on_the_same_machine(tmp_path: Path) -> None:
     assert_same_rows(carry_on(experiment(), tmp_path / "cut", engine=auto()), whole)
 
 
+@pytest.mark.promise("P12", "F22")
 def test_another_machines_engines_are_refused_in_a_line(tmp_path: Path) -> None:
     """A sweep by one engine is not resumed by others, nor one by several by one: the line names both sides."""
     carry_on(experiment(), tmp_path / "one")
@@ -153,5 +155,5 @@ def test_replay_finds_the_engine_of_the_row(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("harness.replaying.ENGINES", {"never": never, **MAKERS})
     for loss in ("minimax", "least_squares"):
         row = next(r for r in store.table().to_pylist(maps_as_pydicts="strict") if r["loss"] == loss)
-        assert replay(Found(store, row)).matches
+        assert replay(find(row["key"], store.folder)).matches
     assert engines.ENGINES.keys() >= FASTEST_FIRST.keys()

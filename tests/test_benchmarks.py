@@ -17,6 +17,7 @@ from speed.process import FOLDER, Process
 from speed.table import tables
 from speed.targets import TARGETS, targets_table
 from speed.workload import TOLERANCE, largest_error, seed_group, true_losses, write_given
+from writing.page import PAGE
 
 MEMBERS, STEPS = 2, 20
 
@@ -127,7 +128,7 @@ def test_an_unknown_contender_is_refused() -> None:
 
 def test_the_page_shows_the_committed_results() -> None:
     """docs/performance.md holds what ``--markdown`` makes of docs/figures/bench.json, and nothing of another run."""
-    text = page.PAGE.read_text()
+    text = PAGE.read_text()
     assert page.rewritten(text, document.read(page.COMMITTED)) == text
 
 

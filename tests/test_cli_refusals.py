@@ -64,7 +64,7 @@ REFUSED = {
     "set without value": (f"{SWEEP} --set train.steps", "small.toml: --set 'train.steps': allowed: KEY=VALUE"),
     "set unknown": (f"{SWEEP} --set train.lr=1", "small.toml: --set: unknown key 'train.lr'; nearest: ", "allowed: "),
     "resume and fresh": (f"{SWEEP} --resume --fresh", "--resume and --fresh exclude each other"),
-    "resume nothing": (f"{SWEEP} --resume --out new", "new: no sweep to resume"),
+    "resume nothing": (f"{SWEEP} --resume --out new", "new: no sweep to go on with"),
     "changed": (
         f"{SWEEP} --set train.lr_g=1e-3",
         "sweeps/small: holds another experiment (train.lr_g: 0.0002 -> 0.001)",
@@ -109,7 +109,7 @@ REFUSED = {
     "score: words": ("score words.csv", "words.csv: ", "number"),
     "score: column": ("score two.csv --column c", "two.csv: ", "'c'"),
     "score: target": ("score two.csv --target nrom", "target.law: 'nrom'", "nearest: 'norm'"),
-    "replay: form": ("replay small", "'small': allowed are a member's key (16 hex digits) and a run's id"),
+    "replay: form": ("replay small", "'small': allowed are a member's key (16 hex digits, or its first 6 or more)"),
     "replay: nobody": (f"replay {'0' * 16}", "no committed member has this key; looked in sweeps/broken, sweeps/small"),
     "replay: damaged": (f"replay {'0' * 16} --sweep sweeps/broken", "000002.parquet: damaged"),
     "report": ("report new", "new: no sweep here"),
@@ -153,6 +153,7 @@ def assert_refused(status: object, out: str, err: str, parts: tuple[str, ...]) -
         after = line.index(part, after) + len(part)
 
 
+@pytest.mark.promise("P8", "P12")
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_input_is_told_in_one_line_and_touches_nothing(
     case: str, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -175,6 +176,7 @@ def test_bad_input_is_told_in_one_line_and_touches_nothing(
     assert tree(place) == before
 
 
+@pytest.mark.promise("P12", "F22")
 @pytest.mark.parametrize("case", LATE)
 def test_what_is_refused_late_has_started_nothing(case: str, place: Path) -> None:
     """In a process of its own, with a store that MLflow 3 cannot write to where that is the fault: all stays."""
@@ -186,6 +188,7 @@ def test_what_is_refused_late_has_started_nothing(case: str, place: Path) -> Non
     assert tree(place) == before
 
 
+@pytest.mark.promise("P2", "P12", "F9")
 def test_a_sweep_in_use_is_told_in_one_line(place: Path) -> None:
     """While another process writes the sweep, the same command says so and starts no mirror."""
     before = tree(place)
@@ -195,6 +198,7 @@ def test_a_sweep_in_use_is_told_in_one_line(place: Path) -> None:
     assert tree(place) == before
 
 
+@pytest.mark.promise("P12")
 def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
     """What the parser of arguments itself refuses has status 2 and names the option, in its own words."""
     done = harness(tmp_path, "train", "--los", "minimax")

@@ -42,6 +42,7 @@ def status(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     return ended.value.code
 
 
+@pytest.mark.promise("P12", "F18")
 def test_a_population_that_fails_has_status_1_and_one_reason(
     cramped: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,6 +65,7 @@ def test_the_reason_of_a_failure_is_in_the_json(
         assert (member["stopped_step"], member["stopped_tensor"]) == (None, None)
 
 
+@pytest.mark.promise("F16")
 def test_divergence_is_a_result_with_its_step_and_tensor(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

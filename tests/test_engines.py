@@ -33,6 +33,7 @@ from harness.targets import Target
 from harness.views import VIEWS
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("engine", FAST_PARAMS)
 def test_a_member_is_bitwise_the_same_in_any_population_and_slot(engine: Engine, view: str) -> None:
@@ -51,6 +52,7 @@ def test_a_member_is_bitwise_the_same_in_any_population_and_slot(engine: Engine,
             assert bits(together, slot) == expected, (size, slot)
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("engine", FAST_PARAMS)
 @given(hidden=st.integers(1, 40), batch=st.integers(1, 30), size=st.integers(2, 40), place=st.floats(0, 1))
 # Found by 400 examples when a spare member was narrower than the tail of an array.
@@ -64,6 +66,7 @@ def test_independence_holds_for_odd_shapes(engine: Engine, hidden: int, batch: i
     assert bits(trained(engine, [*crowd[:slot], own, *crowd[slot:]]), slot) == bits(trained(engine, [own]), 0)
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("engine", FAST_PARAMS)
 def test_neighbours_of_other_variants_do_not_show(engine: Engine) -> None:
     """One population may hold every variant: each member's bits are those it has among its own kind."""
@@ -76,6 +79,7 @@ def test_neighbours_of_other_variants_do_not_show(engine: Engine) -> None:
         assert bits(together, row) == bits(trained(engine, [one]), 0), one.loss
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("engine", BATCHED_PARAMS)
 def test_threads_do_not_show(engine: BatchedEngine) -> None:
     """One worker or many: the same bits."""
@@ -114,6 +118,7 @@ def test_swapping_the_convention_changes_nothing_but_the_sign(engine: Engine, mo
 SICK = {"loss": "least_squares", "params": {"a": 0.0, "b": 1.0, "c": 1.0}, "lr_d": 14.0, "lr_g": 14.0, "seed": 2}
 
 
+@pytest.mark.promise("P5", "F16")
 @pytest.mark.parametrize("engine", FAST_PARAMS)
 def test_a_sick_member_stops_and_harms_only_itself(engine: Engine) -> None:
     """A member whose gradient overflows stops with step and tensor named, finite; its neighbours keep their bits."""
@@ -133,6 +138,7 @@ def test_a_sick_member_stops_and_harms_only_itself(engine: Engine) -> None:
     assert not result.stopped_step_P[[0, 1, 3, 4, 5]].any()
 
 
+@pytest.mark.promise("P5", "F16")
 @pytest.mark.parametrize("engine", FAST_PARAMS)
 def test_a_stopped_member_stays_where_it_stopped(engine: Engine) -> None:
     """Training on after the stop changes none of its bits, nor its average's: a run ending there has the same ones."""
@@ -143,6 +149,7 @@ def test_a_stopped_member_stays_where_it_stopped(engine: Engine) -> None:
     assert short.stopped_tensor == long.stopped_tensor
 
 
+@pytest.mark.promise("P5", "F16")
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_the_first_tensor_that_overflows_is_named(engine: Engine) -> None:
     """Data of size 1e100, whose squares overflow even float64, stop D at its first weight in the first step."""
@@ -187,6 +194,7 @@ def test_progress_counts_every_step_once(engine: Engine) -> None:
     assert sum(told) == 4 * 70
 
 
+@pytest.mark.promise("F6")
 def test_an_interrupt_stops_every_worker() -> None:
     """A progress listener that raises ends training with its exception, soon."""
     calls: list[int] = []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from analysis.escaping import csv_cell, drawable, markdown, visible
 
 
+@pytest.mark.promise("P9")
 @given(st.text())
 def test_visible_is_one_printable_encodable_line(text: str) -> None:
     """Whatever the text, the shown form has only printable characters and can be encoded; printable text is kept."""
@@ -20,6 +21,7 @@ def test_visible_is_one_printable_encodable_line(text: str) -> None:
         assert shown == text
 
 
+@pytest.mark.promise("P9")
 def test_terminal_escapes_and_direction_marks_are_written_out() -> None:
     """A terminal's colour sequence, a right-to-left override and a lone surrogate appear as escapes."""
     assert visible("\x1b[31mred") == "\\x1b[31mred"
@@ -27,6 +29,7 @@ def test_terminal_escapes_and_direction_marks_are_written_out() -> None:
     assert visible("\ud800") == "\\ud800"
 
 
+@pytest.mark.promise("P9")
 @given(st.text())
 def test_markdown_leaves_no_bare_mark(text: str) -> None:
     """Every character that starts markup, a cell or an element is preceded by a backslash of its own."""
@@ -40,6 +43,7 @@ def test_markdown_leaves_no_bare_mark(text: str) -> None:
         i += 1
 
 
+@pytest.mark.promise("P9")
 @given(st.text())
 def test_csv_cell_is_no_formula(text: str) -> None:
     """Written and read as CSV, a cell never begins with what a spreadsheet takes for a formula."""
@@ -49,6 +53,7 @@ def test_csv_cell_is_no_formula(text: str) -> None:
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
+@pytest.mark.promise("P9")
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1"])
 def test_formula_starts_are_quoted(text: str) -> None:
     """A cell that starts like a formula is preceded by an apostrophe, its text kept."""

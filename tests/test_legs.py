@@ -64,6 +64,7 @@ def together(parts: list[Trained]) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_legs_give_the_bits_of_one_go_with_every_option(engine: Engine) -> None:
     """Three legs, each in other company, end with the parameters and snapshots of one training, option by option."""
@@ -109,6 +110,7 @@ def test_a_state_can_be_used_again(engine: Engine) -> None:
     assert bits(one, 0) == bits(other, 0)
 
 
+@pytest.mark.promise("P5", "F16")
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_a_member_that_stops_leaves_no_state(engine: Engine) -> None:
     """It names the step counted from its first, also in a later leg; its healthy neighbour goes on."""

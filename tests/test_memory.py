@@ -129,6 +129,7 @@ def test_the_squares_of_a_direct_loss_are_counted(variant: Any, batch: int) -> N
     assert more == live.most / 3
 
 
+@pytest.mark.promise("P8", "F18")
 def test_a_stack_must_fit_into_memory(tmp_path: Path) -> None:
     """The limit is the available memory over the largest member's estimate times 16, whatever the population."""
     space = {"hidden": {"low": 50, "high": 80}, "gp": {"low": 0, "high": 1}, "d_steps": {"low": 1, "high": 5}}

@@ -74,6 +74,7 @@ def test_parity_would_fail_on_a_live_mean() -> None:
     assert relative_error(trained(ReferenceEngine(), group).theta_g_PW[0], flat_weights(loop.g)) > 2e-4
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize(
     "loss", ["minimax", "flipped_noise", "least_squares", "hinge", "wasserstein", "generator_label"]

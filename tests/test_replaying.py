@@ -10,10 +10,12 @@ import pytest
 from sweeping import altered
 
 from harness.errors import InputError
-from harness.replaying import find, replay
+from harness.finding import find
+from harness.replaying import replay
 from harness.store import Store
 
 
+@pytest.mark.promise("P10")
 def test_replay_finds_every_kind_of_row_to_match(done: Store) -> None:
     """Trained alone, members of the search and of the confirm stage come out bit for bit as committed."""
     frame = done.frame()

@@ -113,6 +113,7 @@ def test_overridden_needs_are_remarks(small: Store) -> None:
     assert not any("[train]" in remark for remark in remarks[1])
 
 
+@pytest.mark.promise("P9", "P11")
 def test_the_page_asks_nobody(folder: Path) -> None:
     """No script, no link, no frame; every source is inside the page, and its policy forbids any other."""
     outline = Outline((folder / "report" / "report.html").read_text(encoding="utf-8"))
@@ -146,6 +147,7 @@ def test_files_beside_the_page(folder: Path) -> None:
     assert len(list(report.glob("*.png"))) == 6
 
 
+@pytest.mark.promise("P10")
 def test_the_report_is_a_function_of_the_rows(folder: Path, tmp_path: Path) -> None:
     """Written again from a copied folder, every file has the same bytes."""
     copy = tmp_path / "copy"
@@ -155,6 +157,7 @@ def test_the_report_is_a_function_of_the_rows(folder: Path, tmp_path: Path) -> N
         assert path.read_bytes() == (copy / "report" / path.name).read_bytes()
 
 
+@pytest.mark.promise("P9")
 @example(arm="a [b] c", failure="a [b] c", question="a [b] c", other="a [b] c")
 @example(arm="<b>|`", failure="</td><td>", question="<script>alert(1)</script>", other='"><img src=x onerror=alert(1)>')
 @settings(max_examples=20, deadline=None)
@@ -180,6 +183,7 @@ def test_user_text_adds_no_element(
         assert visible(told) in text
 
 
+@pytest.mark.promise("P9")
 @settings(max_examples=15, deadline=None)
 @given(arm=HOSTILE, question=HOSTILE)
 def test_markdown_keeps_its_shape(small: Store, arm: str, question: str) -> None:
@@ -197,6 +201,7 @@ def test_markdown_keeps_its_shape(small: Store, arm: str, question: str) -> None
         assert one.startswith("#") == two.startswith("#")
 
 
+@pytest.mark.promise("F27")
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_missing_data_are_said(small: Store, data: st.DataObject) -> None:
@@ -216,6 +221,7 @@ def test_missing_data_are_said(small: Store, data: st.DataObject) -> None:
         assert "No rows that can be compared are committed." in text
 
 
+@pytest.mark.promise("F27")
 def test_a_search_only_sweep_is_no_answer(tmp_path: Path) -> None:
     """Before the confirm stage the page says that its numbers are no comparison."""
     fabricate_sweep(tmp_path, arms=ARMS[:2], trials=2, confirm=0)
@@ -224,6 +230,7 @@ def test_a_search_only_sweep_is_no_answer(tmp_path: Path) -> None:
     assert "No answer yet" in text
 
 
+@pytest.mark.promise("F27")
 def test_an_empty_sweep_has_a_page(tmp_path: Path) -> None:
     """A sweep without any committed row gives a complete page that says so."""
     fabricate_sweep(tmp_path, arms=ARMS[:2], trials=0, confirm=0)
@@ -232,6 +239,7 @@ def test_an_empty_sweep_has_a_page(tmp_path: Path) -> None:
     assert ARMS[0].label in text
 
 
+@pytest.mark.promise("F17", "F27")
 def test_all_members_diverged(tmp_path: Path) -> None:
     """Where every member diverged, all score 1, none succeeds, and the page lists them."""
     arms = [replace(a, diverging=1.0) for a in ARMS[:2]]

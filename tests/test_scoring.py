@@ -179,6 +179,7 @@ def test_blocks_do_not_show() -> None:
             assert value_P.tobytes() == together[name][p : p + 1].tobytes(), (name, p)
 
 
+@pytest.mark.promise("P5", "F16")
 def test_states_are_named_and_never_nan() -> None:
     """nan, infinite, constant and empty samples have states; what has no number is None, ks is then 1 and p 0."""
     x_PS = np.tile(np.random.default_rng(5).normal(4, 1.25, 50), (8, 1))
@@ -317,6 +318,7 @@ CSV_FAULTS = {
 }
 
 
+@pytest.mark.promise("P8", "P12")
 @pytest.mark.parametrize("content", CSV_FAULTS)
 def test_bad_text_is_refused(content: str, tmp_path: Path) -> None:
     """Ragged, wordy and many-columned text is an error of one printable line that names the file and what is wrong."""
@@ -329,6 +331,7 @@ def test_bad_text_is_refused(content: str, tmp_path: Path) -> None:
     assert str(refusal.value).isprintable()
 
 
+@pytest.mark.promise("P8", "P12")
 def test_bad_arrays_are_refused(tmp_path: Path) -> None:
     """Objects (pickles), words, complex numbers, several columns and promises beyond the file are errors."""
     for array in (np.array([1, "a"], dtype=object), np.array(["a"]), np.array([1j]), np.ones((2, 2)), np.array(1.0)):
@@ -344,6 +347,7 @@ def test_bad_arrays_are_refused(tmp_path: Path) -> None:
         read_samples(path)
 
 
+@pytest.mark.promise("P8", "P12")
 def test_wrong_files_are_refused(tmp_path: Path) -> None:
     """Missing files, folders, unknown suffixes, missing columns and more than 256 MiB are errors; nothing is read."""
     with pytest.raises(InputError, match=r"gone\.npy: no such file"):
@@ -363,6 +367,7 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
         read_samples(large)
 
 
+@pytest.mark.promise("P8")
 @given(st.sampled_from([".npy", ".csv"]), st.binary(max_size=60), st.integers(0, 200), st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_numbers_or_an_input_error(suffix: str, noise: bytes, at: int, whole: bool) -> None:

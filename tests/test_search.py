@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from statistics import fmean
@@ -16,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.halving import Fate
 from harness.plan import rounds
-from harness.search import Search, derived_seed
+from harness.search import Result, Suggests, derived_seed
+from harness.search import search as make_search
+from harness.search.auto import adapting
 from harness.spec import SAMPLERS, Range
 
 Setting = Mapping[str, float]
@@ -38,18 +40,24 @@ BASELINE = {"lr_d": 2e-4, "beta1": 0.9, "hidden": 50, "batch": 100, "d_steps": 1
 
 #: What each sampler can search: a grid has choices alone, CMA-ES intervals alone.
 SPACES = dict.fromkeys(SAMPLERS, INTERVALS | CHOICES) | {"grid": CHOICES, "cmaes": INTERVALS}
-SEQUENTIAL = ("qmc", "cmaes", "grid")
-ADAPTIVE = ("tpe", "cmaes", "gp")
+#: Those whose asks are repeated after an interruption, and compared with what was committed.
+REPEATED = ("sobol", "random", "grid", "cmaes", "nsga2")
+ADAPTIVE = ("auto", "tpe", "cmaes", "nsga2", "gp")
 
 every_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
 
 
 def search(
     sampler: str, seed: int = 0, trials: int = 9, batch: int = 3, space: Mapping[str, Range] | None = None
-) -> Search:
+) -> Suggests:
     """A search from the baseline; 9 trials in rounds of 1, 3, 3 and 2 unless said otherwise."""
     space = SPACES[sampler] if space is None else space
-    return Search(space, {name: BASELINE[name] for name in space}, sampler, seed, trials, batch)
+    return make_search(space, {name: BASELINE[name] for name in space}, sampler, seed, trials, batch)
+
+
+def told(settings: Sequence[Setting], score: Callable[[Setting], float] | None = None) -> list[Result]:
+    """The results of a round: each setting's score, that of the bowl unless another is given."""
+    return [Result(((score or bowl)(setting),)) for setting in settings]
 
 
 def bowl(setting: Setting) -> float:
@@ -59,13 +67,13 @@ def bowl(setting: Setting) -> float:
 
 
 def play(
-    found: Search, trials: int = 9, batch: int = 3, score: Callable[[Setting], float] = bowl
+    found: Suggests, trials: int = 9, batch: int = 3, score: Callable[[Setting], float] = bowl
 ) -> list[list[dict[str, float]]]:
     """All rounds of a search that is told the scores of each."""
     asked = []
     for count in rounds(trials, batch):
         asked.append(found.ask(count))
-        found.tell([score(setting) for setting in asked[-1]])
+        found.tell(told(asked[-1], score))
     return asked
 
 
@@ -94,6 +102,7 @@ def test_suggestions_lie_in_the_space(sampler: str) -> None:
             assert type(value) is (int if space[name].integer else float)
 
 
+@pytest.mark.promise("P4", "F24")
 @every_sampler
 def test_rebuilt_search_goes_on_as_the_first(sampler: str) -> None:
     """A search that replays the first k committed rounds suggests what the uninterrupted one did, for every k."""
@@ -101,7 +110,8 @@ def test_rebuilt_search_goes_on_as_the_first(sampler: str) -> None:
     for done in range(len(asked)):
         rebuilt = search(sampler)
         for settings in asked[:done]:
-            rebuilt.replay(settings, [bowl(setting) for setting in settings])
+            rebuilt.repeat(settings)
+            rebuilt.tell(told(settings))
         assert rebuilt.ask(len(asked[done])) == asked[done]
 
 
@@ -141,7 +151,8 @@ def test_scores_reach_adaptive_samplers_alone(sampler: str) -> None:
     assert (uninterrupted(sampler) != down) == (sampler in ADAPTIVE)
 
 
-@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
+@pytest.mark.parametrize("sampler", ["random", "sobol", "tpe", "auto"])
+@pytest.mark.promise("F23")
 def test_no_suggestion_comes_twice(sampler: str) -> None:
     """On intervals of floats all trials differ, over rounds and over an interruption after each of them."""
     space = {name: INTERVALS[name] for name in ("lr_d", "beta1")}
@@ -149,7 +160,8 @@ def test_no_suggestion_comes_twice(sampler: str) -> None:
     for number, count in enumerate(rounds(33, 8)):
         found = search(sampler, trials=33, batch=8, space=space)
         for start, size in itertools.islice(zip([0, 1, 9, 17, 25], rounds(33, 8), strict=True), number):
-            found.replay(seen[start : start + size], [bowl(setting) for setting in seen[start : start + size]])
+            found.repeat(seen[start : start + size])
+            found.tell(told(seen[start : start + size]))
         seen += found.ask(count)
     assert len({tuple(setting.items()) for setting in seen}) == 33
 
@@ -163,13 +175,14 @@ def test_grid_visits_each_point_once() -> None:
     assert sorted(tuple(setting[name] for name in sorted(CHOICES)) for setting in visited) == sorted(every)
 
 
+@pytest.mark.promise("F23")
 @given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4), seed=st.integers(0, 2**63 - 1), data=st.data())
 def test_grid_repeats_no_point(lengths: list[int], seed: int, data: st.DataObject) -> None:
     """Any number of trials up to the number of points gives that many different points of the grid."""
     space = {f"p{i}": Range(choices=tuple(float(v) for v in range(length))) for i, length in enumerate(lengths)}
     start = {name: data.draw(st.sampled_from(span.choices or ())) for name, span in space.items()}
     trials = data.draw(st.integers(1, math.prod(lengths)))
-    found = Search(space, start, "grid", seed, trials, batch=2)
+    found = make_search(space, start, "grid", seed, trials, batch=2)
     asked = list(itertools.chain(*play(found, trials, 2, score=lambda setting: 0.0)))
     assert asked[0] == start
     assert len({tuple(setting.items()) for setting in asked}) == trials
@@ -179,7 +192,7 @@ def test_grid_repeats_no_point(lengths: list[int], seed: int, data: st.DataObjec
 def test_grid_is_never_listed() -> None:
     """A grid of 1000**8 points, more than any memory and more than a C integer counts, gives its few trials."""
     space = {f"p{i}": Range(choices=tuple(float(v) for v in range(1000))) for i in range(8)}
-    found = Search(space, dict.fromkeys(space, 0.0), "grid", 0, trials=5, batch=4)
+    found = make_search(space, dict.fromkeys(space, 0.0), "grid", 0, trials=5, batch=4)
     assert len({tuple(setting.items()) for setting in itertools.chain(*play(found, 5, 4, score=len))}) == 5
 
 
@@ -189,28 +202,32 @@ def test_grid_refuses_more_trials_than_points() -> None:
         search("grid", trials=37)
 
 
-@pytest.mark.parametrize("sampler", SEQUENTIAL)
+@pytest.mark.parametrize("sampler", REPEATED)
+@pytest.mark.promise("F22")
 @pytest.mark.parametrize("done", [0, 1, 2])
 def test_replay_refuses_what_was_never_suggested(sampler: str, done: int) -> None:
-    """A sampler that carries state refuses a committed round that it would not have asked for, in whichever round."""
+    """A sampler that is asked again refuses a committed round that it would not have asked for, in whichever round."""
     asked = uninterrupted(sampler)
     found = search(sampler)
     for settings in asked[:done]:
-        found.replay(settings, [bowl(setting) for setting in settings])
+        found.repeat(settings)
+        found.tell(told(settings))
     name = "d_steps" if sampler == "grid" else "hidden"
     other = [*asked[done][:-1], asked[done][-1] | {name: asked[done][-1][name] + 1}]
-    with pytest.raises(InputError, match=rf"^sampler '{sampler}' \(optuna [0-9.]+\) does not repeat .*--fresh$"):
-        found.replay(other, [0.0] * len(other))
+    with pytest.raises(InputError, match=rf"^sampler '{sampler}' does not repeat .*--fresh$"):
+        found.repeat(other)
 
 
-@pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - set(SEQUENTIAL)))
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
 def test_replay_takes_scores_of_any_setting(sampler: str) -> None:
     """A sampler without state takes committed trials of another version as they are, and goes on from them."""
     found = search(sampler)
     baseline = {name: BASELINE[name] for name in SPACES[sampler]}
     foreign = [baseline | {"hidden": hidden} for hidden in (8, 64, 128)]
-    found.replay([baseline], [0.5])
-    found.replay(foreign, [0.4, 0.3, 0.2])
+    found.repeat([baseline])
+    found.tell([Result((0.5,))])
+    found.repeat(foreign)
+    found.tell([Result((score,)) for score in (0.4, 0.3, 0.2)])
     assert all(setting not in [baseline, *foreign] for setting in found.ask(3))
 
 
@@ -226,7 +243,7 @@ def test_nothing_is_printed_or_warned() -> None:
         "import test_search as t\n"
         "for sampler in t.SAMPLERS:\n"
         "    t.play(t.search(sampler, trials=5), trials=5)\n"
-        "    t.search(sampler).replay([{n: t.BASELINE[n] for n in t.SPACES[sampler]}], [0.5])\n"
+        "    t.search(sampler).repeat([{n: t.BASELINE[n] for n in t.SPACES[sampler]}])\n"
     )
     path = os.pathsep.join([os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))])
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
@@ -261,10 +278,11 @@ def test_derived_seed_is_fixed() -> None:
 # --- halving --------------------------------------------------------------------------------------------------------
 
 
-def fates_of(settings: Sequence[Setting]) -> list[Fate]:
+def raced(settings: Sequence[Setting]) -> list[Result]:
     """One rung, at step 5; every trial of a round but the worst stops there, so that to hear of it shows."""
     worst = max(range(len(settings)), key=lambda i: bowl(settings[i]))
-    return [Fate({5: bowl(setting)}, pruned=i != worst) for i, setting in enumerate(settings)]
+    scores = [bowl(setting) for setting in settings]
+    return [Result((score,), at={5: score}, pruned=i != worst) for i, score in enumerate(scores)]
 
 
 @cache
@@ -273,7 +291,7 @@ def halved(sampler: str) -> list[list[dict[str, float]]]:
     found, asked = search(sampler), []
     for count in rounds(9, 3):
         asked.append(found.ask(count))
-        found.tell([bowl(setting) for setting in asked[-1]], fates_of(asked[-1]))
+        found.tell(raced(asked[-1]))
     return asked
 
 
@@ -282,7 +300,7 @@ def test_pruned_trials_are_told_to_those_who_can_use_them(sampler: str) -> None:
     """TPE ranks a pruned trial behind the complete ones and asks otherwise; CMA-ES and GP, which would leave it out,
     are told a score as of any other, and ask what they would have; the rest listens to none.
     """
-    assert (halved(sampler) != uninterrupted(sampler)) == (sampler == "tpe")
+    assert (halved(sampler) != uninterrupted(sampler)) == (sampler in ("tpe", "auto"))
 
 
 @every_sampler
@@ -292,5 +310,127 @@ def test_a_rebuilt_search_remembers_who_was_pruned(sampler: str) -> None:
     for done in range(len(asked)):
         rebuilt = search(sampler)
         for settings in asked[:done]:
-            rebuilt.replay(settings, [bowl(setting) for setting in settings], fates_of(settings))
+            rebuilt.repeat(settings)
+            rebuilt.tell(raced(settings))
         assert rebuilt.ask(len(asked[done])) == asked[done]
+
+
+# --- one round ahead, several objectives, trials that lost a seed -----------------------------------------------------
+
+
+def ahead(found: Suggests, done: Sequence[Sequence[Setting]], trials: int = 17) -> list[list[dict[str, float]]]:
+    """All rounds of a search that is asked for round n when the rounds up to n - 1 - staleness are told, as a sweep
+    does; the rounds in ``done`` are taken for asked.
+    """
+    asked: list[list[dict[str, float]]] = []
+    unheard = 0
+    for n, count in enumerate(rounds(trials, 3)):
+        while n and unheard <= max(n - 1 - found.staleness, 0):
+            found.tell(told(asked[unheard]))
+            unheard += 1
+        if n < len(done):
+            found.repeat(list(map(dict, done[n])))
+            asked.append(list(map(dict, done[n])))
+        else:
+            asked.append(found.ask(count))
+    return asked
+
+
+@every_sampler
+def test_a_search_asked_ahead_goes_on_after_any_interruption(sampler: str) -> None:
+    """Asked for a round while the one before is in training, as far as its staleness allows, and rebuilt after k
+    rounds, a search asks what it would have.
+    """
+    trials = 8 if sampler == "gp" else 17  # a Gaussian process takes seconds for every round
+    whole = ahead(search(sampler, trials=trials), [], trials)
+    for k in range(1, len(whole)):
+        assert ahead(search(sampler, trials=trials), whole[:k], trials) == whole
+
+
+def test_staleness_is_stated() -> None:
+    """TPE and GP, which take long, are asked one round ahead; a generation of CMA-ES or NSGA-II never; lists always."""
+    known = {sampler: search(sampler).staleness for sampler in SAMPLERS}
+    assert {name for name, staleness in known.items() if staleness == 0} == {"cmaes", "nsga2"}
+    assert {name for name, staleness in known.items() if staleness == 1} == {"tpe", "gp", "auto"}
+    assert {name for name, staleness in known.items() if staleness > 10**6} == {"sobol", "random", "grid"}
+
+
+@pytest.mark.parametrize("sampler", ["sobol", "random", "grid"])
+def test_lists_do_not_depend_on_the_budget(sampler: str) -> None:
+    """A budget that is raised goes on with the trials that a larger one would have had."""
+    small, large = (list(itertools.chain(*play(search(sampler, trials=n), n))) for n in (9, 33))
+    assert large[:9] == small
+
+
+def test_sobol_points_fill_the_space_evenly() -> None:
+    """Of 64 scrambled points in two dimensions, every interval of the form 2^-a x 2^-b with a + b = 4 holds four.
+
+    That is what makes a scrambled Sobol' sequence a (0, 6, 2)-net in base 2 (Owen 1995); random points miss cells.
+    """
+    space = {name: Range(low=0.0, high=1.0) for name in "ab"}
+    found = make_search(space, dict.fromkeys(space, 0.5), "sobol", 3, 65, 64)
+    points = [found.ask(1), found.ask(64)][1]
+    for k in range(5):
+        cells = Counter((int(p["a"] * 2**k), int(p["b"] * 2 ** (4 - k))) for p in points)
+        assert set(cells.values()) == {4}
+        assert len(cells) == 16
+
+
+def test_auto_begins_with_sobol_points_and_then_adapts() -> None:
+    """The first quarter behind the baseline is sampler sobol's; what comes then depends on the scores."""
+    first = list(itertools.chain(*play(search("sobol", trials=17), 17)))
+    down, up = (
+        list(itertools.chain(*play(search("auto", trials=17), 17, score=score)))
+        for score in (bowl, lambda setting: -bowl(setting))
+    )
+    assert down[:7] == up[:7] == first[:7]  # 1 and two rounds of 3: the second begins at trial 4 = 17 // 4
+    assert down[7:] != up[7:]
+
+
+@pytest.mark.parametrize(
+    ("trials", "objectives", "space", "name"),
+    [
+        (1000, 1, INTERVALS, "tpe"),
+        (1001, 1, INTERVALS, "cmaes"),
+        (1001, 1, INTERVALS | CHOICES, "tpe"),
+        (1001, 2, INTERVALS | CHOICES, "nsga2"),
+        (1000, 2, INTERVALS, "tpe"),
+        (1001, 1, {"lr_d": INTERVALS["lr_d"]}, "tpe"),
+    ],
+)
+def test_auto_takes_the_sampler_that_fits(trials: int, objectives: int, space: dict[str, Range], name: str) -> None:
+    """TPE up to 1,000 trials; above, CMA-ES where it can search at all, and NSGA-II for several objectives."""
+    assert adapting(space, trials, objectives) == name
+
+
+@pytest.mark.parametrize("sampler", ["auto", "tpe", "nsga2"])
+def test_several_objectives_are_heard(sampler: str) -> None:
+    """Of two objectives both lead an adaptive sampler: to turn the second round changes what it asks."""
+
+    def played(sign: float) -> list[list[dict[str, float]]]:
+        found = make_search(INTERVALS, {n: BASELINE[n] for n in INTERVALS}, sampler, 0, 25, 4, objectives=2)
+        asked = []
+        for count in rounds(25, 4):
+            asked.append(found.ask(count))
+            found.tell([Result((bowl(s), sign * math.log(s["lr_d"]))) for s in asked[-1]])
+        return asked
+
+    assert played(1.0) != played(-1.0)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "trials", "batch"), [("auto", 41, 8), ("tpe", 41, 8), ("nsga2", 41, 8), ("gp", 13, 4)]
+)
+def test_a_lost_seed_breaks_a_constraint(sampler: str, trials: int, batch: int) -> None:
+    """Told that all settings with a high lr_d lost seeds, although their scores are good, a sampler asks elsewhere."""
+
+    def share(lost: float) -> float:
+        space = {name: INTERVALS[name] for name in ("lr_d", "beta1")}
+        found = make_search(space, {name: BASELINE[name] for name in space}, sampler, 1, trials, batch)
+        last: list[dict[str, float]] = []
+        for count in rounds(trials, batch):
+            last = found.ask(count)
+            found.tell([Result((-math.log(s["lr_d"]),), lost * (s["lr_d"] > 1e-3) - 0.1) for s in last])
+        return fmean(s["lr_d"] > 1e-3 for s in last)
+
+    assert share(1.0) < share(0.0)

@@ -101,7 +101,7 @@ BAD_LINES = [
     ),
     ("train.snapshots = []", r"train.snapshots: got list \[\]; allowed: 1 to 1000 ascending"),
     ("train.snapshots = [1.0]", r"train.snapshots: got 1.0; allowed"),
-    ('search.sampler = "tpee"', r"search.sampler: got 'tpee'; nearest: 'tpe'; allowed: tpe, random, qmc, cmaes, gp"),
+    ('search.sampler = "tpee"', r"search.sampler: got 'tpee'; nearest: 'tpe'; allowed: auto, sobol, tpe, cmaes, nsga2"),
     ("search.seeds = 0", r"search.seeds: got 0; allowed: a whole number from 1"),
     ("search.trials = -1", r"search.trials: got -1; allowed"),
     ("search.space.lr_g = [1, 2]", r"search.space.lr_g: got list \[1, 2\]; allowed: tables \{low"),
@@ -118,6 +118,7 @@ BAD_LINES = [
 ]
 
 
+@pytest.mark.promise("P8", "P12")
 @pytest.mark.parametrize(("line", "message"), BAD_LINES, ids=[line.replace("\n", " ")[:40] for line, _ in BAD_LINES])
 def test_bad_values_are_refused_in_one_line(path: Path, line: str, message: str) -> None:
     """A wrong key, type or value is named with its file, and the line says what is allowed."""
@@ -144,6 +145,7 @@ BAD_VARIANTS = [
 ]
 
 
+@pytest.mark.promise("P12")
 @pytest.mark.parametrize(("variants", "message"), BAD_VARIANTS, ids=[v[:30] for v, _ in BAD_VARIANTS])
 def test_bad_variants_are_refused(path: Path, variants: str, message: str) -> None:
     """An unknown, repeated or ill-parametrised variant is refused before anything starts, with the nearest name."""
@@ -152,6 +154,7 @@ def test_bad_variants_are_refused(path: Path, variants: str, message: str) -> No
     assert "\n" not in found
 
 
+@pytest.mark.promise("P12")
 def test_missing_keys_are_named(path: Path) -> None:
     """A file without a required key is told which, and what it may hold."""
     assert re.search(r": name: missing; allowed: 1 to 80 letters", refusal(path, 'variants = ["minimax"]'))
@@ -185,6 +188,7 @@ BAD_CONTENT = {
 }
 
 
+@pytest.mark.promise("P8", "P12")
 @pytest.mark.parametrize("kind", BAD_CONTENT)
 def test_other_content_is_refused(path: Path, kind: str) -> None:
     """What is no TOML of bounded size and depth is refused by its content, in a line that names the file."""
@@ -195,6 +199,7 @@ def test_other_content_is_refused(path: Path, kind: str) -> None:
     assert found.isprintable()
 
 
+@pytest.mark.promise("P8")
 def test_brackets_and_dots_in_text_are_no_depth(path: Path) -> None:
     """Depth is counted in the structure alone: strings and comments may hold any number of brackets and dots."""
     many = "[{." * 40
@@ -204,6 +209,7 @@ def test_brackets_and_dots_in_text_are_no_depth(path: Path) -> None:
     assert spec.prediction == f"{many} = '' {many}"
 
 
+@pytest.mark.promise("P8", "P12")
 def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
     """A missing file, a folder, a pipe and an impossible path are refused without blocking."""
     os.mkfifo(tmp_path / "pipe")
@@ -219,6 +225,7 @@ def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
         assert str(caught.value).isprintable()
 
 
+@pytest.mark.promise("P8")
 @relaxed
 @given(st.text(max_size=100) | st.from_regex(r"[A-Za-z0-9 ._/\\-]{1,90}", fullmatch=True))
 @example("../x")
@@ -264,6 +271,7 @@ def test_a_list_of_words_with_another_value_is_refused_in_one_line(words: list[s
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.promise("P8", "P12")
 @relaxed
 @given(st.binary(max_size=200) | st.text(alphabet="[]{}.=,'\"\\#\n abt1", max_size=200).map(str.encode))
 def test_any_other_bytes_are_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
@@ -282,7 +290,7 @@ def test_overrides_are_toml_values_or_plain_words(path: Path) -> None:
         [
             "train.steps=100",
             "train.steps = 200",
-            "search.sampler=qmc",
+            "search.sampler=sobol",
             "search.trials=4",
             "search.space.lr_g={low=1e-5, high=1e-2, log=true}",
             "search.space.beta1.choices=[0.9, 0.5]",
@@ -292,7 +300,7 @@ def test_overrides_are_toml_values_or_plain_words(path: Path) -> None:
         ],
     )
     assert spec.train.steps == 200
-    assert (spec.search.sampler, spec.search.trials) == ("qmc", 4)
+    assert (spec.search.sampler, spec.search.trials) == ("sobol", 4)
     assert spec.search.space["lr_g"].log
     assert spec.search.space["beta1"].choices == (0.9, 0.5)
     assert [arm.loss for arm in spec.arms] == ["hinge", "least_squares"]
@@ -300,6 +308,7 @@ def test_overrides_are_toml_values_or_plain_words(path: Path) -> None:
     assert spec.question == "Does a = b?"
 
 
+@pytest.mark.promise("P8", "P12")
 @pytest.mark.parametrize(
     ("override", "message"),
     [

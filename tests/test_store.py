@@ -61,6 +61,7 @@ def file_of(store: Store, index: int = 0) -> Path:
     return store.folder / "populations" / f"{index:06d}.parquet"
 
 
+@pytest.mark.promise("P1")
 @given(rows=st.lists(any_row, max_size=2))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_rows_come_back_as_committed(rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -72,6 +73,7 @@ def test_rows_come_back_as_committed(rows: list[dict[str, Any]], tmp_path_factor
     assert list(map(repr, store.population(0).to_pylist(maps_as_pydicts="strict"))) == wanted
 
 
+@pytest.mark.promise("P3")
 def test_table_holds_the_populations_in_order(tmp_path: Path) -> None:
     """``table`` and ``frame`` hold all rows by index of population, whatever the order of commits."""
     store = Store(tmp_path)
@@ -84,6 +86,7 @@ def test_table_holds_the_populations_in_order(tmp_path: Path) -> None:
     assert list(store.frame()["loss_params"]) == [{"t": 0.5}] * 4
 
 
+@pytest.mark.promise("P10")
 def test_metadata_are_kept_beside_the_rows(tmp_path: Path) -> None:
     """What a commit says of its making is in the file's metadata, and the rows do not depend on it."""
     quick, slow = Store(tmp_path / "quick"), Store(tmp_path / "slow")
@@ -94,11 +97,13 @@ def test_metadata_are_kept_beside_the_rows(tmp_path: Path) -> None:
     assert quick.table().equals(slow.table(), check_metadata=True)
 
 
+@pytest.mark.promise("P10")
 def test_equal_commits_are_equal_files(tmp_path: Path) -> None:
     """The same rows and metadata give the same bytes."""
     assert file_of(store_in(tmp_path / "a")).read_bytes() == file_of(store_in(tmp_path / "b")).read_bytes()
 
 
+@pytest.mark.promise("P1")
 def test_any_parquet_reader_can_read_a_population(tmp_path: Path) -> None:
     """The checksum does not bother other readers: pyarrow and pandas read the rows from the path alone."""
     store = store_in(tmp_path)
@@ -106,12 +111,14 @@ def test_any_parquet_reader_can_read_a_population(tmp_path: Path) -> None:
     assert list(pd.read_parquet(file_of(store))["ks"]) == [0.25, 0.25]
 
 
+@pytest.mark.promise("P8")
 def test_folder_names_are_no_columns(tmp_path: Path) -> None:
     """A sweep in a folder called lr=1 reads as any other, although pyarrow takes such a path for a column."""
     store = store_in(tmp_path / "lr=1")
     assert store.population(0).column_names == SCHEMA.names
 
 
+@pytest.mark.promise("P7", "F4")
 def test_committed_ignores_foreign_names(tmp_path: Path) -> None:
     """Only files that ``commit`` could have named count: no temporaries, no copies, no digits of other scripts."""
     store = store_in(tmp_path)
@@ -122,6 +129,7 @@ def test_committed_ignores_foreign_names(tmp_path: Path) -> None:
     assert len(store.table()) == 2
 
 
+@pytest.mark.promise("P2")
 def test_committed_files_never_change(tmp_path: Path) -> None:
     """A second commit of one index is refused by name, and the file keeps its bytes."""
     store = store_in(tmp_path)
@@ -130,6 +138,18 @@ def test_committed_files_never_change(tmp_path: Path) -> None:
         store.commit(0, [ROW], {})
     assert file_of(store).read_bytes() == before
     assert store.committed() == [0]
+
+
+def test_the_latest_revision_counts_where_earlier_files_are_gone(tmp_path: Path) -> None:
+    """Of revisions 0, 1 and 2 the last is read, whichever of the others were cleaned away."""
+    store = store_in(tmp_path)
+    for revision in (1, 2):
+        store.commit(0, [ROW | {"trial": revision}], {"seconds": str(revision)}, revision=revision)
+    for name in ("000000.parquet", "000000.r1.parquet"):
+        (tmp_path / "populations" / name).unlink()
+        assert store.revisions() == {0: 2}
+        assert store.population(0).column("trial").to_pylist() == [2]
+        assert store.metadata(0)["seconds"] == "2"
 
 
 def refused(store: Store, data: bytes) -> None:
@@ -143,6 +163,7 @@ def refused(store: Store, data: bytes) -> None:
     assert message.isprintable()
 
 
+@pytest.mark.promise("P7", "P12", "F13")
 def test_truncated_population_is_refused(tmp_path: Path) -> None:
     """A file cut at any of 100 lengths, or continued by a byte, is reported as damaged; so is an empty one."""
     store = store_in(tmp_path)
@@ -152,6 +173,7 @@ def test_truncated_population_is_refused(tmp_path: Path) -> None:
     refused(store, whole + b"\0")
 
 
+@pytest.mark.promise("P7", "F13")
 def test_altered_population_is_refused(tmp_path: Path) -> None:
     """One flipped bit in any sampled byte is reported: data, column names, metadata, the checksum, the last magic.
 
@@ -167,6 +189,7 @@ def test_altered_population_is_refused(tmp_path: Path) -> None:
     assert len(store.population(0)) == 2
 
 
+@pytest.mark.promise("P7", "F13")
 def test_checksum_is_of_the_whole_file(tmp_path: Path) -> None:
     """The metadata hold, by hashlib alone, the sha256 of the file with zero bytes in place of those 64 digits."""
     whole = file_of(store_in(tmp_path)).read_bytes()
@@ -174,6 +197,7 @@ def test_checksum_is_of_the_whole_file(tmp_path: Path) -> None:
     assert hashlib.sha256(whole.replace(digits[-1], bytes(64))).hexdigest().encode() == digits[-1]
 
 
+@pytest.mark.promise("P7", "F25")
 def test_parquet_of_others_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sound parquet file without the checksum, and one with it but with other columns, are no populations."""
     store = store_in(tmp_path)
@@ -186,6 +210,7 @@ def test_parquet_of_others_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         store.population(1)
 
 
+@pytest.mark.promise("P12", "F13")
 def test_missing_population_is_a_store_error(tmp_path: Path) -> None:
     """A population that is not there, or is a folder, is reported by its file's name."""
     store = store_in(tmp_path)
@@ -195,6 +220,7 @@ def test_missing_population_is_a_store_error(tmp_path: Path) -> None:
             store.population(index)
 
 
+@pytest.mark.promise("P1")
 def test_description_comes_back(tmp_path: Path) -> None:
     """A started sweep exists, and describes itself as it was started, with the format; a second start is refused."""
     store = Store(tmp_path / "sweeps" / "one")
@@ -206,6 +232,7 @@ def test_description_comes_back(tmp_path: Path) -> None:
         store.start(DESCRIPTION)
 
 
+@pytest.mark.promise("P12")
 def test_description_is_missing(tmp_path: Path) -> None:
     """A folder without sweep.json is no sweep, and the error says so."""
     with pytest.raises(StoreError, match=rf"^{re.escape(str(tmp_path))}: no sweep here \(no sweep\.json\)$"):
@@ -215,10 +242,12 @@ def test_description_is_missing(tmp_path: Path) -> None:
 def damaged_descriptions() -> Iterator[bytes]:
     """Every truncation of a description, and files that are not one: other JSON, no text, too deep."""
     whole = json.dumps({"format": FORMAT} | DESCRIPTION).encode()
+    yield whole  # without its checksum
     yield from (whole[:length] for length in range(len(whole)))
     yield from (b"[]", b"null", b'"format"', b"{}", b"\xff\xfe\x00", b"PAR1", b"[" * 10**5)
 
 
+@pytest.mark.promise("P7", "P12", "F13")
 def test_damaged_description_is_refused(tmp_path: Path) -> None:
     """A description that is cut or is something else is reported in one line that names sweep.json."""
     store = Store(tmp_path)
@@ -230,9 +259,10 @@ def test_damaged_description_is_refused(tmp_path: Path) -> None:
         assert str(caught.value).isprintable()
 
 
+@pytest.mark.promise("P12", "F25")
 @pytest.mark.parametrize("form", [0, 1, "2", None])
 def test_other_format_is_refused(tmp_path: Path, form: object) -> None:
     """A description of another format is refused by both formats' names."""
     (tmp_path / "sweep.json").write_text(json.dumps({"format": form} | DESCRIPTION))
-    with pytest.raises(StoreError, match=rf"sweep\.json: written in format {form}; this program reads format 4$"):
+    with pytest.raises(StoreError, match=rf"sweep\.json: written in format {form}, and this program reads format 4; "):
         Store(tmp_path).describe()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import harness.store
 from harness.errors import InputError, StoreError
-from harness.store import Store, locked, slug, write_whole
+from harness.store import Store, locked, slug, unfinished, write_whole
 
 
 def python(program: str, *arguments: object) -> list[str]:
@@ -42,6 +42,7 @@ with locked(Path(sys.argv[1]), wait=True), open(sys.argv[2], "a") as file:
 """
 
 
+@pytest.mark.promise("P2", "F9")
 def test_second_writer_is_refused_until_the_first_is_killed(tmp_path: Path) -> None:
     """While one process holds the lock another gets an input error; SIGKILL of the holder frees it at once."""
     with subprocess.Popen(python(HOLD, tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -55,6 +56,7 @@ def test_second_writer_is_refused_until_the_first_is_killed(tmp_path: Path) -> N
         pass
 
 
+@pytest.mark.promise("P3", "F9")
 def test_lock_is_freed_by_an_error(tmp_path: Path) -> None:
     """An exception inside the lock frees it and passes on."""
     with pytest.raises(ZeroDivisionError), Store(tmp_path).lock():
@@ -63,6 +65,7 @@ def test_lock_is_freed_by_an_error(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.promise("P2", "F9")
 def test_waiting_for_the_lock(tmp_path: Path) -> None:
     """With ``wait`` a process gets the lock after its holder: the holder's last word comes first."""
     lock, words = tmp_path / "mirror.lock", tmp_path / "words"
@@ -111,12 +114,14 @@ except StoreError as error:
 """
 
 
+@pytest.mark.promise("P7", "F4")
 def test_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
     """A process killed 25 times while it overwrites a file leaves the old or the new content, never a part."""
     done = subprocess.run(python(OVERWRITE_AND_KILL, tmp_path / "file"), capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True"] * 25
 
 
+@pytest.mark.promise("P7", "P12", "F11")
 def test_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     """A write that the system ends half way is an error of one line with the file's name and size.
 
@@ -131,6 +136,7 @@ def test_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.promise("P1", "P7", "P12", "F11")
 def test_full_disk_commits_nothing(tmp_path: Path) -> None:
     """A commit that does not fit is an error that names the population's file; the committed ones stay as they are."""
     store = Store(tmp_path)
@@ -143,6 +149,7 @@ def test_full_disk_commits_nothing(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "populations").iterdir()] == ["000000.parquet"]
 
 
+@pytest.mark.promise("P12")
 def test_folder_that_cannot_be(tmp_path: Path) -> None:
     """A file where a folder should be is an error that names what was to be written."""
     (tmp_path / "report").write_text("no folder")
@@ -150,6 +157,7 @@ def test_folder_that_cannot_be(tmp_path: Path) -> None:
         write_whole(tmp_path / "report" / "arms.csv", b"ks")
 
 
+@pytest.mark.promise("P7")
 def test_interrupted_write_leaves_no_temporary(tmp_path: Path) -> None:
     """Any other exception on the way passes as it is, with the old file in place and nothing beside it."""
     path = tmp_path / "old.csv"
@@ -160,6 +168,7 @@ def test_interrupted_write_leaves_no_temporary(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.promise("P7")
 def test_results_are_as_readable_as_the_umask_says(tmp_path: Path) -> None:
     """Under umask 027 a written file is readable by the group: 666 without 027 is 640."""
     before = os.umask(0o027)
@@ -173,6 +182,7 @@ def test_results_are_as_readable_as_the_umask_says(tmp_path: Path) -> None:
 labels = st.text(max_size=300) | st.sampled_from(["", ".", "..", "../x", "/etc", "a\\b", "\0", "-", "~", "\ud800"])
 
 
+@pytest.mark.promise("P8")
 @given(label=labels)
 def test_slug_stays_in_its_folder(label: str) -> None:
     """A slug is one plain name of 1 to 70 letters, digits, '_', '-' and '.', none of which leads as a dot or '-'."""
@@ -181,6 +191,7 @@ def test_slug_stays_in_its_folder(label: str) -> None:
     assert Path(os.path.normpath(folder / slug(label))).parent == folder
 
 
+@pytest.mark.promise("P2", "P8")
 @given(one=labels, two=labels)
 def test_slugs_of_distinct_labels_differ(one: str, two: str) -> None:
     """Labels that differ have slugs that differ, also where one label is the other's slug."""
@@ -188,8 +199,20 @@ def test_slugs_of_distinct_labels_differ(one: str, two: str) -> None:
     assert (slug(one) == slug(slug(two))) == (one == slug(two))
 
 
+@pytest.mark.promise("P8")
 def test_slug_keeps_harmless_labels() -> None:
     """A label of harmless characters is its own slug; another keeps them, and 8 digits of its sha256 after a dot."""
     assert slug("non_saturating-2") == "non_saturating-2"
     # The digits are the first 8 of what sha256sum gives for "minimax / raw".
     assert slug("minimax / raw") == "minimax-raw.c80ff38e"
+
+
+def test_an_unfinished_file_is_known_by_its_name(tmp_path: Path) -> None:
+    """What a process that was killed at the first step of a write left behind is told with the name it would have."""
+    environment = {**os.environ, "HARNESS_FAILPOINT": "file.created:1"}
+    program = "from pathlib import Path\nfrom harness.store import write_whole\nwrite_whole(Path(sys.argv[1]), b'')"
+    done = subprocess.run(python(program, tmp_path / "a.b"), env=environment)
+    assert done.returncode == -signal.SIGKILL
+    assert [unfinished(path.name) for path in tmp_path.iterdir()] == ["a.b"]
+    for name in ("a.b", ".a.b", ".a.0123456789abcdeg", "a.0123456789abcdef", "..0123456789abcdef", ""):
+        assert unfinished(name) is None

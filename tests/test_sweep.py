@@ -9,9 +9,10 @@ import pytest
 from sweeping import RATES, STEPS, Ear, assert_same_rows, carry_on, contents, experiment, tempered
 
 from harness.engines.batched import BatchedEngine
+from harness.finding import find
 from harness.losses import LOSSES
 from harness.plan import CONFIRM_SEEDS_FROM, gan_steps, planned
-from harness.replaying import find, replay
+from harness.replaying import replay
 from harness.spec import SAMPLERS, Experiment
 from harness.store import Store
 from harness.sweep import Sweep
@@ -57,6 +58,7 @@ def test_budgets_are_equal_and_every_arm_begins_with_its_own_setting(whole: tupl
     assert set(frame["engine"]) == {"batched/1/cpu"}
 
 
+@pytest.mark.promise("P3")
 def test_confirm_stage_trains_the_best_trial_on_fresh_seeds(whole: tuple[Experiment, Store, Ear]) -> None:
     """The winner is the trial of lowest mean KS; its confirm seeds are no search's, and all arms have the same."""
     spec, store, _ = whole
@@ -75,6 +77,7 @@ def test_confirm_stage_trains_the_best_trial_on_fresh_seeds(whole: tuple[Experim
     assert [len(theta) for theta in confirm["generator"]] == [97] * len(confirm)  # hidden 8: (8+8) + (64+8) + (8+1)
 
 
+@pytest.mark.promise("F23")
 def test_searched_settings_lie_in_the_space_and_differ(whole: tuple[Experiment, Store, Ear]) -> None:
     """Every sampler stays within [search.space] and does not try the same setting twice here."""
     spec, store, _ = whole
@@ -86,6 +89,7 @@ def test_searched_settings_lie_in_the_space_and_differ(whole: tuple[Experiment, 
         assert len(set(zip(mine["lr_d"], mine["lr_g"], strict=True))) == spec.search.trials
 
 
+@pytest.mark.promise("P2")
 def test_keys_name_members_and_engine(done: Store) -> None:
     """Two rows have one key exactly if they are one member: the confirmed baseline has other seeds, so none repeats."""
     keys = done.frame()["key"]
@@ -93,6 +97,7 @@ def test_keys_name_members_and_engine(done: Store) -> None:
     assert all(len(key) == 16 for key in keys)
 
 
+@pytest.mark.promise("P2")
 def test_running_again_does_nothing_new(whole: tuple[Experiment, Store, Ear]) -> None:
     """A finished sweep, run again, commits nothing, changes no file, and reports all its steps as done."""
     spec, store, _ = whole
@@ -114,20 +119,27 @@ def test_without_a_search_the_baseline_is_confirmed(tmp_path: Path) -> None:
 # --- interruptions --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("P3", "P4")
 def test_interrupted_after_every_commit_the_rows_are_the_same(
     whole: tuple[Experiment, Store, Ear], tmp_path: Path
 ) -> None:
-    """Stopped after each population and rebuilt from the files each time, a sweep commits what it would have."""
+    """Stopped at each commit and rebuilt from the files each time, a sweep commits what it would have.
+
+    A population that was in training at that moment, and one that was waiting, are committed still.
+    """
     spec, store, _ = whole
-    populations = len(store.committed())
-    for n in range(populations):
-        ear = Ear(commits=1)
+    cut = Store(tmp_path / "cut")
+    while len(cut.committed()) < len(store.committed()):
+        before, ear = len(cut.committed()), Ear(commits=1)
         with pytest.raises(KeyboardInterrupt):
-            carry_on(spec, tmp_path / "cut", ear)
-        assert ear.indices == [n]
-    assert_same_rows(carry_on(spec, tmp_path / "cut"), store)
+            carry_on(spec, cut.folder, ear)
+        assert ear.indices == list(range(before, before + len(ear.indices)))
+        assert 1 <= len(ear.indices) <= 3
+        assert cut.committed() == list(range(before + len(ear.indices)))
+    assert_same_rows(carry_on(spec, cut.folder), store)
 
 
+@pytest.mark.promise("P4", "P7")
 @pytest.mark.parametrize("words", [1, 4, 6, 11])
 def test_interrupted_within_a_population_the_rows_are_the_same(done: Store, tmp_path: Path, words: int) -> None:
     """An interrupt in the middle of training loses that population only, and no half of it is ever visible.
@@ -143,6 +155,7 @@ def test_interrupted_within_a_population_the_rows_are_the_same(done: Store, tmp_
     assert_same_rows(carry_on(experiment(), tmp_path / "cut"), done)
 
 
+@pytest.mark.promise("P4", "F23")
 def test_one_search_object_may_be_run_again_after_an_interrupt(done: Store, tmp_path: Path) -> None:
     """The same object, run again, starts from the files and not from what its searches were asked before."""
     sweep = Sweep(experiment(), Store(tmp_path / "cut"), BatchedEngine("cpu"))
@@ -153,6 +166,7 @@ def test_one_search_object_may_be_run_again_after_an_interrupt(done: Store, tmp_
     assert_same_rows(sweep.store, done)
 
 
+@pytest.mark.promise("P3", "P4")
 def test_a_lost_population_is_trained_again(whole: tuple[Experiment, Store, Ear], tmp_path: Path) -> None:
     """A deleted file of the first, a middle or the last round comes back with the same rows; no other is touched."""
     spec, store, _ = whole

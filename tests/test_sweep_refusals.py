@@ -24,13 +24,16 @@ from harness.sweep import Sweep, set_aside
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("P12", "F22")
 def test_a_changed_experiment_is_refused_with_its_differences(done: Store) -> None:
     """The message names each changed key with both values, and nothing on disk changes."""
     before = contents(done.folder)
     changed = experiment(seed=3, confirm={"seeds": 5})
-    with pytest.raises(InputError, match=r"confirm\.seeds: 2 -> 5; seed: 0 -> 3.*--fresh") as caught:
+    with pytest.raises(InputError, match=r"holds another experiment \(2 differences\); --fresh") as caught:
         carry_on(changed, done.folder)
-    assert "\n" not in str(caught.value)
+    assert caught.value.details == ("confirm.seeds: 2 -> 5", "seed: 0 -> 3")
+    with pytest.raises(InputError, match=r"holds another experiment \(seed: 0 -> 3\); --fresh"):
+        carry_on(experiment(seed=3), done.folder)
     assert contents(done.folder) == before
 
 
@@ -42,6 +45,7 @@ def test_a_changed_question_is_no_other_experiment(copied: Store) -> None:
     assert copied.describe()["spec"]["question"] == ""
 
 
+@pytest.mark.promise("P10", "P12", "F22")
 def test_another_engine_is_refused(done: Store) -> None:
     """Members of two engines never meet in one sweep: the message names both."""
     before = contents(done.folder)
@@ -50,6 +54,7 @@ def test_another_engine_is_refused(done: Store) -> None:
     assert contents(done.folder) == before
 
 
+@pytest.mark.promise("P2", "F9")
 def test_a_locked_folder_is_refused(copied: Store, tmp_path: Path) -> None:
     """While one process writes a sweep, no other runs it, starts another in its place, or sets it aside."""
     with copied.lock():
@@ -62,6 +67,7 @@ def test_a_locked_folder_is_refused(copied: Store, tmp_path: Path) -> None:
     assert not (tmp_path / "new/sweep.json").exists()
 
 
+@pytest.mark.promise("P4", "P12", "F13")
 @pytest.mark.parametrize("damage", ["truncated", "altered", "empty"])
 def test_a_damaged_population_is_refused_by_name_and_can_be_trained_again(copied: Store, damage: str) -> None:
     """The message names the file; deleting it, as the message says, brings back the same rows."""
@@ -77,6 +83,7 @@ def test_a_damaged_population_is_refused_by_name_and_can_be_trained_again(copied
     assert repr(copied.table().to_pylist()) == repr(table.to_pylist())
 
 
+@pytest.mark.promise("P2", "F22")
 @pytest.mark.parametrize(("index", "source"), [(4, 2), (5, 4), (8, 9)])
 def test_a_population_of_other_members_is_refused(copied: Store, index: int, source: int) -> None:
     """A readable file with the rows of another place is not taken for this one, in a finished round either."""
@@ -86,6 +93,7 @@ def test_a_population_of_other_members_is_refused(copied: Store, index: int, sou
         carry_on(experiment(), copied.folder)
 
 
+@pytest.mark.promise("P10", "F22")
 def test_a_changed_formula_is_refused(tmp_path: Path) -> None:
     """Rows of a formula that has changed since are not mixed with new ones, though the variant's name is the same."""
     spec = {"variants": ["tempered", "minimax"]}
@@ -95,13 +103,15 @@ def test_a_changed_formula_is_refused(tmp_path: Path) -> None:
         carry_on(experiment(**spec), tmp_path / "mine")
 
 
+@pytest.mark.promise("P12", "F13")
 def test_a_description_without_its_parts_is_refused(copied: Store) -> None:
     """A sweep.json that is JSON and yet no description is named as damaged."""
-    (copied.folder / "sweep.json").write_text('{"format": 3}')
+    copied.amend({"uid": "0" * 32})
     with pytest.raises(StoreError, match=r"sweep\.json: damaged"):
         carry_on(experiment(), copied.folder)
 
 
+@pytest.mark.promise("P12")
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """A file where the folder should be: one line for the user, no traceback."""
     (tmp_path / "taken").write_text("")
@@ -109,6 +119,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         carry_on(experiment(), tmp_path / "taken" / "sweep")
 
 
+@pytest.mark.promise("P1")
 def test_fresh_sets_the_old_sweep_aside_and_keeps_it(copied: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old folder gets the next free number, byte for byte; a folder without a sweep or in use is left alone."""
     folder, before = copied.folder, contents(copied.folder)
@@ -134,6 +145,7 @@ def test_fresh_sets_the_old_sweep_aside_and_keeps_it(copied: Store, monkeypatch:
 # --- members without a score ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("F17")
 def test_a_sweep_of_diverging_members_completes_and_says_so(tmp_path: Path) -> None:
     """At rates of 1e6 the squared logits overflow float32 within 20 steps: every row is there, with KS 1."""
     space = {name: {"low": 1e5, "high": 1e6, "log": True} for name in RATES}
@@ -170,6 +182,7 @@ class Cramped:
         return self._engine.train(group, measure, progress, legs)
 
 
+@pytest.mark.promise("P5", "F18")
 @pytest.mark.parametrize(("shortage", "words"), [("numpy", "PiB"), ("torch", "alloc"), ("cuda", "2.00 GiB.")])
 def test_out_of_memory_is_a_row_and_the_sweep_goes_on(tmp_path: Path, shortage: str, words: str) -> None:
     """Members of a shape that does not fit fail with KS 1 and one line of reason; their neighbours are scored."""
@@ -194,6 +207,7 @@ class Broken(Cramped):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
 
+@pytest.mark.promise("P5")
 def test_an_error_of_the_program_is_no_outcome(tmp_path: Path) -> None:
     """Only a lack of memory becomes a row; any other error ends the sweep, and nothing is committed."""
     with pytest.raises(RuntimeError, match="shapes"):

@@ -1,16 +1,13 @@
-"""The mirror into MLflow, against real SQLite files, dead stores, a socket that never answers and real kills."""
+"""The mirror into MLflow: what it writes into a real SQLite file, and what is left of it after real kills."""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -19,15 +16,12 @@ import pytest
 from fabricate import ARMS
 from mirroring import (
     ALL_RUNS,
-    BOUND_SECONDS,
-    SEARCH_TRIALS,
     assert_all_there,
-    free_port,
     make_database,
     make_sweep,
+    mirrored_now,
     publish,
     runs_by_key,
-    timed_finish,
     wait_until,
 )
 
@@ -77,8 +71,8 @@ def mirrored(made: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     for arm in ARMS:
         write_whole(folder / "winners" / slug(arm.label) / "sample.csv", f"x\n{arm.error}\n".encode())
     write_whole(folder / "report" / "figures" / "ks.svg", b"<svg/>")
-    status = mirror.finish()
-    assert (status.complete, status.written) == (True, ALL_RUNS), status
+    status = mirror.wait(lambda progress: None)
+    assert (status.complete, status.written, status.code) == (True, ALL_RUNS, 0), status
     assert str(status) == f"{ALL_RUNS} runs written"
     return folder, uri
 
@@ -124,7 +118,7 @@ def test_runs_are_nested_and_summarised(mirrored: tuple[Path, str]) -> None:
     uid = description["uid"]
     sweep = runs[uid]
     assert sweep.info.run_name == "labels"
-    assert sweep.data.params["trials"] == "3"
+    assert sweep.data.tags["trials"] == "3"
     assert sweep.data.params["target"] == "norm(loc=4, scale=1.25)"
     assert sweep.data.tags["fingerprint"] == description["fingerprint"]
     assert sweep.data.tags["harness.git_commit"] == "0" * 40
@@ -182,18 +176,15 @@ def test_members_are_found_by_run(mirrored: tuple[Path, str]) -> None:
         find_members("absent", uri)
 
 
+@pytest.mark.promise("P2", "F3")
 def test_a_second_mirror_changes_only_what_is_new(made: Path, tmp_path: Path, uri: str) -> None:
     """Mirroring again writes nothing; later trials re-open the arms and the sweep; a deleted run stays deleted."""
     from mlflow import MlflowClient
 
     folder = publish(made, tmp_path / "sweep", 0)
-    mirror = Mirror(folder, uri)
-    mirror.start()
-    assert mirror.finish().written == 9  # 4 trials, 4 arms, the sweep
+    assert mirrored_now(folder, uri).written == 9  # 4 trials, 4 arms, the sweep
     before = runs_by_key(uri)
-    again = Mirror(folder, uri)
-    again.start()
-    assert str(again.finish()) == "0 runs written"
+    assert str(mirrored_now(folder, uri)) == "0 runs written"
     assert {k: r.to_dictionary() for k, r in runs_by_key(uri).items()} == {
         k: r.to_dictionary() for k, r in before.items()
     }
@@ -201,9 +192,7 @@ def test_a_second_mirror_changes_only_what_is_new(made: Path, tmp_path: Path, ur
     deleted = before[f"{uid}:{ARMS[0].label}:search:0"].info.run_id
     MlflowClient(tracking_uri=uri).delete_run(deleted)
     publish(made, folder, 1, 2, 3)
-    later = Mirror(folder, uri)
-    later.start()
-    assert later.finish().written == 8 + 4 + 4 + 1  # 8 trials, 4 confirms, the arms and the sweep again
+    assert mirrored_now(folder, uri).written == 8 + 4 + 4 + 1  # 8 trials, 4 confirms, the arms and the sweep again
     after = runs_by_key(uri)
     assert len(after) == ALL_RUNS - 1
     assert after[uid].info.run_id == before[uid].info.run_id
@@ -221,6 +210,7 @@ def _child(folder: Path, uri: str) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.promise("P2", "F3")
 def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, uri: str) -> None:
     """SIGKILL after any answer of the store, several times over: in the end one finished run per key."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
@@ -234,12 +224,11 @@ def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, ur
         child.kill()
         child.communicate()
     assert "RUNNING" in {run.info.status for run in runs_by_key(uri).values()}
-    mirror = Mirror(folder, uri)
-    mirror.start()
-    assert mirror.finish().complete
+    assert mirrored_now(folder, uri).complete
     assert_all_there(uri)
 
 
+@pytest.mark.promise("F3")
 def test_a_killed_parent_leaves_a_mirror_that_finishes(made: Path, tmp_path: Path, uri: str) -> None:
     """When the training process is killed, its mirror still writes everything committed by then, and ends."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
@@ -262,81 +251,3 @@ def _has_ended(pid: int) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return True
-
-
-# --- stores that do not answer --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def tarpit() -> Iterator[str]:
-    """A server that takes connections and never answers."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(16)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.mark.parametrize("kind", ["closed port", "tarpit", "database server", "locked file"])
-def test_a_dead_store_costs_two_seconds_at_most(kind: str, made: Path, tmp_path: Path, tarpit: str, uri: str) -> None:
-    """Nothing listening, no answer ever, a file that another process has locked: finish keeps its bound and its word.
-
-    The lock on the file is then released, and the next mirror catches up.
-    """
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2)
-    port = free_port()
-    address = {
-        "closed port": f"http://127.0.0.1:{port}",
-        "tarpit": tarpit,
-        "database server": f"postgresql://me:hidden-pw@127.0.0.1:{port}/runs",
-        "locked file": uri,
-    }[kind]
-    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"), isolation_level=None)) as holder:
-        holder.execute("BEGIN IMMEDIATE")
-        mirror = Mirror(folder, address)
-        begin = time.monotonic()
-        mirror.start()
-        assert time.monotonic() - begin < 1
-        assert b"hidden-pw" not in Path(f"/proc/{mirror.pid}/cmdline").read_bytes()
-        wait_until(lambda: (folder / "mirror.lock").exists())  # under way
-        status, seconds = timed_finish(mirror)
-        assert seconds < BOUND_SECONDS
-    assert (status.complete, status.written, status.waiting) == (False, 0, SEARCH_TRIALS)
-    assert str(status).startswith("store unreachable: ")
-    assert str(status).endswith(f"{SEARCH_TRIALS} trials wait for the next `harness sweep --resume`")
-    assert "hidden-pw" not in str(status) + (folder / "mirror.log").read_text()
-    if kind == "locked file":
-        publish(made, folder, 3)
-        again = Mirror(folder, uri)
-        again.start()
-        assert again.finish().complete
-        assert_all_there(uri)
-
-
-def test_nothing_a_mirror_meets_raises(made: Path, tmp_path: Path, uri: str) -> None:
-    """A folder that is missing, holds no sweep or a damaged one, and a finish without start end in a sentence."""
-    assert "not started" in str(Mirror(tmp_path, uri).finish())
-    absent = Mirror(tmp_path / "absent", uri)
-    absent.start()
-    assert "not started" in str(absent.finish())
-    (tmp_path / "bare").mkdir()
-    damaged = publish(made, tmp_path / "damaged", 0)
-    (damaged / "populations" / "000000.parquet").write_bytes(b"PAR1 and no more")
-    for folder, word in [(tmp_path / "bare", "no sweep here"), (damaged, "000000.parquet: damaged")]:
-        mirror = Mirror(folder, uri)
-        mirror.start()
-        status = mirror.finish()
-        assert word in str(status)
-        assert (status.complete, status.waiting) == (False, None)
-
-
-def test_a_deleted_experiment_is_named(made: Path, tmp_path: Path, uri: str) -> None:
-    """An experiment that a user deleted is not brought back behind their back; the sentence says what to do."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri)
-    client.delete_experiment(client.create_experiment("labels"))
-    mirror = Mirror(publish(made, tmp_path / "sweep", 0), uri)
-    mirror.start()
-    status = mirror.finish()
-    assert "experiment 'labels' was deleted" in str(status)
-    assert status.waiting == 4  # one trial of each arm

@@ -31,6 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- addresses ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("P9")
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"], exclude_characters="*"), min_size=1))
 def test_no_password_survives_redaction(password: str) -> None:
     """Whatever characters a password has, it is not in the shown address, nor in a message that quotes it.
@@ -45,6 +46,7 @@ def test_no_password_survives_redaction(password: str) -> None:
         assert password not in scrub(message, address).replace("***", "\n")
 
 
+@pytest.mark.promise("P9")
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
@@ -71,6 +73,7 @@ def test_default_store_is_the_one_mlflow_ui_opens(tmp_path: Path, monkeypatch: p
     assert default_uri() == "http://127.0.0.1:5000"
 
 
+@pytest.mark.promise("P12")
 @pytest.mark.parametrize("address", ["mlruns", "file:///tmp/mlruns", "sqlite:///:memory:", "", "ftp://u:secret@host"])
 def test_what_is_no_store_is_refused_in_one_line(address: str, tmp_path: Path) -> None:
     """An address MLflow 3 cannot write runs to is refused before anything starts, naming what is allowed."""
@@ -97,6 +100,7 @@ SNAPSHOTS = 5
 _MAYBE = st.none() | st.floats(0, 2) | st.sampled_from([math.nan, math.inf, -math.inf])
 
 
+@pytest.mark.promise("P9")
 @settings(max_examples=60)
 @given(st.lists(st.tuples(_MAYBE, _MAYBE, st.lists(_MAYBE, min_size=SNAPSHOTS, max_size=SNAPSHOTS)), min_size=1))
 def test_only_finite_numbers_are_sent(made: Path, values: list[tuple[Any, Any, list[Any]]]) -> None:
@@ -131,6 +135,7 @@ def test_only_finite_numbers_are_sent(made: Path, values: list[tuple[Any, Any, l
     assert ("lr_d" in content.params) == (values[0][1] is not None and math.isfinite(values[0][1]))
 
 
+@pytest.mark.promise("P9")
 def test_long_lists_of_members_are_whole(made: Path) -> None:
     """300 member keys of 64 characters exceed one tag of 8,000; they are split and come back in order."""
     trials = Trials(Store(made), Store(made).describe())

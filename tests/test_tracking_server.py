@@ -22,6 +22,7 @@ from mirroring import (
     free_port,
     make_database,
     make_sweep,
+    mirrored_now,
     publish,
     runs_by_key,
     timed_finish,
@@ -70,6 +71,7 @@ def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     process.wait()
 
 
+@pytest.mark.promise("P6", "F14")
 def test_a_server_that_freezes_and_dies_loses_nothing(
     server: Mapping[str, Any], made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,9 +84,7 @@ def test_a_server_that_freezes_and_dies_loses_nothing(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     folder = publish(made, tmp_path / "sweep", 0)
     write_whole(folder / "winners" / slug(ARMS[0].label) / "sample.csv", b"x\n1\n")
-    live = Mirror(folder, server["uri"])
-    live.start()
-    assert str(live.finish(patience_seconds=30)) == "9 runs written"
+    assert str(mirrored_now(folder, server["uri"])) == "9 runs written"
     uid = Store(folder).describe()["uid"]
     arm = runs_by_key(server["uri"])[f"{uid}:{ARMS[0].label}"]
     assert arm.info.artifact_uri.startswith("mlflow-artifacts:")
@@ -94,17 +94,13 @@ def test_a_server_that_freezes_and_dies_loses_nothing(
     assert not status.complete
     assert status.waiting in range(4)  # of the population's 4 trials one at least was written before
     os.killpg(server["group"], signal.SIGCONT)
-    caught_up = Mirror(folder, server["uri"])
-    caught_up.start()
-    assert caught_up.finish(patience_seconds=30).complete
+    assert mirrored_now(folder, server["uri"]).complete
 
     status, seconds = _disturbed(made, folder, server, 2, signal.SIGKILL)
     assert seconds < BOUND_SECONDS
     assert "store unreachable" in str(status)
     publish(made, folder, 3)
-    direct = Mirror(folder, server["database"])
-    direct.start()
-    assert "through its MLflow server only" in str(direct.finish())
+    assert "through its MLflow server only" in str(mirrored_now(folder, server["database"]))
     assert_all_there(server["database"])
 
 

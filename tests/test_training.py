@@ -18,12 +18,13 @@ from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError
 from harness.losses import LOSSES, Variant, fake, fake_mean, real, real_mean, softplus
 from harness.noise import NOISES, evenly_spread
-from harness.population import Group, Member, groups
+from harness.population import Member, generator_of, groups
+from harness.sampling import SCORE_DRAWS, samples
 from harness.spec import Settings, Shape
 from harness.store import QUANTILE_LEVELS, SCHEMA, SNAPSHOT_COLUMNS
 from harness.streams import Stream, uniforms
 from harness.targets import Target
-from harness.training import SCORE_DRAWS, Row, samples, train
+from harness.training import Row, train
 
 #: Not all of them end at the last step, and none at the end of a block of steps.
 SHAPE = Shape(steps=45, batch=20, hidden=8, snapshots=(1, 7, 40, 45))
@@ -92,7 +93,7 @@ def test_scores_are_scipys_of_the_members_samples(company: list[Row]) -> None:
         law, latent = one.shape.noise, one.shape.latent
         u = uniforms(5, torch.tensor([one.seed]), Stream.SCORE, range(1), SCORE_DRAWS * latent)[0, 0].double().numpy()
         noises = [evenly_spread(law, SCORE_DRAWS, latent), NOISES[law](u).reshape(SCORE_DRAWS, latent)]
-        x_2S = samples(Group((one, one)), np.stack([row["generator"]] * 2), noises)
+        x_2S = samples(generator_of(one.shape), np.stack([row["generator"]] * 2), noises).astype(np.float64)
         fixed, test = (ks_1samp(x_S, one.target.frozen.cdf) for x_S in x_2S)
         assert row["ks"] == pytest.approx(fixed.statistic, abs=1e-14)
         assert row["ks_iid"] == pytest.approx(test.statistic, abs=1e-14)
@@ -103,6 +104,7 @@ def test_scores_are_scipys_of_the_members_samples(company: list[Row]) -> None:
         np.testing.assert_allclose(row["quantiles"], middle, rtol=1e-12)
 
 
+@pytest.mark.promise("P5", "P10")
 @pytest.mark.parametrize("slot", range(len(COMPANY)))
 def test_alone_a_member_has_the_row_it_has_in_company(company: list[Row], slot: int) -> None:
     """Every column, bit for bit: neighbours of other losses, shapes and targets, diverging ones too, leave no trace."""
@@ -110,6 +112,7 @@ def test_alone_a_member_has_the_row_it_has_in_company(company: list[Row], slot: 
     assert text(alone) == text(company[slot])
 
 
+@pytest.mark.promise("P10")
 @settings(max_examples=8)
 @given(st.permutations(range(len(COMPANY))))
 def test_order_of_members_is_irrelevant(company: list[Row], order: list[int]) -> None:
@@ -180,6 +183,7 @@ def test_a_loss_without_parts_has_nulls_there() -> None:
     assert all(math.isfinite(v) for v in row["snapshot_loss_d"])
 
 
+@pytest.mark.promise("P5", "F16")
 def test_a_diverged_member_has_the_worst_ks_and_nothing_to_average() -> None:
     """KS 1 and p-value 0, no distance, moment or quantile; where it stopped, and snapshots from before that step."""
     rows = rows_of(tuple(member(seed, "least_squares", **WILD) for seed in range(4)))

@@ -1,6 +1,15 @@
-"""``python experiments/benchmarks``: the engines beside their peers (``--help``; the parts are in ``speed/``)."""
+"""``python experiments/benchmarks``: the engines beside their peers (``speed/``); with ``tooling`` as the first word,
+all that is not training (``tooling/``). Each says more with ``--help``.
+"""
 
-from speed.command import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["tooling"]:
+        from tooling.command import main
+
+        main(sys.argv[2:])
+    else:
+        from speed.command import main
+
+        main()

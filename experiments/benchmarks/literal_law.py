@@ -19,11 +19,10 @@ import pandas as pd
 import torch
 from literal_seed import SeedLoop
 
-from harness.noise import evenly_spread
+from harness.sampling import even_noise
 from harness.scoring import ks_distance
 from harness.store import write_whole
 from harness.targets import Target
-from harness.training import SCORE_DRAWS
 
 KEPT = Path(__file__).resolve().parents[2] / "docs/figures/literal_law.csv"
 
@@ -40,7 +39,7 @@ def followed(seed: int, marks: Sequence[int]) -> list[dict[str, Any]]:
     """A row for each mark: KS, mean and sd on stratified noise of one float32 run on its own random numbers."""
     torch.set_num_threads(1)
     loop = SeedLoop("variances", seed, torch.float32, own_randomness=True)
-    noise = torch.from_numpy(evenly_spread("uniform", SCORE_DRAWS)).float()
+    noise = torch.from_numpy(even_noise("uniform", 1)).float()
     rows = []
     for step in range(1, marks[-1] + 1):
         loop.step(step - 1)

@@ -1,11 +1,13 @@
 """The command line: arguments and printing, no logic. One module a command; heavy imports inside the commands.
 
-Exit status: 0 done, 1 a replay whose bits differ or training in which every member failed, 2 a wrong input (one line
-on standard error), 130 interrupted, 143 terminated.
+Exit status: 0 done, 1 a replay whose bits differ, training in which every member failed or a store that stopped
+answering `harness mirror`, 2 a wrong input (one line on standard error), 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from types import FrameType
@@ -13,7 +15,7 @@ from types import FrameType
 import typer
 
 from analysis.escaping import visible
-from harness.cli import doctor, losses, replay, report, score, sweep, train
+from harness.cli import clean, doctor, losses, mirror, replay, report, score, show, sweep, sweeps, train
 from harness.errors import InputError
 
 _HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
@@ -27,6 +29,9 @@ Examples:
     harness losses
 """
 
+#: What the system says where there is no room to write: a full disk, a quota, a limit on the size of files.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 app = typer.Typer(
     name="harness",
     help=_HELP,
@@ -35,10 +40,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (sweep, train, losses, score, replay, report, doctor):
-    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in (sweep, train, score, replay))(
-        module.command
-    )
+#: These need an argument: without one they show their help.
+_ASKING = (sweep, train, score, show, replay, mirror)
+for module in (sweep, train, losses, score, sweeps, show, replay, mirror, report, clean, doctor):
+    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in _ASKING)(module.command)
 
 
 def main() -> None:
@@ -47,14 +52,38 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
             signal.signal(number, _ended)
     try:
-        app(standalone_mode=True)
+        _run()
     except InputError as error:
-        print(f"error: {visible(error)}", file=sys.stderr)  # noqa: T201
+        for line in (f"error: {error}", *(f"  {detail}" for detail in error.details)):
+            print(visible(line), file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "harness", "analysis"):
+            raise
+        print(f"error: {missing} is not installed; python -m pip install {missing}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except SystemExit as ended:
         if ended.code in (130, 143):
             print("interrupted; what was committed is kept", file=sys.stderr)  # noqa: T201
         raise
+
+
+def _run() -> None:
+    """Run the command, and see that what it printed arrives where standard output leads."""
+    try:
+        try:
+            app(standalone_mode=True)
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.filename or error.errno not in _FULL:
+            raise
+        # What is left in the buffer is lost; at the interpreter's end it would be tried, and fail, once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise InputError(
+            f"standard output: cannot be written ({error.strerror}); make room, or send it elsewhere"
+        ) from None
 
 
 def _ended(number: int, frame: FrameType | None) -> None:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+#: What nothing here needs: by what it is for, the distribution and the extra of this package that installs it.
+OPTIONAL = {
+    "NVIDIA's figures": ("nvidia-ml-py", "gpu"),
+    "PostgreSQL": ("psycopg", "postgres"),
+    "Optuna's pages": ("optuna-dashboard", "dashboard"),
+}
+
 
 def command() -> None:
     """Say what machine, devices and versions are here, which engine would be chosen and why, and where results go.
@@ -42,9 +49,28 @@ def command() -> None:
         "engines": ", ".join(ENGINES),
         **_engines(),
         "MLflow store": store,
+        **_optional(),
     }
     width = max(map(len, facts))
     print("\n".join(f"{name:<{width}}  {fact}" for name, fact in facts.items()))  # noqa: T201
+
+
+def _optional() -> dict[str, str]:
+    """Of each optional distribution its version, or which extra installs it; of the cards, what their driver says."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from harness import nvidia
+
+    found: dict[str, str] = {}
+    for purpose, (name, extra) in OPTIONAL.items():
+        try:
+            found[purpose] = f"{name} {version(name)}"
+        except PackageNotFoundError:
+            found[purpose] = f"{name} is not installed; pip install 'harness[{extra}]' does"
+            continue
+        if name == nvidia.DISTRIBUTION:
+            found[purpose] += f", {nvidia.absence() or f'driver {nvidia.driver_version()}'}"
+    return found
 
 
 def _engines() -> dict[str, str]:

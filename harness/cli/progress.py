@@ -67,12 +67,14 @@ class Reporter:
         self._on_commit()
         stage = "confirm stage" if this.stage == "confirm" else f"search round {this.number}"
         lost = sum(row["outcome"] in ("diverged", "failed") for row in rows)
-        best = min(rows, key=lambda row: (row["outcome"] == "pruned", row["ks"]))
+        trained = [row for row in rows if row["ks"] is not None]
+        best = min(trained, key=lambda row: (row["outcome"] == "pruned", row["ks"]))
         steps = sum(row["stopped_step"] if row["outcome"] == "pruned" else row["steps"] for row in rows)
+        rate = f" ({seconds / steps * 1e6:.0f} µs a GAN-step)" if seconds else ", all of them trained before"
         count = sum(row["outcome"] == "pruned" for row in rows)
         pruned = f", {count} pruned" if count else ""
         self._console.print(
-            f"population {index + 1}/{self._populations}  {stage}: {len(rows)} members in {seconds:.1f} s "
-            f"({seconds / steps * 1e6:.0f} µs a GAN-step), {lost} diverged or failed{pruned}; "
+            f"population {index + 1}/{self._populations}  {stage}: {len(rows)} members in {seconds:.1f} s{rate}, "
+            f"{lost} diverged or failed{pruned}; "
             f"best KS {best['ks']:.4f} by {best['arm']}"
         )

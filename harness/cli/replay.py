@@ -16,8 +16,8 @@ def command(
 ) -> None:
     """Train one committed member again, alone, and say whether its bits match.
 
-    A member's key is the column `key` of the committed rows (16 hex digits). For the id of a trial's MLflow run, its
-    first member is replayed.
+    A member's key is the column `key` of the committed rows (16 hex digits; its first 6 or more will do). For the id
+    of a trial's MLflow run, its first member is replayed.
 
     Examples:
 
@@ -25,7 +25,8 @@ def command(
 
         harness replay 4f0c2f1e5b7d4e0f8c3b2a1908f7e6d5 --sweep sweeps/labels
     """
-    from harness.replaying import find, replay
+    from harness.finding import find
+    from harness.replaying import replay
 
     outcome = replay(find(what, sweep))
     print(outcome.text)  # noqa: T201

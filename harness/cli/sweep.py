@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,16 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The sweep's folder (default: sweeps/NAME).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that must exist.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set an existing sweep aside and start anew.")] = False,
+    extend: Annotated[
+        str | None, typer.Option(metavar="trials=N", help="Raise the budget of an existing sweep to N trials an arm.")
+    ] = None,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OUTCOME", help="Train committed members again that 'failed', or that 'diverged'."),
+    ] = None,
+    reuse: Annotated[
+        bool, typer.Option("--reuse/--no-reuse", help="Take members that this or another sweep here committed.")
+    ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and for how long.")] = False,
 ) -> None:
     """Run an experiment: search per variant, confirm on fresh seeds, report, mirror to MLflow.
@@ -37,27 +48,26 @@ def command(
 
         harness sweep experiments/labels.toml --set search.trials=4 --set train.steps=2000 --out /tmp/small
 
+        harness sweep experiments/labels.toml --extend trials=20
+
         harness sweep experiments/seed.toml --dry-run
     """
-    from harness.assignment import assignment_text
     from harness.engines import choose
-    from harness.errors import InputError
     from harness.spec import load
     from harness.store import SWEEPS, Store, slug
     from harness.sweep import Sweep, set_aside
     from harness.tracking import Mirror, default_uri
 
-    if resume and fresh:
-        raise InputError("--resume and --fresh exclude each other; give one of them")
+    going_on = {"--resume": resume, "--extend": bool(extend), "--retry": bool(retry)}
+    more, again = _trials_of(extend), _outcomes(retry or ())
     spec = load(experiment, overrides or ())
     trainer = choose(engine)
     folder = out or SWEEPS / slug(spec.name)
-    if resume and not Store(folder).exists:
-        raise InputError(f"{folder}: no sweep to resume; leave --resume out to start one")
+    _check_together([option for option, given in going_on.items() if given], folder, fresh)
     # All that can be refused is made before the folder is touched.
     uri = default_uri()
     mirror = Mirror(folder.absolute(), uri)  # as its runs name the folder: `harness replay` may be called elsewhere
-    job = Sweep(spec, Store(folder), trainer)
+    job = Sweep(spec, Store(folder), trainer, reuse=reuse)
     for setting in spec.overridden:
         _say(setting.text)
     if dry_run:
@@ -65,30 +75,36 @@ def command(
         return
     if fresh and (aside := set_aside(folder)):
         _say(f"set aside: {aside}")
-    resumed = job.open()
+    _open(job, more)
+    _run(job, mirror, uri, again)
+
+
+def _open(job: Sweep, extend: int | None) -> None:
+    from harness.assignment import assignment_text
+
+    resumed = job.open(extend)
     if resumed:
         # Told before anything else is told; where the folder cannot be written at all, run() says why.
         with suppress(OSError), job.store.lock():
-            job.store.table()
-    _say(f"{'going on with' if resumed else 'starting'} {folder}; {assignment_text(job.services)}")
-    _run(job, mirror, uri)
+            job.store.table(["key"])
+    _say(f"{'going on with' if resumed else 'starting'} {job.store.folder}; {assignment_text(job.services)}")
 
 
-def _run(job: Sweep, mirror: Mirror, uri: str) -> None:
+def _run(job: Sweep, mirror: Mirror, uri: str, retry: frozenset[str]) -> None:
     from analysis.report import write_report
     from analysis.winners import draw_winners
     from harness.cli.progress import Reporter
-    from harness.plan import gan_steps, planned
+    from harness.plan import gan_steps
     from harness.tracking import redact
 
     def begin() -> None:
         if mirror.pid is None:
             mirror.start()
 
-    populations = sum(len(this.populations) for this in planned(job.experiment))
+    populations = sum(len(this.populations) for this in job.rounds)
     # At the first commit the folder is known to be this process's alone and all that is committed to be sound.
-    with Reporter(gan_steps(job.experiment), populations, on_commit=begin) as reporter:
-        job.run(reporter)
+    with Reporter(gan_steps(job.experiment, job.extensions), populations, on_commit=begin) as reporter:
+        job.run(reporter, retry)
     begin()  # nothing was left to commit, but runs of a mirror that was cut off may be missing
     draw_winners(job.store)
     page = write_report(job.store.folder)
@@ -130,6 +146,36 @@ def _saved(spec: Experiment) -> list[str]:
         f"halving: of n trials the best n/{spec.search.halving} go on at steps {rungs}; saves at most "
         f"{whole - gan_steps(spec):,} of {whole:,} GAN-steps"
     ]
+
+
+def _check_together(going_on: Sequence[str], folder: Path, fresh: bool) -> None:
+    from harness.errors import InputError
+    from harness.store import Store
+
+    if going_on and fresh:
+        raise InputError(f"{going_on[0]} and --fresh exclude each other; give one of them")
+    if going_on and not Store(folder).exists:
+        raise InputError(f"{folder}: no sweep to go on with; leave {going_on[0]} out to start one")
+
+
+def _trials_of(extend: str | None) -> int | None:
+    from harness.errors import InputError
+
+    if extend is None:
+        return None
+    key, _, number = extend.partition("=")
+    if key.strip() not in ("trials", "search.trials") or not number.strip().isdecimal() or len(number) > 9:
+        raise InputError(f"--extend: got {extend[:60]!r}; allowed: trials=N, such as trials=200")
+    return int(number)
+
+
+def _outcomes(retry: Sequence[str]) -> frozenset[str]:
+    from harness.errors import InputError
+
+    for outcome in retry:
+        if outcome not in ("failed", "diverged"):
+            raise InputError(f"--retry: got {outcome[:60]!r}; allowed: failed, diverged")
+    return frozenset(retry)
 
 
 def _searched(spec: Experiment, arm: Arm) -> str:

@@ -62,7 +62,7 @@ def serving(trainer: Trainer, member: Member) -> Engine:
             raise InputError(f"no engine trains {member.loss}: {'; '.join(trainer.refusals(member))}")
         return found
     if reason := trainer.refuses(member):
-        raise InputError(f"engine {trainer.name}: {reason}")
+        raise InputError(f"engine {trainer.name}: {reason}; --engine auto takes the fastest one that does not refuse")
     return trainer
 
 

@@ -8,7 +8,6 @@ one step is captured as a graph and replayed, and stacks are dealt to all device
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ from harness.engines.features import Features
 from harness.engines.feed import BLOCK, DeviceFeed, HostFeed
 from harness.engines.record import record
 from harness.engines.stack import Stack
-from harness.engines.threads import flushing_denormals, single_threaded, worked_off
+from harness.engines.threads import cores, flushing_denormals, single_threaded, worked_off
 from harness.population import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
 
@@ -58,7 +57,7 @@ class BatchedEngine:
     def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
         self.device = device
         self.identity = f"batched/1/{device}"
-        self.threads = threads or (len(os.sched_getaffinity(0)) if device == "cpu" else 1)
+        self.threads = threads or (cores() if device == "cpu" else 1)
 
     def refuses(self, member: Member) -> str | None:
         if self.device == "cuda" and not torch.cuda.is_available():

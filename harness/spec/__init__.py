@@ -1,13 +1,15 @@
 """An experiment file as frozen, validated data: start at ``load`` and ``Experiment``.
 
-``values`` has the parts, ``space`` the rules of a search space, ``experiment`` the whole, ``file`` reads TOML,
+``values`` has the parts, ``search`` the tables of search and confirm stage, ``space`` the rules of a search space,
+``experiment`` the whole, ``file`` reads TOML,
 ``memory`` asks whether it fits, ``faults`` words what is wrong, ``diff`` what changed. Torch and the registries
 are imported only when an experiment is checked.
 """
 
 from harness.spec.diff import diff_specs
-from harness.spec.experiment import Confirm, Experiment, Search
+from harness.spec.experiment import Experiment
 from harness.spec.file import from_table, load
+from harness.spec.search import Confirm, Search
 from harness.spec.values import SAMPLERS, Arm, Range, Settings, Shape, Train
 
 __all__ = [

@@ -16,8 +16,9 @@ from harness.spec.faults import one_line, quoted
 from harness.spec.halving import rung_steps
 from harness.spec.law import settled_target
 from harness.spec.needs import Overridden, missing_needs, published_needs
+from harness.spec.search import Confirm, Search
 from harness.spec.space import settle_space
-from harness.spec.values import Arm, Number, Part, Range, Sampler, Settings, Shape, Train, whole
+from harness.spec.values import Arm, Number, Part, Range, Settings, Shape, Train, whole
 from harness.targets import Target
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 LABELS = ("name", "question", "prediction")
 
 #: Raised when the same experiment would give other results than before.
-MEANING = 1
+MEANING = 2
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}")
 
@@ -42,38 +43,6 @@ def _text(value: str) -> str:
     if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
         raise ValueError("holds control characters")
     return value
-
-
-def _eta(value: int) -> int:
-    if value == 1:
-        raise ValueError("not a factor that leaves fewer trials")
-    return value
-
-
-Eta = Annotated[int, AfterValidator(_eta), Field(ge=0, le=10, description="0 for none, or a whole number from 2 to 10")]
-
-
-class Search(Part):
-    """The table [search]: ``trials`` settings an arm, each trained with ``seeds`` seeds; 0 trials: no search.
-
-    With ``halving`` above 0 the trials of a round are compared at ``rungs`` steps below the last, where the best
-    ceil(n/halving) of n go on (spec/halving.py).
-    """
-
-    sampler: Sampler = Field(default="tpe", description="a sampler's name")
-    trials: int = whole(0, 0, 10**6)
-    seeds: int = whole(4, 1, 10**4)
-    halving: Eta = 0
-    rungs: int = whole(2, 1, 20)
-    space: dict[str, Range] = Field(
-        default_factory=dict, description="tables {low = ..., high = ..., log = true or false} or {choices = [...]}"
-    )
-
-
-class Confirm(Part):
-    """The table [confirm]: how many fresh seeds the winner of each arm is trained with."""
-
-    seeds: int = whole(16, 1, 10**5)
 
 
 Words = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
@@ -206,9 +175,7 @@ class Experiment(Part):
         plain |= self.train.model_dump(mode="json")
         plain["target"] = {"law": self.target.law, "params": dict(self.target.params)}
         space = {key: span.to_json() for key, span in self.search.space.items()}
-        # Without halving its keys say nothing, and sweeps from before there was any keep their fingerprints.
-        unsaid = {"space"} if self.search.halving else {"space", "halving", "rungs"}
-        plain["search"] = {**self.search.model_dump(mode="json", exclude=unsaid), "space": space}
+        plain["search"] = {**self.search.model_dump(mode="json", exclude={"space"}), "space": space}
         return plain
 
     @classmethod

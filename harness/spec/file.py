@@ -36,7 +36,7 @@ _TOKEN = re.compile(
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment that a file describes, after ``overrides`` such as ``"train.steps=100"``.
 
-    An override's value is read as TOML; what is no TOML is taken as text, so ``search.sampler=qmc`` works.
+    An override's value is read as TOML; what is no TOML is taken as text, so ``search.sampler=sobol`` works.
 
     Raises:
         InputError: one line with the file, the key, what is wrong and what is allowed. Nothing was started.

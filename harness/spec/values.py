@@ -14,8 +14,11 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 #: Names of the samplers that ``search`` offers.
-Sampler = Literal["tpe", "random", "qmc", "cmaes", "gp", "grid"]
+Sampler = Literal["auto", "sobol", "tpe", "cmaes", "nsga2", "gp", "random", "grid"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
+
+#: What a search may make small: the mean KS, and the mean step at which KS first was below success_ks.
+Objective = Literal["ks", "steps"]
 
 #: Steps, trials and rounds are int32 columns of a committed row.
 INT32 = 2**31 - 1

@@ -4,8 +4,8 @@
 ``files`` how any file is written whole, one writer at a time.
 """
 
-from harness.store.files import locked, slug, write_whole
-from harness.store.folder import FORMAT, SWEEPS, Store
+from harness.store.files import held, locked, slug, unfinished, write_whole
+from harness.store.folder import FORMAT, SWEEPS, Store, population_named
 from harness.store.schema import HYPERPARAMETERS, QUANTILE_LEVELS, SCHEMA, SNAPSHOT_COLUMNS
 
 __all__ = [
@@ -16,7 +16,10 @@ __all__ = [
     "SNAPSHOT_COLUMNS",
     "SWEEPS",
     "Store",
+    "held",
     "locked",
+    "population_named",
     "slug",
+    "unfinished",
     "write_whole",
 ]

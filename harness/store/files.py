@@ -7,12 +7,16 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import InputError, StoreError
 from harness.failpoints import reach
+
+#: Tries for a lock that is not waited for, and seconds between them: ``held`` takes it for some microseconds.
+_TRIES, _PAUSE = 20, 0.01
 
 
 def slug(label: str) -> str:
@@ -58,6 +62,12 @@ def write_whole(path: Path, data: bytes) -> None:
         ) from error
 
 
+def unfinished(name: str) -> str | None:
+    """The name of the file that ``write_whole`` had begun under this temporary one; None where it names none so."""
+    match = re.fullmatch(r"\.(.+)\.[0-9a-f]{16}", name, re.DOTALL)
+    return match[1] if match else None
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -75,8 +85,39 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise InputError(f"{path.parent}: another process is writing this sweep; wait for it or stop it") from None
+        if not (_taken(file.fileno(), fcntl.LOCK_EX) if wait else _tried(file.fileno())):
+            raise InputError(f"{path.parent}: another process is writing this sweep; wait for it or stop it")
         yield
+
+
+def held(path: Path) -> bool:
+    """Whether a process holds the lock on ``path``; makes no file, and keeps no one from taking the lock.
+
+    False where there is no such file, or none that may be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return not _taken(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    finally:
+        os.close(handle)
+
+
+def _tried(handle: int) -> bool:
+    """Whether the lock could be taken at once, or an instant later: who only looks whether it is held takes it, too."""
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE)
+        if _taken(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return True
+    return False
+
+
+def _taken(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how)
+    except BlockingIOError:
+        return False
+    return True

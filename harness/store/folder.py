@@ -16,15 +16,17 @@ rows of an interrupted and resumed sweep equal those of an uninterrupted one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from harness.errors import InputError, StoreError
+from harness.errors import FormatError, InputError, StoreError
 from harness.failpoints import reach
 from harness.store import parquet
 from harness.store.files import locked, write_whole
@@ -38,7 +40,16 @@ FORMAT = 4
 #: Where sweeps lie unless another folder is named.
 SWEEPS = Path("sweeps")
 
+#: The key under which sweep.json holds the sha256 of what it says, so that no altered byte is ever read as data.
+_CHECKSUM = "sha256"
+
 _POPULATION = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})(?:\.r([1-9][0-9]{0,5}))?\.parquet")
+
+
+def population_named(name: str) -> tuple[int, int] | None:
+    """Index and revision of the population whose file has this name; None where ``commit`` names none so."""
+    match = _POPULATION.fullmatch(name)
+    return (int(match[1]), int(match[2] or 0)) if match else None
 
 
 class Store:
@@ -60,7 +71,8 @@ class Store:
 
     def amend(self, description: Mapping[str, Any]) -> None:
         """Write the sweep's description anew, as when its budget was extended; for the holder of ``lock()``."""
-        text = json.dumps({**description, "format": FORMAT}, indent=1, sort_keys=True, allow_nan=False)
+        whole = {**description, "format": FORMAT}
+        text = json.dumps({**whole, _CHECKSUM: _checksum(whole)}, indent=1, sort_keys=True, allow_nan=False)
         write_whole(self.folder / "sweep.json", text.encode())
 
     def describe(self) -> dict[str, Any]:
@@ -69,7 +81,8 @@ class Store:
         ``populations`` is how many the whole sweep has: it is finished when so many are committed.
 
         Raises:
-            StoreError: there is no sweep here, or its description is of another format or damaged.
+            StoreError: there is no sweep here, or its description is damaged.
+            FormatError: its description is of another format.
         """
         path = self.folder / "sweep.json"
         if not path.is_file():
@@ -80,7 +93,13 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(f"{path}: damaged ({_reason(error)}); restore the file or start with --fresh") from None
         if form != FORMAT:
-            raise StoreError(f"{path}: written in format {form}; this program reads format {FORMAT}")
+            shown = _reason(ValueError(form))
+            raise FormatError(
+                f"{path}: written in format {shown}, and this program reads format {FORMAT}; read it with the version "
+                "that wrote it, or start with --fresh, which sets it aside"
+            )
+        if description.pop(_CHECKSUM, None) != _checksum(description):
+            raise StoreError(f"{path}: damaged (its checksum is another); restore the file or start with --fresh")
         return description
 
     def lock(self) -> Any:
@@ -115,9 +134,9 @@ class Store:
         """Of each committed population the revision that counts, the latest: 0, or how often it was revised."""
         folder = self.folder / "populations"
         found: dict[int, int] = {}
-        for match in (_POPULATION.fullmatch(p.name) for p in folder.iterdir()) if folder.is_dir() else ():
-            if match:
-                index, revision = int(match[1]), int(match[2] or 0)
+        for named in (population_named(p.name) for p in folder.iterdir()) if folder.is_dir() else ():
+            if named:
+                index, revision = named
                 found[index] = max(revision, found.get(index, 0))
         return found
 
@@ -143,19 +162,27 @@ class Store:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All committed rows, or ``columns`` of them, in order of population."""
+        # Not by empty_table, which imports pandas: a list of sweeps is to take no second.
+        empty = pa.Table.from_batches([], SCHEMA)
         revisions = sorted(self.revisions().items())
         tables = [_read(self._path(i, r), columns).replace_schema_metadata(None) for i, r in revisions]
-        empty = SCHEMA.empty_table() if columns is None else SCHEMA.empty_table().select(columns)
-        return pa.concat_tables(tables) if tables else empty
+        return pa.concat_tables(tables or [empty if columns is None else empty.select(columns)])
 
     def winners(self) -> list[dict[str, Any]]:
         """The row of each arm's best confirm seed: the least KS among members that have a generator."""
         best: dict[str, dict[str, Any]] = {}
-        for row in self.table().to_pylist(maps_as_pydicts="strict"):
-            if row["stage"] == "confirm" and row["generator"] is not None:
+        for row in self._confirmed():
+            if row["generator"] is not None:
                 held = best.setdefault(row["arm"], row)
                 best[row["arm"]] = row if row["ks"] < held["ks"] else held
         return list(best.values())
+
+    def _confirmed(self) -> Iterator[dict[str, Any]]:
+        """The rows of the confirm stage. Of the search, with its thousand times as many, only the stage is read."""
+        for index, revision in sorted(self.revisions().items()):
+            if "confirm" in self.population(index, ["stage"], revision=revision)["stage"].to_pylist():
+                table = self.population(index, revision=revision)
+                yield from table.filter(pc.equal(table["stage"], "confirm")).to_pylist(maps_as_pydicts="strict")
 
     def frame(self) -> pd.DataFrame:
         """All committed rows as a pandas frame; list columns hold arrays, ``loss_params`` dictionaries."""
@@ -163,6 +190,9 @@ class Store:
         return frame
 
     def _latest(self, index: int) -> int:
+        # Where superseded files were cleaned away the names have gaps, and only the folder's listing tells the last.
+        if not self._path(index, 0).exists():
+            return self.revisions().get(index, 0)
         revision = 0
         while self._path(index, revision + 1).exists():
             revision += 1
@@ -187,6 +217,12 @@ def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
 
 def _damaged(path: Path, error: Exception) -> StoreError:
     return StoreError(f"{path}: damaged ({_reason(error)}); delete it and resume to train that population again")
+
+
+def _checksum(description: Mapping[str, Any]) -> str:
+    """sha256 (64 hex digits) of a description as JSON with sorted keys, however the file was laid out."""
+    text = json.dumps(description, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _reason(error: Exception) -> str:

@@ -22,7 +22,11 @@ def encoded(table: pa.Table) -> bytes:
     # A place as long as the checksum, and found in no other file.
     place = secrets.token_hex(32).encode()
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+    # A population is a few dozen rows: dictionaries and statistics of its columns make the file larger by half, and
+    # take as long as all the rest of writing it.
+    with pq.ParquetWriter(
+        sink, table.schema, compression="zstd", use_dictionary=False, write_statistics=False
+    ) as writer:
         writer.write_table(table)
         writer.add_key_value_metadata({_CHECKSUM: place})
     data: bytes = sink.getvalue().to_pybytes()

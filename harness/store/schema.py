@@ -71,11 +71,12 @@ SCHEMA = pa.schema(
         ("wgan_div", _F64),
         ("consensus", _F64),
         ("engine", pa.string()),
-        ("outcome", pa.string()),  # scored | diverged | failed | pruned (stopped by halving, healthy)
-        ("stopped_step", pa.int32()),  # null unless diverged or pruned
+        ("outcome", pa.string()),  # scored | diverged | failed | pruned (stopped early to save steps, healthy)
+        ("stopped_step", pa.int32()),  # null unless diverged or pruned; 0 where it was never trained
         ("stopped_tensor", pa.string()),  # null unless diverged: e.g. "gradient of D.weight1"
         ("failure", pa.string()),  # null unless failed: the engine's one-line reason
-        ("ks", _F64),  # on stratified noise; 1 where diverged or failed; of a pruned member, where it stopped
+        # On stratified noise; 1 where diverged or failed; of a pruned member where it stopped, null at step 0.
+        ("ks", _F64),
         ("ks_iid", _F64),  # on fresh independent draws
         ("ks_pvalue", _F64),
         ("w1", _F64),  # null where diverged or failed, as all below

@@ -37,6 +37,9 @@ _STANDARD_QUANTILES: dict[str, Callable[..., Any]] = {
     "t": lambda u, df: special.stdtrit(df, u),
 }
 
+#: Distribution functions of standard laws on the whole line, likewise: a quarter of the time, the same bits.
+_STANDARD_FUNCTIONS: dict[str, Callable[[Float64], Float64]] = {"norm": special.ndtr, "logistic": special.expit}
+
 #: Laws that scipy.stats has not, from their parameters.
 _OWN_LAWS: dict[str, Callable[[Mapping[str, float]], Any]] = {"mixture": mixture}
 
@@ -135,6 +138,10 @@ class Target:
 
     def cdf(self, x: Float64) -> Float64:
         """F(x), elementwise, in [0, 1]; nan only where x is nan."""
+        standard = _STANDARD_FUNCTIONS.get(self.law)
+        if standard is not None:
+            with np.errstate(all="ignore"):
+                return np.asarray(standard((x - self.params.get("loc", 0.0)) / self.params.get("scale", 1.0)))
         with np.errstate(all="ignore"):
             values = np.clip(np.asarray(self.frozen.cdf(x), dtype=np.float64), 0.0, 1.0)
         lost = np.isnan(values)

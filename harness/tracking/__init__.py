@@ -4,12 +4,13 @@ The folder of parquet files stays the truth. ``Mirror`` starts ``python -m harne
 the folder and can be killed at any moment: the next mirror finds by the tag ``harness.key`` what is there already.
 
 ``address`` says where the store is and whether it answers, ``trials`` reads what was committed, ``runs`` says what
-a run holds, ``writer`` alone imports mlflow, ``follow`` is the child's work and ``mirror`` the parent's side of it.
-Importing this package does not import mlflow.
+a run holds, ``writer`` writes it, ``orphans`` ends the runs that dead sweeps left running, ``lookup`` goes back from a
+run to its members, ``follow`` is the child's work and ``mirror`` the parent's side of it. Importing this package does
+not import mlflow.
 """
 
 from harness.tracking.address import absolute_uri, default_uri, redact
+from harness.tracking.lookup import find_members
 from harness.tracking.mirror import Mirror, Status
-from harness.tracking.writer import find_members
 
 __all__ = ["Mirror", "Status", "absolute_uri", "default_uri", "find_members", "redact"]

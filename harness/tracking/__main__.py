@@ -1,8 +1,9 @@
 """The mirror's process: ``python -m harness.tracking [--limit N] FOLDER [URI]``.
 
 Follows the sweep in FOLDER until its standard input ends, then does a last pass and exits: 0 when all is written,
-1 when the store stopped answering, 2 when FOLDER or URI is wrong. Without URI, ``MLFLOW_TRACKING_URI`` or
-``mlflow.db`` here. A line of JSON on standard output tells of every answer of the store.
+1 when the store stopped answering, after ``SILENCE_SECONDS`` at the latest, 2 when FOLDER or URI is wrong. Without
+URI, ``MLFLOW_TRACKING_URI`` or ``mlflow.db`` here. A line of JSON on standard output tells of every answer of the
+store.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import select
 import sys
+import threading
+import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, cast
 
 from harness.errors import InputError
 from harness.tracking.address import UnreachableError, absolute_uri, default_uri, scrub
 from harness.tracking.follow import Follower, Progress
+from harness.tracking.settings import mlflow_settings
 from harness.tracking.trials import RUN_LIMIT
-from harness.tracking.writer import mlflow_settings
+
+#: Seconds of silence in the last pass after which the store is given up: three times what MLflow itself waits for
+#: another writer of the same SQLite file (20 s).
+SILENCE_SECONDS = 60.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,11 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
     protocol = _claim_output()
     sys.stderr = cast(TextIO, _Scrubbed(sys.stderr, uri))
     os.nice(10)  # training comes first; the mirror catches up when the processors are free
-    follower = Follower(given.folder, uri, lambda progress: _send(protocol, progress), given.limit)
+    watch = _Watch(protocol)
+    follower = Follower(given.folder, uri, watch.hear, given.limit)
     status, reason = 0, ""
     with mlflow_settings():
         try:
-            follower.run(_input_ended)
+            follower.run(watch.ended)
         except InputError as error:
             status, reason = 1 if isinstance(error, UnreachableError) else 2, str(error)
         except Exception as error:  # mlflow, SQLAlchemy and requests have no common base
@@ -62,32 +70,58 @@ def _claim_output() -> int:
     return protocol
 
 
-def _send(protocol: int, progress: Progress) -> None:
-    with suppress(OSError):  # where nobody listens any more, the work is done all the same
-        os.write(protocol, f"{progress.line()}\n".encode())
+class _Watch:
+    """Passes on what the mirror tells, hears when it is to end, and from then on lets no silent store hold it up.
 
+    While the sweep is trained, a store may take all the time it likes.
+    """
 
-def _input_ended(seconds: float) -> bool:
-    """Wait up to ``seconds`` for the end of standard input; whatever is sent before it is ignored."""
-    try:
-        ready, _, _ = select.select([0], [], [], seconds)
-        return bool(ready) and os.read(0, 4096) == b""
-    except OSError:
-        return True  # started without standard input
+    def __init__(self, protocol: int) -> None:
+        self._protocol = protocol
+        self._progress = Progress()
+        self._heard = time.monotonic()
+        self._ending = threading.Event()
+        # A thread of its own: the store may be silent from the first call on.
+        threading.Thread(target=self._guard, daemon=True).start()
+
+    def hear(self, progress: Progress) -> None:
+        """Tell the parent; where nobody listens any more, the work is done all the same."""
+        self._progress, self._heard = progress, time.monotonic()
+        with suppress(OSError):
+            os.write(self._protocol, f"{progress.line()}\n".encode())
+
+    def ended(self, seconds: float) -> bool:
+        """Wait up to ``seconds`` for the end of standard input."""
+        return self._ending.wait(seconds)
+
+    def _guard(self) -> None:
+        with suppress(OSError):  # started without standard input
+            while os.read(0, 4096):  # whatever is sent before its end is ignored
+                pass
+        self._heard = time.monotonic()
+        self._ending.set()
+        while self._progress.phase != "writing" or time.monotonic() < self._heard + SILENCE_SECONDS:
+            time.sleep(1)
+        reason = f"store unreachable: no answer within {SILENCE_SECONDS:g} s"
+        sys.stderr.write(f"{reason}\n")
+        self.hear(replace(self._progress, phase="failed", reason=reason))
+        os._exit(1)  # the call that is never answered cannot be cut off otherwise
 
 
 class _Scrubbed(io.TextIOBase):
-    """A text stream that takes the secrets of ``uri`` out of what is written."""
+    """A text stream that takes the secrets of ``uri`` out of what is written; a full disk loses the text and no run."""
 
     def __init__(self, stream: TextIO, uri: str) -> None:
         self._stream, self._uri = stream, uri
 
     def write(self, text: str) -> int:
-        self._stream.write(scrub(text, self._uri))
+        with suppress(OSError):
+            self._stream.write(scrub(text, self._uri))
         return len(text)
 
     def flush(self) -> None:
-        self._stream.flush()
+        with suppress(OSError):
+            self._stream.flush()
 
 
 if __name__ == "__main__":

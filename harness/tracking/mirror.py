@@ -8,45 +8,61 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from harness.errors import InputError
 from harness.tracking.address import absolute_uri
 from harness.tracking.follow import Progress, pending
 from harness.tracking.trials import RUN_LIMIT
 
-#: Seconds without an answer of the store after which ``finish`` gives it up; 2 s is promised with the ending.
-PATIENCE_SECONDS = 1.5
+#: Seconds that the end of a sweep waits for its mirror; what the mirror has left then it does by itself. 2 s are
+#: promised, with the counting of what waits.
+FINISH_SECONDS = 1.7
 
-#: Seconds allowed for starting Python, importing mlflow and creating a SQLite file's tables: 3 to 6, where the
-#: machine is busy more.
-LOADING_SECONDS = 60.0
+#: Seconds without an answer of the store after which its mirror does not count as being merely behind.
+PATIENCE_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a mirror ended. ``waiting`` counts committed trials without a run; None where the folder cannot be read."""
+    """How a mirror ended, or stands. ``waiting`` counts committed trials without a run; None where it cannot be told.
 
+    ``behind``: it has not ended; the store answers, and it goes on by itself. ``code`` is the exit status that suits:
+    0 complete, 1 the store stopped answering, 2 the folder or the store is a wrong one.
+    """
+
+    folder: Path
     complete: bool
     written: int
     waiting: int | None
     reason: str = ""
+    behind: bool = False
+    code: int = 1
 
     def __str__(self) -> str:
         if self.complete:
             return f"{self.written} runs written" + (f" ({self.reason})" if self.reason else "")
+        again = f"`harness mirror {self.folder}`"
+        if self.behind:
+            left = f"{self.waiting} trials are" if self.waiting else "the last of them are"
+            return (
+                f"{self.written} runs written, {left} still being written in the background ({self.reason}); "
+                f"`mlflow ui` shows them as they come. {again} waits for them: call it where a container ends with its "
+                "command"
+            )
         trials = "committed trials" if self.waiting is None else f"{self.waiting} trials"
-        return f"{self.reason}: {trials} wait for the next `harness sweep --resume`"
+        return f"{self.reason}: {trials} wait for {again} or the next `harness sweep --resume`"
 
 
 class Mirror:
     """Mirrors ``folder`` into the MLflow store ``uri`` from a process of its own, until ``finish``.
 
-    When the process that called ``start`` dies, however it dies, its end of the pipe closes: the mirror writes
-    what is committed by then and ends by itself. Nothing here raises or waits once constructed, but for ``finish``.
+    When the process that called ``start`` ends, however it ends, its end of the pipe closes: the mirror writes
+    what is committed by then and ends by itself. Nothing here raises once constructed, and only ``finish`` and
+    ``wait`` wait.
 
     Raises:
         InputError: ``uri`` is no store that MLflow 3 can write to.
@@ -84,7 +100,7 @@ class Mirror:
             return
         self._problem = "mirror ended without a word (see mirror.log)"
         self._heard = time.monotonic()
-        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
         self._listener.start()
 
     @property
@@ -97,50 +113,81 @@ class Mirror:
         """What the mirror told last."""
         return self._progress
 
-    def finish(self, patience_seconds: float = PATIENCE_SECONDS) -> Status:
-        """Ask for the last pass, wait while the store goes on answering, and say how it ended.
+    def finish(self) -> Status:
+        """Ask for the last pass, wait for it up to ``FINISH_SECONDS``, and say how it ended or stands.
 
-        Gives up and ends the mirror after ``patience_seconds`` without an answer of the store; the time that the
-        mirror takes to get under way (``LOADING_SECONDS``) does not count, so a sweep of a few seconds is mirrored
-        too. What was not written stays in the folder for the next mirror.
+        A mirror that needs longer goes on by itself, and ends by itself where the store is silent. What a killed one
+        has not written stays in the folder for the next.
         """
-        process = self._process
+        process, asked = self._ask()
         if process is None:
             return self._status(self._problem)
-        if process.stdin is not None:
+        # Its last word is enough: with all that mlflow loaded, ending the process may take seconds more.
+        while process.poll() is None and self._progress.phase not in ("done", "failed"):
+            if time.monotonic() > asked + FINISH_SECONDS:
+                return self._standing()
+            time.sleep(0.01)
+        return self._ended(process)
+
+    def wait(self, tell: Callable[[Progress], None]) -> Status:
+        """Ask for the last pass, wait as long as the store answers, and say how it ended; ``tell`` hears on the way.
+
+        Where the wait is interrupted, the mirror is ended too; the next one goes on where it was.
+        """
+        process, _ = self._ask()
+        if process is None:
+            return self._status(self._problem)
+        told: Progress | None = None
+        try:
+            while process.poll() is None:
+                if self._progress != told:
+                    told = self._progress
+                    tell(told)
+                time.sleep(0.02)
+        except BaseException:
+            process.terminate()
+            raise
+        return self._ended(process)
+
+    def _ask(self) -> tuple[subprocess.Popen[bytes] | None, float]:
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            self._problem = "mirror finished already"
             with suppress(OSError):  # the mirror has ended already
                 process.stdin.close()
-        asked, gave_up = time.monotonic(), False
-        while process.poll() is None:
-            allowed = LOADING_SECONDS if self._progress.phase == "loading" else patience_seconds
-            if time.monotonic() > max(asked, self._heard) + allowed:
-                process.kill()
-                process.wait()
-                gave_up = True
-            time.sleep(0.01)
+        return process, time.monotonic()
+
+    def _standing(self) -> Status:
+        """How a mirror stands that has not ended."""
+        phase, silent = self._progress.phase, time.monotonic() - self._heard
+        if phase == "asking" or (phase == "writing" and silent > PATIENCE_SECONDS):
+            return self._status(f"store unreachable: no answer within {PATIENCE_SECONDS:g} s")
+        reason = {"waiting": "another mirror of this folder is at work", "loading": "mlflow is being loaded"}
+        return replace(self._status(reason.get(phase, "the store answers")), behind=True)
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> Status:
         if self._listener is not None:
             self._listener.join(timeout=0.2)
-        self._process = None
-        self._problem = "mirror finished already"
-        if gave_up and self._progress.phase not in ("done", "failed"):
-            return self._status(f"store unreachable: no answer within {patience_seconds:g} s")
-        return self._status(self._progress.reason or f"mirror ended with status {process.returncode} (see mirror.log)")
+        reason = self._progress.reason or f"mirror ended with status {process.returncode} (see mirror.log)"
+        return self._status(reason, process.returncode)
 
-    def _status(self, reason: str) -> Status:
+    def _status(self, reason: str, code: int = 1) -> Status:
         progress = self._progress
         if progress.phase == "done":
-            return Status(True, progress.written, 0, progress.reason)
+            return Status(self._folder, True, progress.written, 0, progress.reason, code=0)
         try:
             waiting: int | None = pending(self._folder, progress.mirrored, self._limit)
         except (InputError, OSError, KeyError, TypeError, ValueError):
             waiting = None
-        return Status(False, progress.written, waiting, reason)
+        return Status(self._folder, False, progress.written, waiting, reason, code=2 if code == 2 else 1)
 
-    def _listen(self, stream: IO[bytes]) -> None:
-        with stream:
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101 - a pipe, see start()
+        with process.stdout as stream:
             for line in stream:
                 try:
                     self._progress = Progress(**json.loads(line))
                 except (ValueError, TypeError):
                     continue
                 self._heard = time.monotonic()
+        process.wait()  # a mirror that outlives the wait for it is collected here

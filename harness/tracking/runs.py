@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.store import HYPERPARAMETERS
-from harness.tracking.trials import Row, Trial, Trials
+from harness.tracking.trials import Row, Trial, Trials, trained
 
 # A tag holds 8,000 characters and a parameter 6,000; a longer list of members continues in further tags.
 _TAG_CHARACTERS = 8000
@@ -25,13 +25,17 @@ _TEXT_CHARACTERS = 1000
 
 @dataclass(frozen=True)
 class RunContent:
-    """Everything of one run; ``metrics`` holds (name, value, step) with finite values."""
+    """Everything of one run; ``metrics`` holds (name, value, step) with finite values.
+
+    ``revision`` rises when rows behind the run were replaced: of two values at one step the later one's counts.
+    """
 
     key: str
     name: str
     tags: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     metrics: Sequence[tuple[str, float, int]] = ()
+    revision: int = 0
 
     @property
     def digest(self) -> str:
@@ -43,6 +47,7 @@ class RunContent:
 def sweep_run(description: Mapping[str, Any], trials: Trials, folder: str) -> RunContent:
     """The parent run: what was asked, with what, and how many members it took.
 
+    The budget of trials is a tag, not a parameter, which MLflow would not let change when the sweep is extended.
     Metrics: ``members``, ``trials`` (complete ones of the search), ``diverged`` and ``failed`` (shares of members).
     """
     spec, uid = description["spec"], str(description["uid"])
@@ -53,6 +58,7 @@ def sweep_run(description: Mapping[str, Any], trials: Trials, folder: str) -> Ru
         "harness.folder": folder,
         "harness.created": _text(description.get("created", "")),
         "fingerprint": _text(description["fingerprint"]),
+        "trials": _text(spec["search"]["trials"]),
         "mlflow.source.name": "harness sweep",
         **{k if k in ("engine", "device") else f"harness.{k}": v for k, v in provenance.items()},
     }
@@ -69,7 +75,7 @@ def sweep_run(description: Mapping[str, Any], trials: Trials, folder: str) -> Ru
     values: dict[str, float] = {"members": len(members), "trials": len(trials.complete(stage="search"))}
     values |= _shares(members)
     metrics = [(name, value, len(members)) for name, value in values.items()]
-    return RunContent(uid, str(description["name"]), tags, _sweep_params(spec), metrics)
+    return RunContent(uid, str(description["name"]), tags, _sweep_params(spec), metrics, trials.revision)
 
 
 def arm_run(description: Mapping[str, Any], trials: Trials, arm: Mapping[str, Any]) -> RunContent:
@@ -104,7 +110,8 @@ def arm_run(description: Mapping[str, Any], trials: Trials, arm: Mapping[str, An
     values, absent = _finite(values)
     tags |= absent
     step = len(trials.members(arm=label))
-    return RunContent(f"{uid}:{label}", label, tags, params, [(k, v, step) for k, v in values.items()])
+    metrics = [(name, value, step) for name, value in values.items()]
+    return RunContent(f"{uid}:{label}", label, tags, params, metrics, trials.revision)
 
 
 def trial_run(description: Mapping[str, Any], trial: Trial, rows: Sequence[Row], folder: str) -> RunContent:
@@ -113,12 +120,14 @@ def trial_run(description: Mapping[str, Any], trial: Trial, rows: Sequence[Row],
     Metrics: ``ks`` (mean over seeds at each snapshot step, and the score at the last step), ``ks_best_seed``,
     ``ks_worst_seed``, ``diverged``, ``failed``, ``pruned`` (shares of seeds, the last where any is);
     ``loss_d``, ``loss_g`` at each snapshot step and
-    ``w1``, ``mean``, ``sd`` at the end, as means over the seeds that have one. A diverged or failed seed has ks = 1.
+    ``w1``, ``mean``, ``sd`` at the end, as means over the seeds that have one. A diverged or failed seed has ks = 1;
+    a seed that pruning kept from training counts in ``pruned`` alone.
     """
     uid, first = str(description["uid"]), rows[0]
+    run = [row for row in rows if trained(row)]
     # A trial that halving stopped ends there.
-    steps = next((int(row["stopped_step"]) for row in rows if row["outcome"] == "pruned"), int(first["steps"]))
-    ks = [_ks(row["ks"]) for row in rows]
+    steps = next((int(row["stopped_step"]) for row in run if row["outcome"] == "pruned"), int(first["steps"]))
+    ks = [_ks(row["ks"]) for row in run] or [math.nan]
     finals, absent = _finite(
         {
             "ks": float(np.mean(ks)),
@@ -128,7 +137,7 @@ def trial_run(description: Mapping[str, Any], trial: Trial, rows: Sequence[Row],
             **_shares(rows),
         }
     )
-    metrics = [point for point in _curves(rows) if point[2] < steps or point[0] not in finals]
+    metrics = [point for point in _curves(run) if point[2] < steps or point[0] not in finals]
     metrics += [(name, value, steps) for name, value in finals.items()]
     tags = {
         "harness.sweep": uid,
@@ -144,8 +153,7 @@ def trial_run(description: Mapping[str, Any], trial: Trial, rows: Sequence[Row],
     }
     if reasons := dict.fromkeys(filter(None, map(_reason, rows))):
         tags["reason"] = "; ".join(reasons)[:_TEXT_CHARACTERS]
-    name = f"{trial.arm} confirm" if trial.stage == "confirm" else f"{trial.arm} #{trial.number}"
-    return RunContent(trial.key(uid), name, tags, _trial_params(first), metrics)
+    return RunContent(trial.key(uid), trial.title, tags, _trial_params(first), metrics)
 
 
 def tagged_members(tags: Mapping[str, str]) -> list[str]:
@@ -166,7 +174,7 @@ def _sweep_params(spec: Mapping[str, Any]) -> dict[str, str]:
     search, target = spec["search"], spec.get("target", {})
     law = ", ".join(f"{k}={v:.12g}" for k, v in sorted(target.get("params", {}).items()))
     params = {k: _text(v) for k, v in spec.items() if _is_scalar(v) and k not in ("name", "question", "prediction")}
-    params |= {k: _text(v) for k, v in search.items() if _is_scalar(v)}  # sampler, trials, seeds
+    params |= {k: _text(v) for k, v in search.items() if _is_scalar(v) and k != "trials"}  # sampler, seeds
     params |= {k: _text(", ".join(map(str, spec.get(k, [])))) for k in ("views", "variants")}
     params["target"] = f"{target.get('law', '')}({law})"
     if "confirm" in spec:
@@ -220,14 +228,16 @@ _CURVES = ("ks", "loss_d", "loss_g")
 
 
 def _outcome(rows: Sequence[Row]) -> str:
-    """The first of ``scored``, ``pruned`` and ``failed`` that any seed was; else ``diverged``."""
+    """The first of ``pruned``, ``scored`` and ``failed`` that any seed was; else ``diverged``."""
     outcomes = {row["outcome"] for row in rows}
-    return next((o for o in ("scored", "pruned", "failed") if o in outcomes), "diverged")
+    return next((o for o in ("pruned", "scored", "failed") if o in outcomes), "diverged")
 
 
 def _reason(row: Row) -> str | None:
     if row["outcome"] == "diverged":
         return f"{row['stopped_tensor']} not finite at step {row['stopped_step']}"
+    if not trained(row):
+        return "pruned before its other seeds were trained"
     if row["outcome"] == "pruned":
         return f"pruned by halving at step {row['stopped_step']}"
     return None if row["failure"] is None else str(row["failure"])

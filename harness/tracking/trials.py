@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.store import SCHEMA, Store
+from harness.store import Store
 
 Row = Mapping[str, Any]
 
@@ -18,7 +18,8 @@ RUN_LIMIT = 500
 #: Beyond the limit, this many trials without a score become runs, per arm.
 UNSCORED_PER_ARM = 10
 
-_SCALARS = [field.name for field in SCHEMA if not pa.types.is_nested(field.type)]
+#: What is kept in memory of every member.
+_COLUMNS = ("key", "stage", "arm", "trial", "outcome", "stopped_step", "ks")
 
 
 class Trial(NamedTuple):
@@ -32,9 +33,21 @@ class Trial(NamedTuple):
         """The name of its run, whoever writes it and however often."""
         return f"{uid}:{self.arm}:{self.stage}:{self.number}"
 
+    @property
+    def title(self) -> str:
+        """The name its run is shown by."""
+        return f"{self.arm} confirm" if self.stage == "confirm" else f"{self.arm} #{self.number}"
+
+
+def trained(row: Row) -> bool:
+    """Whether a member was trained: false of one that its trial's pruning spared, which says nothing of the trial."""
+    return not (row["outcome"] == "pruned" and row["ks"] is None)
+
 
 class Trials:
     """The committed members of a sweep, by trial. ``refresh`` reads what was committed since.
+
+    The rows of a population's latest revision take the place of the earlier ones'.
 
     Every arm has the same quota of runs, ``limit // arms``: the first trials by number, whatever order they were
     committed in.
@@ -47,23 +60,44 @@ class Trials:
         self._planned = int(spec["search"]["trials"])
         self.arms: list[str] = [arm["arm"] for arm in description["arms"]]
         self.quota = max(1, limit // max(1, len(self.arms)))
-        self._read: set[int] = set()
+        self._read: dict[int, int] = {}  # the revision that was read of each population
         self._members: dict[Trial, list[dict[str, Any]]] = {}
-        self._last: tuple[int, pa.Table] | None = None
+        self._last: tuple[tuple[int, int], pa.Table] | None = None
 
     def refresh(self) -> bool:
-        """Read the populations committed since the last call; whether there were any.
+        """Read the populations and revisions committed since the last call; whether there were any.
 
         Raises:
             StoreError: a committed file is damaged.
         """
-        fresh = [index for index in self._store.committed() if index not in self._read]
+        revisions = self._store.revisions()
+        fresh = [index for index in sorted(revisions) if self._read.get(index) != revisions[index]]
         for index in fresh:
-            for row in self._population(index).select(_SCALARS).to_pylist():
+            table = self._store.population(index, _COLUMNS, revision=revisions[index])
+            if index in self._read:
+                self._forget(index)
+            for row in table.to_pylist():
                 trial = Trial(row["arm"], row["stage"], row["trial"])
                 self._members.setdefault(trial, []).append({**row, "population": index})
-            self._read.add(index)
+            self._read[index] = revisions[index]
         return bool(fresh)
+
+    def _forget(self, index: int) -> None:
+        kept = {t: [m for m in members if m["population"] != index] for t, members in self._members.items()}
+        self._members = {trial: members for trial, members in kept.items() if members}
+
+    @property
+    def revision(self) -> int:
+        """How many revisions were read: it rises whenever rows are replaced."""
+        return sum(self._read.values())
+
+    def source(self, trial: Trial) -> dict[int, int]:
+        """The populations that hold the trial's members, each with the revision that was read."""
+        return {index: self._read[index] for index in sorted({m["population"] for m in self._members[trial]})}
+
+    def keys(self, uid: str) -> set[str]:
+        """The keys of all trials of which some member is committed."""
+        return {trial.key(uid) for trial in self._members}
 
     def members(self, *, arm: str | None = None, stage: str | None = None) -> list[Row]:
         """Scalar columns of the committed members, of one arm and stage or of all."""
@@ -104,13 +138,13 @@ class Trials:
         return chosen
 
     def pruned(self, trial: Trial) -> bool:
-        """Whether halving stopped the trial; its score is then of fewer steps."""
+        """Whether the trial was stopped early; its score is then of fewer steps, or of fewer seeds."""
         return any(m["outcome"] == "pruned" for m in self._members[trial])
 
     def score(self, trial: Trial) -> float:
-        """Mean KS distance over the trial's seeds, in [0, 1]; members without one count 1."""
-        values = [1.0 if m["ks"] is None else float(m["ks"]) for m in self._members[trial]]
-        return sum(values) / len(values)
+        """Mean KS distance over the seeds that were trained, in [0, 1]; a trained one without a distance counts 1."""
+        values = [1.0 if m["ks"] is None else float(m["ks"]) for m in self._members[trial] if trained(m)]
+        return sum(values) / len(values) if values else 1.0
 
     def rows(self, trial: Trial) -> list[Row]:
         """All columns of a trial's members, by seed; read again from the files, so that memory stays small."""
@@ -123,6 +157,7 @@ class Trials:
         return sorted(rows, key=lambda row: int(row["seed"]))
 
     def _population(self, index: int) -> pa.Table:
-        if self._last is None or self._last[0] != index:
-            self._last = (index, self._store.population(index))
+        place = (index, self._read[index])
+        if self._last is None or self._last[0] != place:
+            self._last = (place, self._store.population(index, revision=place[1]))
         return self._last[1]

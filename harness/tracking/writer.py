@@ -1,18 +1,18 @@
-"""Runs in an MLflow store, one per key: the only file that imports mlflow, and only when called."""
+"""Runs in an MLflow store, one per key; mlflow is imported only when called."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
-from harness.tracking.address import ANSWER_SECONDS, absolute_uri, artifact_root, check, redact, scrub
-from harness.tracking.runs import RunContent, tagged_members
+from harness.tracking.address import artifact_root, redact
+from harness.tracking.runs import RunContent
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,41 +20,20 @@ if TYPE_CHECKING:
 # A page of a search must be answered within the request timeout; 200 runs take about 0.3 s.
 _PAGE = 200
 
-_SWITCHES = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    # No retries: MLflow would wait minutes on a dead server, and would repeat a create_run that was slow to answer,
-    # which makes a second run of the same key.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-}
+#: Tags that say where a sweep is at work; a sweep may go on elsewhere than it began.
+_PLACE = ("harness.host", "harness.folder")
 
-
-@contextmanager
-def mlflow_settings() -> Iterator[None]:
-    """Environment under which mlflow is quiet, sends no telemetry and gives up on a server after one short try."""
-    # A user whose server is slow may have given it more time; how long training waits, `Mirror.finish` bounds.
-    timeout = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT") or str(ANSWER_SECONDS)
-    switches = {**_SWITCHES, "MLFLOW_HTTP_REQUEST_TIMEOUT": timeout}
-    before = {name: os.environ.get(name) for name in switches}
-    os.environ.update(switches)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+#: Tags that a run may lose when it is written again.
+_PASSING = ("reason", "harness.absent", "harness.superseded", "harness.left_out")
 
 
 @dataclass
 class _Known:
     run_id: str
-    finished: bool
+    status: str
     deleted: bool
-    tags: Mapping[str, str]
+    tags: dict[str, str]
+    params: Mapping[str, str]
 
 
 class RunWriter:
@@ -62,7 +41,7 @@ class RunWriter:
 
     ``progress`` is called after every answer of the store. A run that a killed mirror left unfinished is logged
     again: equal parameters and equal metric points (value, step and time) are one to MLflow. A run that a user has
-    deleted stays deleted.
+    deleted stays deleted. Every run bears the name of this machine, on which its sweep's locks can be looked at.
 
     Raises:
         InputError: the experiment of that name was deleted in this store.
@@ -84,75 +63,153 @@ class RunWriter:
         self._known = self._find_runs()
         self.written = 0
 
-    def finished(self, key: str) -> bool:
-        """Whether there is nothing left to do for ``key``: its run is finished, or deleted by a user."""
+    def settled(self, key: str, source: str) -> bool:
+        """Whether a trial's run needs nothing: it is finished and made of ``source``, or deleted by a user."""
         known = self._known.get(key)
-        return known is not None and (known.finished or known.deleted)
+        if known is None or known.deleted:
+            return known is not None
+        return known.status == "FINISHED" and known.tags.get("harness.populations") == source
 
     def unfinished(self) -> list[str]:
         """Keys of the runs that were started and not finished."""
-        return [key for key, known in self._known.items() if not (known.finished or known.deleted)]
+        return [key for key, known in self._known.items() if not known.deleted and known.status != "FINISHED"]
+
+    def trials(self) -> list[str]:
+        """Keys of the trials that have a run, but for those of runs that say already that they are out of date."""
+        return [
+            key
+            for key, known in self._known.items()
+            if not known.deleted
+            and known.tags.get("harness.stage") in ("search", "confirm")
+            and "harness.superseded" not in known.tags
+        ]
 
     def start(self, content: RunContent, parent: RunContent | None = None) -> None:
-        """Make the run of ``content.key`` be there and be running, with tags and parameters."""
-        known = self._known.get(content.key)
+        """Make the run of ``content.key`` be there and be running, on this machine, with tags and parameters."""
+        known = self._current(content)
         if known is None:
-            tags = {**content.tags, "harness.key": content.key}
-            if parent is not None:
-                tags["mlflow.parentRunId"] = self._known[parent.key].run_id
-            run = self._client.create_run(self._experiment, run_name=content.name, tags=tags)
-            self._known[content.key] = known = _Known(run.info.run_id, finished=False, deleted=False, tags=tags)
-            self._progress()
-            self._log(known, content, metrics=False)
-        elif known.finished and not known.deleted:
-            self._client.update_run(known.run_id, status="RUNNING")
-            known.finished = False
-            self._progress()
+            self._log(self._create(content, parent), content, metrics=False, tags=False)
+        elif not known.deleted:
+            here = {k: v for k, v in _tags(content).items() if k in _PLACE and known.tags.get(k) != v}
+            if here:
+                self._tag(known, here)
+            self._reopen(known)
 
-    def finish(self, content: RunContent, files: Mapping[str, Path] | None = None) -> None:
-        """Log everything of a started run and mark it finished; ``files`` maps a path in the run to a local file."""
+    def finish(self, content: RunContent, files: Mapping[str, Path] | None = None, status: str = "FINISHED") -> None:
+        """Log everything of a started run and end it as ``status``; of RUNNING it stays so.
+
+        ``files`` maps a path in the run to a local file.
+        """
         known = self._known[content.key]
         if known.deleted:
             return
+        content = replace(content, tags={**content.tags, "harness.content": content.digest})
         self._log(known, content, metrics=True)
         for inside, path in (files or {}).items() if not self.no_artifacts else ():
             self._client.log_artifact(known.run_id, str(path), os.path.dirname(inside) or None)
             self._progress()
         # Last of all, so that a mirror killed before it does the run again.
-        self._client.set_tag(known.run_id, "harness.content", content.digest)
-        self._client.set_terminated(known.run_id, "FINISHED")
-        known.finished, known.tags = True, {**known.tags, "harness.content": content.digest}
+        self._end(known, status)
         self.written += 1
-        self._progress()
 
     def write(self, content: RunContent, parent: RunContent) -> None:
-        """Create, log and finish the run of one trial, in three calls."""
-        known = self._known.get(content.key)
+        """Create, log and finish the run of one trial, in three calls; one that is there is brought up to date."""
+        known = self._current(content)
         if known is None:
-            tags = {**content.tags, "harness.key": content.key, "mlflow.parentRunId": self._known[parent.key].run_id}
-            run = self._client.create_run(self._experiment, run_name=content.name, tags=tags)
-            self._known[content.key] = known = _Known(run.info.run_id, finished=False, deleted=False, tags=tags)
-            self._progress()
-        self._log(known, content, metrics=True, tags=False)
-        self._client.set_terminated(known.run_id, "FINISHED")
-        known.finished = True
+            known = self._create(content, parent)
+            self._log(known, content, metrics=True, tags=False)
+        elif known.deleted:
+            return
+        else:
+            self._reopen(known)
+            self._log(known, content, metrics=True)
+        self._end(known, "FINISHED")
         self.written += 1
+
+    def up_to_date(self, content: RunContent, status: str) -> bool:
+        """Whether the run of ``content.key`` ended as ``status`` and holds exactly this, or was deleted by a user."""
+        known = self._known.get(content.key)
+        if known is None or known.deleted:
+            return known is not None
+        return known.status == status and known.tags.get("harness.content") == content.digest
+
+    def adopt(self, key: str, parent: str) -> None:
+        """Hang the run of ``key``, where there is one, under the run of ``parent``, which may have been made anew."""
+        known, above = self._known.get(key), self._known.get(parent)
+        if known and above and not known.deleted and known.tags.get("mlflow.parentRunId") != above.run_id:
+            self._tag(known, {"mlflow.parentRunId": above.run_id})
+
+    def supersede(self, key: str, reason: str) -> None:
+        """Say of a run that the sweep no longer has what it shows."""
+        known = self._known[key]
+        self._tag(known, {"harness.superseded": reason})
+        name = f"{known.tags.get('mlflow.runName', key)} (superseded)"
+        self._client.update_run(known.run_id, name=name)
+        known.tags["mlflow.runName"] = name
+        if known.status == "RUNNING":
+            self._end(known, "KILLED")
         self._progress()
 
-    def up_to_date(self, content: RunContent) -> bool:
-        """Whether the finished run of ``content.key`` holds exactly this."""
+    def _current(self, content: RunContent) -> _Known | None:
+        """The run of a key, unless its parameters are others, which MLflow would not change: then it is set aside."""
         known = self._known.get(content.key)
-        return known is not None and self.finished(content.key) and known.tags.get("harness.content") == content.digest
+        if known is None or known.deleted:
+            return known
+        if all(known.params.get(name, value) == value for name, value in content.params.items()):
+            return known
+        self.supersede(content.key, "its parameters have changed since; a later run has its place")
+        # Only now, so that a mirror killed before it sets the run aside again.
+        self._tag(known, {"harness.key": f"{content.key}:superseded:{known.run_id}"})
+        del self._known[content.key]
+        return None
+
+    def _create(self, content: RunContent, parent: RunContent | None) -> _Known:
+        tags = {**_tags(content), "harness.key": content.key}
+        if parent is not None:
+            tags["mlflow.parentRunId"] = self._known[parent.key].run_id
+        run = self._client.create_run(self._experiment, run_name=content.name, tags=tags)
+        tags["mlflow.runName"] = content.name
+        known = _Known(run.info.run_id, "RUNNING", deleted=False, tags=tags, params=content.params)
+        self._known[content.key] = known
+        self._progress()
+        return known
+
+    def _reopen(self, known: _Known) -> None:
+        if known.status != "RUNNING":
+            self._client.update_run(known.run_id, status="RUNNING")
+            known.status = "RUNNING"
+            self._progress()
+
+    def _end(self, known: _Known, status: str) -> None:
+        if status != "RUNNING":
+            self._client.set_terminated(known.run_id, status)
+        known.status = status
+        self._progress()
+
+    def _tag(self, known: _Known, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(known.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+        known.tags |= tags
+        self._progress()
 
     def _log(self, known: _Known, content: RunContent, *, metrics: bool, tags: bool = True) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
+        told = _tags(content) if tags else {}
+        for name in [name for name in known.tags if tags and name in _PASSING and name not in told]:
+            self._client.delete_tag(known.run_id, name)
+            del known.tags[name]
+        if tags and known.tags.get("mlflow.runName", content.name) != content.name:
+            self._client.update_run(known.run_id, name=content.name)
+        time = self._time + content.revision  # of two values at one step MLflow shows the later
         self._client.log_batch(
             known.run_id,
-            metrics=[Metric(k, v, self._time, step) for k, v, step in content.metrics] if metrics else [],
+            metrics=[Metric(k, v, time, step) for k, v, step in content.metrics] if metrics else [],
             params=[Param(k, v) for k, v in content.params.items()],
-            tags=[RunTag(k, v) for k, v in content.tags.items()] if tags else [],
+            tags=[RunTag(k, v) for k, v in told.items()],
         )
+        known.tags |= told
         self._progress()
 
     def _open_experiment(self, uri: str, name: str) -> tuple[str, str]:
@@ -184,33 +241,26 @@ class RunWriter:
         while True:
             page = self._client.search_runs([self._experiment], query, ViewType.ALL, _PAGE, page_token=token)
             for run in page:
-                info = run.info
-                entry = _Known(info.run_id, info.status == "FINISHED", info.lifecycle_stage != "active", run.data.tags)
-                known[run.data.tags["harness.key"]] = entry
+                info, tags = run.info, dict(run.data.tags)
+                found = _Known(info.run_id, info.status, info.lifecycle_stage != "active", tags, run.data.params)
+                held = known.get(tags["harness.key"])
+                known[tags["harness.key"]] = found if held is None else self._one_of(held, found)
             self._progress()
             token = page.token
             if not token:
                 return known
 
+    def _one_of(self, one: _Known, other: _Known) -> _Known:
+        """Of two runs of one key the one to keep.
 
-def find_members(run_id: str, uri: str) -> tuple[str, list[str]]:
-    """The sweep's folder, as it was named then, and the keys of the members behind a trial's run.
+        A server that was frozen may create a run after its client, told nothing, has given up and asked again.
+        """
+        kept, spare = sorted((one, other), key=lambda run: (run.deleted, run.status != "FINISHED"))
+        if not spare.deleted:
+            self._client.delete_run(spare.run_id)
+            self._progress()
+        return kept
 
-    Raises:
-        InputError: the store does not answer, has no such run, or the run is not one of a trial.
-    """
-    uri = absolute_uri(uri)
-    check(uri)
-    with mlflow_settings():
-        from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
 
-        try:
-            tags = MlflowClient(tracking_uri=uri).get_run(run_id).data.tags
-        except MlflowException as error:
-            reason = scrub(str(error).splitlines()[0], uri)
-            raise InputError(f"run {run_id!r} in {redact(uri)}: {reason}") from None
-    members = tagged_members(tags)
-    if not members or "harness.folder" not in tags:
-        raise InputError(f"run {run_id!r} in {redact(uri)}: not the run of a trial; take one named '<arm> #<trial>'")
-    return tags["harness.folder"], members
+def _tags(content: RunContent) -> dict[str, str]:
+    return {**content.tags, "harness.host": platform.node()}

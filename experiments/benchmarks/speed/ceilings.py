@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from speed.machine import cores
+from harness.engines.threads import cores
 
 #: The large product is square; the small one is the seed's: a hidden layer of G on a minibatch, many at once.
 LARGE, SMALL, AT_ONCE = 1536, (100, 50, 50), 256

@@ -11,7 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from speed import document, figure, flops, fresh, machine, page
+from writing import machine
+from writing.page import PAGE
+
+from speed import document, figure, flops, fresh, page
 from speed.contenders import LITERAL, PEERS, names
 from speed.contenders.contender import SAMPLE_VIEW, SET_VIEW
 from speed.field import Runner, assembled, checked
@@ -55,8 +58,8 @@ def main(given: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if given is None else given
     arguments = _arguments(given)
     if arguments.markdown:
-        made = page.rewritten(page.PAGE.read_text(), document.read(arguments.markdown))
-        page.PAGE.write_text(made)
+        made = page.rewritten(PAGE.read_text(), document.read(arguments.markdown))
+        PAGE.write_text(made)
         return
     sizing = QUICK if arguments.quick else FULL
     found = {

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from writing.machine import busy
+from writing.page import PAGE, between_marks
 
 from speed.document import Document
-from speed.machine import busy
 from speed.table import tables
 from speed.targets import targets_table
 
-ROOT = Path(__file__).resolve().parents[3]
-PAGE, COMMITTED = (ROOT / "docs" / name for name in ("performance.md", "figures/bench.json"))
-
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+COMMITTED = PAGE.parent / "figures/bench.json"
 
 
 def measured(document: Document) -> str:
@@ -53,8 +50,4 @@ def rewritten(text: str, document: Document) -> str:
     Raises:
         ValueError: the page lacks the marks.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page needs {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{measured(document)}\n\n{END}{after}"
+    return between_marks(text, "measured", measured(document))

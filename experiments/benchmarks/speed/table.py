@@ -1,9 +1,10 @@
-"""The tables of a run: functions of its document, as text for a terminal and as Markdown for the page."""
+"""The tables of a run: functions of its document."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+
+from writing.table import Table
 
 from speed.contenders.contender import SAMPLE_VIEW, SET_VIEW
 from speed.document import (
@@ -19,32 +20,6 @@ from speed.document import (
     times_jax,
     times_literal,
 )
-
-
-@dataclass(frozen=True)
-class Table:
-    """Headings and rows of equal length; the first column is text, the others are numbers."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-    def text(self) -> str:
-        """Columns aligned by spaces."""
-        widths = [max(map(len, column)) for column in zip(self.headings, *self.rows, strict=True)]
-        made = [self.title]
-        for row in (self.headings, *self.rows):
-            first, *others = [cell.replace("`", "") for cell in row]
-            made.append(
-                f"  {first:<{widths[0]}}" + "".join(f"  {c:>{w}}" for c, w in zip(others, widths[1:], strict=True))
-            )
-        return "\n".join(made)
-
-    def markdown(self) -> str:
-        """A table under its title in bold."""
-        rule = ("---", *["---:"] * (len(self.headings) - 1))
-        body = "\n".join(f"| {' | '.join(row)} |" for row in (self.headings, rule, *self.rows))
-        return f"**{self.title}**\n\n{body}"
 
 
 def _micro(value: float) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from writing.table import Table
+
 from speed.contenders import JAX, JAX_DEVICES, LITERAL, VMAP
 from speed.document import Document, best, lines, middle, sample_cost, times
-from speed.table import Table
 
 CPU, CUDA = "cpu", "cuda"
 

@@ -1,16 +1,17 @@
-"""The compiled training loop, and the draws that are made before it runs."""
+"""How kernels are compiled; the training loop, and the draws that are made before it runs."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.engines.cpu import playing
 from harness.engines.cpu.drawing import draw_levels
-from harness.engines.cpu.kernels import I4, KERNELS, NONE, game_at, i8, kernel, u8
+from harness.engines.cpu.kernels import I4, KERNELS, NONE, Kernel, game_at, i8, kernel, u8
 from harness.engines.cpu.records import address
 
 _LOG = logging.getLogger(__name__)
@@ -35,20 +36,21 @@ def _draws(key0, key1, key2, stream, start, stop, count, out):
         draw_levels(key0, key1, key2, stream, update, count, out[(update - start) * count :])
 
 
-_LOOP, _DRAWS = KERNELS[-2:]
+_LOOP, _DRAWS = _loop.kernel, _draws.kernel
+_TRAINING = "engine cpu: compiling its training loop for this processor, about 15 seconds"
 
 
-def prepare() -> None:
-    """Compile all kernels, or read them from the disk, and say so where it takes long."""
+def prepare(kernels: Sequence[Kernel] = KERNELS, what: str = _TRAINING) -> None:
+    """Compile kernels, given as they were declared, or read them from the disk; say ``what`` takes long, if it does."""
     with _COMPILING:
-        if _DRAWS.loaded:
+        missing = [one for one in kernels if not one.loaded]
+        if not missing:
             return
-        text = "engine cpu: compiling its training loop for this processor, about 15 seconds; it is kept on disk"
-        said = threading.Timer(_PATIENCE, _LOG.warning, [text])
+        said = threading.Timer(_PATIENCE, _LOG.warning, [f"{what}; it is kept on disk"])
         said.daemon = True
         said.start()
         try:
-            for one in KERNELS:
+            for one in missing:
                 one.load()
         finally:
             said.cancel()

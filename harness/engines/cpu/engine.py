@@ -6,7 +6,6 @@ The loop is compiled once for all shapes, losses and settings (playing.py), and 
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from harness.engines.cpu.game import Shapes
 from harness.engines.cpu.layout import Plan
 from harness.engines.cpu.trainee import Source, Trainee
 from harness.engines.features import Features, without_torch
-from harness.engines.threads import flushing_denormals, single_threaded, worked_off
+from harness.engines.threads import cores, flushing_denormals, single_threaded, worked_off
 from harness.population import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
 
@@ -38,7 +37,7 @@ class CpuEngine:
     device = "cpu"
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or cores()
 
     def refuses(self, member: Member) -> str | None:
         return without_torch(member)

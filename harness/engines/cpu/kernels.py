@@ -76,12 +76,17 @@ KERNELS: list[Kernel] = []
 
 
 def kernel(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a function of numba's language as a kernel; other kernels call it by the same name."""
+    """Declare a function of numba's language as a kernel; other kernels call it by the same name.
+
+    The name has the ``Kernel`` itself as its attribute ``kernel``.
+    """
 
     def declared(function: Callable[..., Any]) -> Any:
         made = Kernel(function, result, arguments)
         KERNELS.append(made)
-        return _caller(made, list(inspect.signature(function).parameters))
+        caller = _caller(made, list(inspect.signature(function).parameters))
+        caller.kernel = made
+        return caller
 
     return declared
 

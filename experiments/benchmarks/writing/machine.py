@@ -12,20 +12,15 @@ from typing import Any
 import psutil
 
 #: What a figure may depend on; those that are not installed are left out.
-_PACKAGES = ("torch", "numpy", "numba", "llvmlite", "scipy", "jax", "jaxlib")
-
+_PACKAGES = ("torch", "numpy", "numba", "llvmlite", "scipy", "jax", "jaxlib", "optuna", "mlflow", "pyarrow")
 
 #: Load average a core above which a run before it began was not alone.
 _BUSY = 0.5
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def described() -> dict[str, Any]:
     """Processor, cores, memory, system, versions, date, and how busy the machine was before the run began."""
+    from harness.engines.threads import cores
     from harness.provenance import processor
 
     return {
@@ -54,6 +49,6 @@ def busy(machine: Mapping[str, Any]) -> str:
     if machine["load_before"] <= _BUSY * machine["cores"]:
         return ""
     return (
-        f"The machine was busy (load average {machine['load_before']} before the run): contenders that use all cores "
-        "lost most of them. These figures show that the benchmark runs, and no more."
+        f"The machine was busy (load average {machine['load_before']} before the run): what uses all cores lost most "
+        "of them. These figures show that the benchmark runs, and no more."
     )

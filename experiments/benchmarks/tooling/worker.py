@@ -1,0 +1,109 @@
+"""One measurement in a process of its own: ``python -m tooling.worker NAME TRIALS FOLDER`` prints a JSON object."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from harness.engines.base import Engine
+from harness.engines.cpu import CpuEngine
+from harness.spec import Experiment
+from harness.tracking import Mirror
+from tooling.stub import StubEngine
+from tooling.sweeps import SOBOL, Tally, experiment, opened
+
+Found = dict[str, float]
+
+#: Steps of a trial that is trained: of the search that adapts, and of the trials that become runs one by one.
+_STEPS, _SHORT_STEPS = 4000, 1000
+
+#: Runs in MLflow of the sweep that is not trained; the parquet files hold every trial.
+_PROMOTED = 100
+
+
+def searched(trials: int, folder: Path) -> Found:
+    """Ask, score, commit and mirror, without training."""
+    return _mirrored(experiment(SOBOL, trials), folder, StubEngine(), _PROMOTED)
+
+
+def adapted(trials: int, folder: Path) -> Found:
+    """A search that adapts, trained and mirrored: how much of the time was not training."""
+    found = _mirrored(experiment("tpe", trials, _STEPS), folder, CpuEngine(), _PROMOTED)
+    return {**found, "share": 1 - found["training"] / found["wall"]}
+
+
+def run_by_run(trials: int, folder: Path) -> Found:
+    """A run for every trial: what the training process spends on its mirror, and waits for it at the end."""
+    return _mirrored(experiment(SOBOL, trials, _SHORT_STEPS), folder, CpuEngine(), trials)
+
+
+def committed(trials: int, folder: Path) -> Found:
+    """A sweep with all of its search but the last round committed: what is resumed."""
+    job = opened(experiment(SOBOL, trials), folder / "sweep", StubEngine())
+    job.run(Tally())
+    search = job.store.committed()[:-1]
+    for index in (search[-1], job.store.committed()[-1]):
+        (job.store.folder / f"populations/{index:06d}.parquet").unlink()
+    return {"members": float(job.store.table(["key"]).num_rows)}
+
+
+def resumed(trials: int, folder: Path) -> Found:
+    """The moment, on the clock that all processes share, at which a resumed sweep begins its first new step."""
+    job = opened(experiment(SOBOL, trials), folder / "sweep", StubEngine(reached=_told))
+    with job.store.lock():
+        job.store.table()  # as the command does, so that a damaged file is told before anything else
+    job.run(Tally())
+    raise SystemExit("nothing was left to train")
+
+
+def _told() -> NoReturn:
+    print(json.dumps({"at": time.monotonic()}), flush=True)
+    sys.exit()
+
+
+def held(trials: int, folder: Path) -> Found:
+    """The most memory that a long sweep holds; its generators have one unit, for their size is in no row."""
+    job = opened(experiment(SOBOL, trials, hidden_g=1), folder / "sweep", StubEngine())
+    tally = Tally()
+    job.run(tally)
+    # ru_maxrss counts bytes on macOS, KiB elsewhere.
+    unit = 1 if sys.platform == "darwin" else 2**10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return {"gigabytes": peak / 1e9, "members": float(tally.members)}
+
+
+def _mirrored(spec: Experiment, folder: Path, engine: Engine, runs: int) -> Found:
+    """A sweep with its mirror beside it, as the command starts and ends it."""
+    begun = time.perf_counter()
+    job, tally = opened(spec, folder / "sweep", engine), Tally()
+    mirror = Mirror(folder / "sweep", f"sqlite:///{folder}/mlflow.db", limit=runs)
+    mirror.start()
+    started = time.perf_counter()
+    job.run(tally)
+    swept = time.perf_counter()
+    status = mirror.finish()
+    ended = time.perf_counter()
+    if not status.complete or status.written < min(runs, spec.search.trials):
+        raise SystemExit(f"the mirror wrote {status}")
+    return {
+        "wall": ended - begun,
+        "training": tally.seconds,
+        "mirror": ended - swept + started - begun,
+        "members": float(tally.members),
+        "cpu": time.process_time(),
+    }
+
+
+PROGRAMS: Mapping[str, Callable[[int, Path], Found]] = {
+    one.__name__: one for one in (searched, adapted, run_by_run, committed, resumed, held)
+}
+
+
+if __name__ == "__main__":
+    name, trials, folder = sys.argv[1:]
+    print(json.dumps(PROGRAMS[name](int(trials), Path(folder))))

@@ -1,0 +1,87 @@
+"""What must be equal, and what must be there exactly once, after a sweep that was killed has ended.
+
+A further check (of the journal that an export for Optuna writes, say) is a function like those in ``faults_of``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+from harness.store import SCHEMA, Store
+
+#: The kills, of any phase, that came when a committed trial had no finished run yet.
+NOT_MIRRORED = "before the mirror had all"
+
+#: The faults found, and how many things were counted that the verdict tells.
+Found = tuple[list[str], int]
+
+
+def faults_of(killed: Store, whole: Store, database: Path) -> dict[str, Found]:
+    """By check, what is wrong with the killed sweep; ``whole`` is the same one without interruption."""
+    return {
+        "rows": (_rows(killed, whole), 0),
+        "winners": (_winners(killed.folder, whole.folder), 0),
+        "leftovers": (_leftovers(killed.folder), 0),
+        "runs": _runs(killed, database),
+    }
+
+
+def unmirrored(store: Store, database: Path) -> int:
+    """How many of the trials of the search that are committed have no finished run."""
+    if not store.exists or not database.is_file():
+        return 0
+    uid, rows = store.describe()["uid"], store.table(["arm", "stage", "trial"]).to_pylist()
+    wanted = {f"{uid}:{row['arm']}:search:{row['trial']}" for row in rows if row["stage"] == "search"}
+    return len(wanted - {key for key, status in _found(database, uid) if status == "FINISHED"})
+
+
+def _rows(killed: Store, whole: Store) -> list[str]:
+    """The columns that differ in any bit (repr tells any two floats apart), and the files that are not the same."""
+    if killed.committed() != whole.committed():
+        return [f"populations {killed.committed()}, not {whole.committed()}"]
+    a, b = killed.table(), whole.table()
+    differing = [name for name in SCHEMA.names if repr(a[name].to_pylist()) != repr(b[name].to_pylist())]
+    keys = Counter((row["stage"], row["arm"], row["trial"], row["seed"]) for row in a.to_pylist())
+    return [*(f"column {name}" for name in differing), *(f"twice {key}" for key, n in keys.items() if n > 1)]
+
+
+def _winners(killed: Path, whole: Path) -> list[str]:
+    one, other = (
+        {
+            str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in root.rglob("*")
+            if path.is_file() and not path.name.startswith(".")  # a dot: a temporary file that a killed write left
+        }
+        for root in (killed / "winners", whole / "winners")
+    )
+    return [f"file {name}" for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+
+
+def _leftovers(killed: Path) -> list[str]:
+    """Populations that count although they have no proper name: none can."""
+    names = {f"{index:06d}.parquet" for index in Store(killed).committed()}
+    visible = {path.name for path in (killed / "populations").iterdir() if not path.name.startswith(".")}
+    return sorted(visible - names)
+
+
+def _runs(store: Store, database: Path) -> Found:
+    """One finished run for the sweep, each arm, each trial of the search and each confirmed one; no other."""
+    description = store.describe()
+    uid, arms = description["uid"], [arm["arm"] for arm in description["arms"]]
+    rows = store.table(["arm", "stage", "trial"]).to_pylist()
+    trials = sorted({f"{uid}:{row['arm']}:{row['stage']}:{row['trial']}" for row in rows})
+    wanted = Counter((key, "FINISHED") for key in (uid, *(f"{uid}:{arm}" for arm in arms), *trials))
+    found = _found(database, uid)
+    return [f"run {key} is {status}" for key, status in (wanted - found) + (found - wanted)], found.total()
+
+
+def _found(database: Path, uid: str) -> Counter[tuple[str, str]]:
+    query = "select value, status from tags join runs using (run_uuid) where key = 'harness.key' and value like ?"
+    with closing(sqlite3.connect(database)) as connection:
+        if not connection.execute("select 1 from sqlite_master where name = 'tags'").fetchall():
+            return Counter()  # the first mirror has not made its tables yet
+        return Counter(connection.execute(query, (f"{uid}%",)).fetchall())

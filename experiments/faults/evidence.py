@@ -1,0 +1,62 @@
+"""The verdict of a campaign, as data and as the table that is printed."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from typing import Any
+
+from checks import NOT_MIRRORED
+from kills import Campaign
+
+from harness.provenance import processor, versions
+
+PHASES = {
+    "loading": "while the program loads",
+    "search": "while it searches",
+    "confirm": "in the confirm stage",
+    "report": "after the last commit: winners, report, last runs",
+}
+
+
+def described(campaign: Campaign, seed: int) -> dict[str, Any]:
+    """What was killed, what was compared and what was found, with the machine and the date."""
+    return {
+        "format": 1,
+        "command": f"python experiments/faults --kills {campaign.wanted} --seed {seed}",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": {
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "python": platform.python_version(),
+            "versions": versions(),
+        },
+        "seconds": round(campaign.seconds),
+        "kills": {phase: campaign.kills[phase] for phase in PHASES},
+        "kills_before_the_mirror_had_all": campaign.kills[NOT_MIRRORED],
+        "kills_with_the_mirror": campaign.with_mirror,
+        "sweeps": campaign.sweeps,
+        "rows_compared": campaign.rows,
+        "runs_counted": campaign.runs,
+        "faults": campaign.faults,
+    }
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """The table that ends the session."""
+    kills = sum(found["kills"].values())
+    counted = [*((PHASES[phase], n) for phase, n in found["kills"].items())]
+    counted += [("of all: with trials committed and not yet mirrored", found["kills_before_the_mirror_had_all"])]
+    counted += [("of all: the mirror's process killed too", found["kills_with_the_mirror"])]
+    lines = [f"{kills} kills of {found['sweeps']} sweeps in {found['seconds']} s"]
+    lines += [f"  {n:4d}  {what}" for what, n in counted]
+    lines += [
+        f"{found['rows_compared']} rows compared bit for bit with uninterrupted sweeps, "
+        f"{found['runs_counted']} runs of MLflow counted"
+    ]
+    for check, faults in found["faults"].items():
+        lines += [f"  {check}: {'none' if not faults else f'{len(faults)} faults'}", *(f"    {f}" for f in faults[:20])]
+    good = not any(found["faults"].values())
+    return "\n".join([*lines, "nothing lost, nothing doubled, no bit other" if good else "FAULTS FOUND"])

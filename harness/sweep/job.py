@@ -1,0 +1,164 @@
+"""The work of a sweep: rounds are asked for, trained, scored and committed, each while another is in training.
+
+The calling thread trains. One thread scores and commits the population before, another asks for the round behind. What
+is asked depends on the committed rows alone and members on nothing but themselves, so threads show in no row.
+
+At most one population that was trained waits for its commit while the next is trained: a kill loses two populations
+at most.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from harness.engines.auto import Trainer
+from harness.plan import Round, confirm_members, round_steps, search_members
+from harness.search import Setting
+from harness.spec import Arm, Experiment
+from harness.store import Store
+from harness.sweep import places
+from harness.sweep.asking import Asking, Row, Rows
+from harness.sweep.committing import Committing
+from harness.sweep.workshop import Placed, Workshop
+
+Settings = Mapping[Arm, Sequence[Setting]]
+
+
+class Job:
+    """One run over the rounds of a sweep: ``run`` does what is not committed yet."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        rounds: Sequence[Round],
+        store: Store,
+        trainer: Trainer,
+        workshop: Workshop,
+        committing: Committing,
+    ) -> None:
+        self._experiment, self._store, self._trainer = experiment, store, trainer
+        self._searching, self._confirm = list(rounds[:-1]), rounds[-1]
+        self._workshop, self._committing = workshop, committing
+        self._revisions = store.revisions()
+        self._columns = places.columns(experiment)
+        self._over = threading.Event()
+        self._asking = Asking(experiment, self._searching, self._rows_of, self._over.is_set)
+        #: Of every population up to the one in training, what the search needs of its rows.
+        self._rows: dict[int, Future[Rows]] = {}
+        self._waiting: deque[Future[Rows]] = deque()
+
+    def run(self) -> None:
+        """Do every round.
+
+        Raises:
+            InputError: a sampler does not repeat what was committed, or no engine takes a member.
+            StoreError: a committed file is damaged, or is not what this sweep would have committed.
+        """
+        with self._threads() as (asking, committing):
+            asked: dict[int, Future[Settings]] = {}
+            for n, this in enumerate(self._searching):
+                for further in (n, n + 1):  # the next round too, where all that it may know is on its way
+                    if further < len(self._searching) and further not in asked and self._asking.knows(further) < n:
+                        asked[further] = asking.submit(self._settings, further)
+                self._search_round(n, this, asked.pop(n).result(), committing)
+            winners = asking.submit(self._asking.winners).result()
+            self._confirm_round(confirm_members(self._experiment, self._confirm, winners), committing)
+            for waiting in self._waiting:
+                waiting.result()
+
+    @contextmanager
+    def _threads(self) -> Iterator[tuple[ThreadPoolExecutor, ThreadPoolExecutor]]:
+        asking, committing = ThreadPoolExecutor(1, "asking"), ThreadPoolExecutor(1, "committing")
+        try:
+            yield asking, committing
+        finally:
+            # What was trained is committed still; nothing further is begun.
+            self._over.set()
+            committing.shutdown()
+            asking.shutdown(cancel_futures=True)
+
+    def _settings(self, n: int) -> Settings:
+        """What round n tries, in the thread that asks."""
+        this = self._searching[n]
+        if not self._is_whole(this):
+            return self._asking.ask(n)
+        rows = [row for index, _ in this.populations for row in places.read(self._store, index, self._columns, 0)]
+        places.check_search(self._experiment, self._trainer, self._store, this, rows)
+        return self._asking.repeat(n, rows)
+
+    def _is_whole(self, this: Round) -> bool:
+        return all(index in self._revisions for index, _ in this.populations)
+
+    def _search_round(self, n: int, this: Round, settings: Settings, committing: ThreadPoolExecutor) -> None:
+        # Members are made only where some are to be trained: of a round that is committed, keys were compared.
+        placed = [] if self._is_whole(this) else search_members(self._experiment, this, settings)
+        start = 0
+        for index, size in this.populations:
+            portion = placed[start : start + size]
+            start += size
+            if index in self._revisions:
+                self._found(this, index, size, portion)
+                continue
+            incumbents = self._asking.incumbents(n) if self._experiment.search.wilcoxon else {}
+            self._wait()
+            trained = self._workshop.train_search(portion, incumbents, self._committing.listener.advanced)
+            there = [place for place, _ in portion]
+            self._hand_over(committing.submit(self._committing.commit, this, index, there, trained), index)
+
+    def _confirm_round(self, placed: Placed, committing: ThreadPoolExecutor) -> None:
+        this, start = self._confirm, 0
+        for index, size in this.populations:
+            portion = placed[start : start + size]
+            start += size
+            revision = 0
+            if index in self._revisions:
+                if places.are_of(self._trainer, places.read(self._store, index, self._columns), portion):
+                    self._found(this, index, size, ())
+                    continue
+                if not self._winners_may_have_changed():
+                    raise places.foreign(self._store, index)
+                revision = self._revisions[index] + 1
+            self._wait()
+            members = [member for _, member in portion]
+            trained = self._workshop.train("confirm", members, self._committing.listener.advanced)
+            there = [place for place, _ in portion]
+            self._hand_over(committing.submit(self._committing.commit, this, index, there, trained, revision), index)
+
+    def _winners_may_have_changed(self) -> bool:
+        """Whether trials came in, or members were trained again, after the confirm stage was committed."""
+        indices = [index for this in self._searching for index, _ in this.populations]
+        return max(indices, default=0) > self._confirm.populations[0][0] or any(map(self._revisions.get, indices))
+
+    def _found(self, this: Round, index: int, size: int, portion: Placed) -> None:
+        """Take a population that is committed already; ``portion`` says whose it must be, unless that was looked at."""
+        told = places.read(self._store, index, self._columns, 0)
+        if portion and not places.are_of(self._trainer, told, portion):
+            raise places.foreign(self._store, index)
+        now = places.read(self._store, index, self._columns) if self._revisions[index] else told
+        self._rows[index] = Future()
+        self._rows[index].set_result(Rows(told, now))
+        steps = round_steps(self._experiment, this) * size // sum(n for _, n in this.populations)
+        self._committing.listener.advanced(steps)
+
+    def _wait(self) -> None:
+        """Until no more than one population waits for its commit."""
+        while len(self._waiting) > 1:
+            self._waiting.popleft().result()
+
+    def _hand_over(self, committed: Future[Rows], index: int) -> None:
+        self._rows[index] = committed
+        self._waiting.append(committed)
+
+    def _rows_of(self, this: Round) -> Rows:
+        """The rows of a round, once it is committed; asked for once."""
+        told: list[Row] = []
+        now: list[Row] = []
+        for index, _ in this.populations:
+            rows = self._rows.pop(index).result()
+            told += rows.told
+            now += rows.now
+        return Rows(told, now)

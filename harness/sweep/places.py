@@ -1,0 +1,88 @@
+"""Reading back what a sweep has committed, and noticing what is not its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.engines.auto import Trainer, serving
+from harness.errors import StoreError
+from harness.plan import Place, Round, search_member, search_places
+from harness.population import Member
+from harness.results import COLUMNS
+from harness.spec import Arm, Experiment, Train
+from harness.store import SCHEMA, Store
+from harness.training import setting_of
+
+Row = Mapping[str, Any]
+
+_PLACE = ("stage", "round", "arm", "trial")
+
+
+def columns(experiment: Experiment) -> list[str]:
+    """The columns that a search is told from, and those that say whose a row is."""
+    searched = {name if name in Train.model_fields else "loss_params" for name in experiment.search.space}
+    wanted = {*_PLACE, "key", *COLUMNS, *searched}
+    return [name for name in SCHEMA.names if name in wanted]
+
+
+def read(store: Store, index: int, names: Sequence[str], revision: int | None = None) -> list[Row]:
+    """These columns of a committed population's rows.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    rows: list[Row] = store.population(index, names, revision=revision).to_pylist(maps_as_pydicts="strict")
+    return rows
+
+
+def check_search(experiment: Experiment, trainer: Trainer, store: Store, this: Round, rows: Sequence[Row]) -> None:
+    """Whether rows of a whole round are those of the members that belong there.
+
+    Places and seeds are compared for all, keys for the first trial of each arm: whatever else could change a key
+    (formulas, engine, target) changes it for the whole arm.
+
+    Raises:
+        StoreError: they are not.
+    """
+    wanted = [(*asdict(place).values(), seed) for place, seed in search_places(experiment, this)]
+    if [(*(row[name] for name in _PLACE), row["seed"]) for row in rows] != wanted:
+        raise foreign(store, this.populations[0][0])
+    seen = set[str]()
+    arms = {arm.text: arm for arm in experiment.arms}
+    for row in rows:
+        if row["arm"] not in seen:
+            seen.add(row["arm"])
+            arm = arms[row["arm"]]
+            member = search_member(experiment, arm, setting_of(row, experiment.arm_space(arm)), row["seed"])
+            if row["key"] != key_of(trainer, member):
+                raise foreign(store, this.populations[0][0])
+
+
+def are_of(trainer: Trainer, rows: Sequence[Row], portion: Sequence[tuple[Place, Member]]) -> bool:
+    """Whether rows are those of exactly these members at these places."""
+    wanted = [(*asdict(place).values(), key_of(trainer, member)) for place, member in portion]
+    return [(*(row[name] for name in _PLACE), row["key"]) for row in rows] == wanted
+
+
+def key_of(trainer: Trainer, member: Member) -> str:
+    """The member's key, with the engine that serves it."""
+    return member.key(serving(trainer, member).identity)
+
+
+def foreign(store: Store, index: int) -> StoreError:
+    """What to say of a population that holds other members than the sweep asks for."""
+    return StoreError(
+        f"{store.folder}: population {index} holds other members than this sweep asks for (a changed loss "
+        "formula, or another optuna version); resume with the versions in sweep.json, or start with --fresh"
+    )
+
+
+def by_trial(rows: Sequence[Row], arm: Arm) -> dict[int, list[Row]]:
+    """The rows of one arm by the number of their trial."""
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        if row["arm"] == arm.text:
+            found.setdefault(row["trial"], []).append(row)
+    return found

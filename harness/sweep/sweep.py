@@ -1,0 +1,152 @@
+"""A sweep in its folder: started, taken up, extended, tried again, run to its end.
+
+A sweep is a fixed sequence of rounds (plan.py), each cut into populations. A population is trained, scored and
+committed as one file; what is committed is never trained again. What a round asks is a function of the committed
+files, whenever and by whichever process it is asked.
+"""
+
+from __future__ import annotations
+
+import datetime
+from contextlib import ExitStack
+from typing import Any
+
+from harness.assignment import assigned
+from harness.engines.auto import Trainer, joint_identity
+from harness.errors import InputError, StoreError
+from harness.plan import Round, planned
+from harness.provenance import card_uuids, device_names
+from harness.shelf import Shelf
+from harness.spec import Experiment, diff_specs
+from harness.store import Store
+from harness.sweep import places
+from harness.sweep.committing import Committing, Listener
+from harness.sweep.description import described
+from harness.sweep.folder import writing
+from harness.sweep.job import Job
+from harness.sweep.retrying import Retrying
+from harness.sweep.workshop import Workshop
+from harness.winners import export_winners
+
+
+class Sweep:
+    """One experiment in one folder with one engine, or ``auto``. ``open`` decides whether it starts or goes on.
+
+    Members that this sweep or one beside it has committed are not trained again, unless ``reuse`` is false.
+
+    Raises:
+        InputError: no engine trains some arm.
+    """
+
+    def __init__(self, experiment: Experiment, store: Store, trainer: Trainer, *, reuse: bool = True) -> None:
+        self.experiment, self.store, self.trainer = experiment, store, trainer
+        self.services = assigned(experiment, trainer)
+        self._reuse = reuse
+        #: Total numbers of trials to which the budget was raised, ascending.
+        self.extensions: list[int] = []
+
+    @property
+    def rounds(self) -> list[Round]:
+        """Every round, in the order in which they are worked off."""
+        return planned(self.experiment, self.extensions)
+
+    def open(self, extend: int | None = None) -> bool:
+        """Start the sweep in its folder, or take up what is there; whether anything was there.
+
+        ``extend`` raises the number of trials of each arm to this.
+
+        Raises:
+            InputError: the folder holds another experiment (the message lists the differences) or engine, cannot be
+                written, another process starts a sweep in it, or it has as many trials already.
+            StoreError: the description of the sweep there is damaged.
+        """
+        resumed = self.store.exists or not self._start()
+        found = self.store.describe()
+        try:
+            spec, engine = dict(found["spec"]), found["provenance"]["engine"]
+            changes = diff_specs(spec, self.experiment.to_json())
+            self.extensions = [int(total) for total in found.get("extensions", [])]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            place = self.store.folder / "sweep.json"
+            raise StoreError(f"{place}: damaged (no spec or engine); restore it or start with --fresh") from None
+        if changes:
+            raise self._changed(changes)
+        if engine != joint_identity(self.services):
+            raise InputError(
+                f"{self.store.folder}: was trained by engine {engine}, not {joint_identity(self.services)}; "
+                "use --engine to name it, or --fresh to start anew"
+            )
+        self.experiment = Experiment.from_json(spec)
+        if extend is not None:
+            self._extend(extend)
+        return resumed
+
+    def run(self, listener: Listener, retry: frozenset[str] = frozenset()) -> None:
+        """Do what is not committed yet; members that ended with an outcome in ``retry`` are trained again first.
+
+        Holds the writer's lock of the folder.
+
+        Raises:
+            InputError: another process writes this sweep, or the folder cannot be written.
+            StoreError: a committed file is damaged, or is not what this sweep would have committed.
+        """
+        with ExitStack() as held:
+            with writing(self.store.folder):
+                held.enter_context(self.store.lock())
+            shelf = Shelf(self.store.folder, self.store.describe()["provenance"]) if self._reuse else None
+            device = device_names(self.services)
+            if retry:
+                self._unfinish()
+                Retrying(self.experiment, self.store, self.trainer, device, listener).run(self.rounds, retry)
+            committing = Committing(self.store, places.columns(self.experiment), device, shelf, listener)
+            workshop = Workshop(
+                self.experiment.search, self.experiment.population, self.trainer, shelf, card_uuids(self.services)
+            )
+            Job(self.experiment, self.rounds, self.store, self.trainer, workshop, committing).run()
+            with writing(self.store.folder):
+                export_winners(self.store)
+                self._finish()
+
+    def _start(self) -> bool:
+        """Describe the sweep in a folder that has none; whether this process was the one that did."""
+        with writing(self.store.folder), self.store.lock():
+            if self.store.exists:  # by another process since
+                return False
+            self.store.start(described(self.experiment, self.services))
+            return True
+
+    def _changed(self, changes: list[str]) -> InputError:
+        grown = any(change.startswith("search.trials: ") for change in changes)
+        extend = f"--extend trials={self.experiment.search.trials} raises the budget, " if grown else ""
+        told = changes[0] if len(changes) == 1 else f"{len(changes)} differences"
+        return InputError(
+            f"{self.store.folder}: holds another experiment ({told}); {extend}--fresh sets it aside and starts anew, "
+            "--out names another folder",
+            changes if len(changes) > 1 else (),
+        )
+
+    def _extend(self, trials: int) -> None:
+        spec = self.experiment.search
+        now = self.extensions[-1] if self.extensions else spec.trials
+        if trials == now and self.extensions:
+            return  # as said before; the command goes on where it was stopped
+        if not now < trials <= 10**6 or not spec.trials:
+            raise InputError(
+                f"--extend: {trials} trials of each arm; {self.store.folder} has {now}"
+                f"{'' if spec.trials else ' (nothing is searched)'}; allowed: more than that, up to 1000000"
+            )
+        with writing(self.store.folder), self.store.lock():
+            self.extensions.append(trials)
+            self._amend(extensions=self.extensions, finished=None)
+
+    def _unfinish(self) -> None:
+        if self.store.describe().get("finished"):
+            self._amend(finished=None)
+
+    def _finish(self) -> None:
+        if not self.store.describe().get("finished"):
+            self._amend(finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+
+    def _amend(self, **changes: Any) -> None:
+        populations = sum(len(this.populations) for this in self.rounds)
+        self.store.amend({**self.store.describe(), **changes, "populations": populations})
