@@ -84,7 +84,7 @@ class Run:
         """What was said so far."""
         return [line for _, line in self.heard]
 
-    def wait_for(self, *starts: str, seconds: float = 120) -> tuple[float, str]:
+    def wait_for(self, *starts: str, seconds: float = 300) -> tuple[float, str]:
         """The first line that begins so, and when it was heard; fails if the process ends before."""
         end = time.monotonic() + seconds
         while True:
@@ -95,7 +95,7 @@ class Run:
             assert time.monotonic() < end, self.lines
             time.sleep(0.01)
 
-    def ended(self, seconds: float = 240) -> int:
+    def ended(self, seconds: float = 300) -> int:
         """The exit status, once all was said."""
         status = self.process.wait(seconds)
         self._reader.join()

@@ -11,11 +11,16 @@ from conftest import member
 from options import OPTIONS, SMALL
 
 from harness.engines.base import Engine, Leg, Trained, legs_of
+from harness.engines.reference import ReferenceEngine
 from harness.population import Member, groups
 
 #: Ends of legs, one at a snapshot; the last leg is longer than a block of the batched engine, 32 steps.
 STOPS = (3, 5, 38)
 SHAPE: dict[str, Any] = {**SMALL, "steps": STOPS[-1], "snapshots": (2, 5, 30)}
+
+#: For the reference, which has no blocks and takes milliseconds a step.
+SHORT_STOPS = (3, 5, 9)
+SHORT_SHAPE: dict[str, Any] = {**SMALL, "steps": SHORT_STOPS[-1], "snapshots": (2, 5, 7)}
 
 #: At these rates an affine D of least squares grows by a factor a step, until float32 or float64 overflows.
 SICK: dict[str, Any] = {"optimizer": "sgd", "beta1": 0.0, "activations_d": [], "batch": 10, "hidden": 4, "steps": 400}
@@ -37,7 +42,7 @@ def company(engine: Engine, own: Member, size: int, start: int, stop: int) -> tu
     return crowd, [Leg(start, stop, state) for state in states]
 
 
-def in_legs(engine: Engine, own: Member, stops: tuple[int, ...] = STOPS) -> list[Trained]:
+def in_legs(engine: Engine, own: Member, stops: tuple[int, ...]) -> list[Trained]:
     """One member's legs up to each stop, the n-th beside n // 2 others, ``own`` last."""
     found: list[Trained] = []
     start, state = 0, None
@@ -63,13 +68,14 @@ def together(parts: list[Trained]) -> dict[str, bytes]:
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_legs_give_the_bits_of_one_go_with_every_option(engine: Engine) -> None:
     """Three legs, each in other company, end with the parameters and snapshots of one training, option by option."""
+    stops, shape = (SHORT_STOPS, SHORT_SHAPE) if isinstance(engine, ReferenceEngine) else (STOPS, SHAPE)
     tested = 0
     for option, changes in {"plain": {}, **OPTIONS}.items():
-        own = member(view="sample", **SHAPE | changes)
+        own = member(view="sample", **shape | changes)
         if engine.refuses(own) is not None:
             continue
         tested += 1
-        whole, parts = along(engine, [own], None), in_legs(engine, own)
+        whole, parts = along(engine, [own], None), in_legs(engine, own, stops)
         assert parts[-1].theta_g_PW[-1].tobytes() == whole.theta_g_PW[0].tobytes(), option
         assert parts[-1].theta_d_PW[-1].tobytes() == whole.theta_d_PW[0].tobytes(), option
         assert together(parts) == {name: values[0].tobytes() for name, values in whole.snapshots.items()}, option
@@ -80,8 +86,9 @@ def test_legs_give_the_bits_of_one_go_with_every_option(engine: Engine) -> None:
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_members_of_one_call_keep_their_own_step_counters(engine: Engine) -> None:
     """Legs of different starts and stops in one call, of more members than a stack has: each as in one go."""
-    members = others(20, **{key: value for key, value in SHAPE.items() if key != "lr_g"})
-    cuts = [1 + 9 * (i % 5) for i in range(20)]  # 1, 10, 19, 28, 37
+    count = 5 if isinstance(engine, ReferenceEngine) else 20  # the reference has no stacks
+    members = others(count, **{key: value for key, value in SHAPE.items() if key != "lr_g"})
+    cuts = [1 + 9 * (i % 5) for i in range(count)]  # 1, 10, 19, 28, 37
     first = along(engine, members, [Leg(0, cut) for cut in cuts])
     second = along(engine, members, [Leg(cut, 38, state) for cut, state in zip(cuts, first.states, strict=True)])
     mixed = [Leg(cut, 38, state) if cut > 20 else Leg(0, cut) for cut, state in zip(cuts, first.states, strict=True)]

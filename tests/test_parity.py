@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from comparing import relative_error
 from conftest import member
+from literal_law import EARLY, KEPT, MARKS, SEEDS, followed
 from literal_seed import SeedLoop, flat_weights
 from scipy import stats
 
 from harness.engines.base import Engine, Trained
 from harness.engines.batched import BatchedEngine
+from harness.engines.cpu import CpuEngine
 from harness.engines.reference import ReferenceEngine
-from harness.noise import evenly_spread
 from harness.population import Group, groups
-from harness.sampling import SCORE_DRAWS
-from harness.scoring import ks_distance
-from harness.targets import Target
 from harness.training import train
 from harness.views import VIEWS
 
@@ -104,35 +103,35 @@ def test_engines_agree_for_every_view_and_kind_of_loss(loss: str, view: str) -> 
             assert relative_error(found.snapshots[name], values) < 1e-3, name
 
 
-def literal_ks(view: str, seed: int, marks: tuple[int, ...]) -> list[float]:
-    """KS distances of the literal float32 loop on its own random numbers, on stratified noise."""
-    torch.set_num_threads(1)
-    loop = SeedLoop(view, seed, torch.float32, own_randomness=True)
-    noise = torch.from_numpy(evenly_spread("uniform", SCORE_DRAWS)).float()
-    found = []
-    for step in range(marks[-1]):
-        loop.step(step)
-        if step + 1 in marks:
-            with torch.no_grad():
-                found.append(float(ks_distance(loop.g(noise).double().numpy().T, Target())[0]))
-    return found
+def kept_law() -> pd.DataFrame:
+    """KS of the kept runs of the literal loop, a row a seed, a column a step."""
+    return pd.read_csv(KEPT).pivot(index="seed", columns="steps", values="ks")
 
 
-def test_the_law_of_ks_over_seeds_is_the_literal_loops() -> None:
+@pytest.mark.parametrize("seed", [0, 17, SEEDS - 1])
+def test_the_kept_law_is_the_literal_loops(seed: int) -> None:
+    """The loop run again is where the kept run of its seed was after 50 steps, and no other's: mean and sd within 1e-3.
+
+    Beyond that rounding is amplified, on another machine otherwise than here, and only the law can be compared.
+    """
+    table = pd.read_csv(KEPT)
+    assert table["seed"].tolist() == [one for one in range(SEEDS) for _ in (EARLY, *MARKS)]
+    assert table["steps"].tolist() == SEEDS * [EARLY, *MARKS]
+    (found,) = followed(seed, [EARLY])
+    early = table[table["steps"] == EARLY].set_index("seed")[["mean", "sd"]]
+    near = (early - [found["mean"], found["sd"]]).abs().max(axis=1) < 1e-3
+    assert near[near].index.tolist() == [seed]
+
+
+@pytest.mark.parametrize("engine", [BatchedEngine("cpu"), CpuEngine()], ids=["batched", "cpu"])
+def test_the_law_of_ks_over_seeds_is_the_literal_loops(engine: Engine) -> None:
     """At 1000, 3000, 5000 and 10,000 steps KS over seeds follows the literal loop's law, on independent randomness.
 
-    Two-sample KS tests of 20 literal runs against 64 members, at 1% over the four steps together (Bonferroni).
+    Two-sample KS tests of the 40 kept literal runs against 32 members, at 1% over the four steps together (Bonferroni).
     """
-    from concurrent.futures import ProcessPoolExecutor
-    from functools import partial
-    from multiprocessing import get_context
-
-    marks = (1000, 3000, 5000, 10_000)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        literal = np.array(list(pool.map(partial(literal_ks, "variances", marks=marks), range(20))))
-    members = [member(seed=seed, steps=marks[-1], snapshots=marks) for seed in range(64)]
-    rows = train(members, BatchedEngine("cpu"), lambda steps: None).rows
-    ours = np.array([row["snapshot_ks"] for row in rows])
-    for column in range(len(marks)):
-        assert stats.ks_2samp(literal[:, column], ours[:, column]).pvalue > 0.01 / len(marks)
-    assert math.isclose(np.median(ours[:, 1]), np.median(literal[:, 1]), abs_tol=0.2)
+    members = [member(seed=seed, steps=MARKS[-1], snapshots=MARKS) for seed in range(32)]
+    rows = train(members, engine, lambda steps: None).rows
+    law, ours = kept_law(), np.array([row["snapshot_ks"] for row in rows])
+    for column, step in enumerate(MARKS):
+        assert stats.ks_2samp(law[step], ours[:, column]).pvalue > 0.01 / len(MARKS)
+    assert math.isclose(np.median(ours[:, 1]), law[MARKS[1]].median(), abs_tol=0.2)
