@@ -21,6 +21,9 @@ Row = dict[str, Any]
 #: Where provenance must agree for bits to agree: decision 0002 promises no more.
 _SAME = ("machine", "device", "python", "torch", "numpy", "scipy")
 
+#: What every member of a sweep has in common: sweeps that differ there need not be read to know that they share none.
+_SHARED = ("seed", "target", "steps")
+
 #: How a member ended that would end so again. Failed ones had no memory, pruned ones were stopped by their rivals.
 _LASTING = pa.array(["scored", "diverged"])
 
@@ -34,11 +37,11 @@ class _Place(NamedTuple):
 class Shelf:
     """The finished members in ``folder`` and in the folders of sweeps beside it.
 
-    ``provenance`` is that of the sweep that asks; sweeps made with other versions, or damaged ones, are left out.
+    ``description`` is that of the sweep that asks; sweeps made with other versions, or damaged ones, are left out.
     """
 
-    def __init__(self, folder: Path, provenance: Mapping[str, Any]) -> None:
-        self._folder, self._provenance = folder, provenance
+    def __init__(self, folder: Path, description: Mapping[str, Any]) -> None:
+        self._folder, self._description = folder, description
         self._places: dict[tuple[str, int], _Place] | None = None
 
     def take(self, stage: str, keys: Collection[str]) -> dict[str, Row]:
@@ -63,14 +66,20 @@ class Shelf:
         for path in sorted(self._folder.absolute().parent.glob("*/sweep.json")):
             store = Store(path.parent)
             try:
-                made = store.describe()["provenance"]
-                if any(made.get(name) != self._provenance.get(name) for name in _SAME):
+                if not _may_share(store.describe(), self._description):
                     continue
                 places = [_Place(store, index, revision) for index, revision in store.revisions().items()]
-            except (StoreError, KeyError, AttributeError):
+            except (StoreError, KeyError, TypeError, AttributeError):
                 continue
             for place in places:
                 yield from _keys(place)
+
+
+def _may_share(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two sweeps may have a member in common, with the same bits."""
+    made, spec = ((one[part], other[part]) for part in ("provenance", "spec"))
+    alike = all(a.get(name) == b.get(name) for (a, b), names in ((made, _SAME), (spec, _SHARED)) for name in names)
+    return alike and bool(set(spec[0]["views"]) & set(spec[1]["views"]))
 
 
 def _keys(place: _Place) -> Iterator[tuple[tuple[str, int], _Place]]:

@@ -156,7 +156,7 @@ def test_a_link_out_of_a_sweep_is_not_mirrored(tmp_path: Path) -> None:
     (folder / "report/linked.txt").symlink_to(tmp_path / "private.txt")
     mirror = Mirror(folder, f"sqlite:///{database}")
     mirror.start()
-    assert mirror.finish().complete
+    assert mirror.wait(lambda progress: None).complete
     kept = [path for path in (tmp_path / "mlartifacts").rglob("*") if path.is_file()]
     assert "page.html" in {path.name for path in kept}
     assert [path.name for path in kept if PASSWORD in path.read_text(errors="replace")] == []

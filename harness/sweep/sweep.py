@@ -93,7 +93,7 @@ class Sweep:
         with ExitStack() as held:
             with writing(self.store.folder):
                 held.enter_context(self.store.lock())
-            shelf = Shelf(self.store.folder, self.store.describe()["provenance"]) if self._reuse else None
+            shelf = Shelf(self.store.folder, self.store.describe()) if self._reuse else None
             device = device_names(self.services)
             if retry:
                 self._unfinish()
