@@ -60,9 +60,11 @@ def experiment(sampler: str = "random", **changes: Any) -> Experiment:
     return Experiment.model_validate(plain | changes)
 
 
-def carry_on(spec: Experiment, folder: Path, ear: Ear | None = None, engine: Engine | None = None) -> Store:
+def carry_on(
+    spec: Experiment, folder: Path, ear: Ear | None = None, engine: Engine | None = None, reuse: bool = True
+) -> Store:
     """What the command does: open the folder and run what is missing, with everything made anew."""
-    sweep = Sweep(spec, Store(folder), engine or BatchedEngine("cpu"))
+    sweep = Sweep(spec, Store(folder), engine or BatchedEngine("cpu"), reuse=reuse)
     sweep.open()
     sweep.run(ear or Ear())
     return sweep.store

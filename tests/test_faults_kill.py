@@ -17,8 +17,8 @@ from harness.store import Store
 PLACES = ("commit.begun", "file.created", "file.written", "file.synced", "file.renamed", "commit.done")
 
 #: Of the sweep below: 2 rounds of a trial and 2 confirm seeds, in populations of one member; beside the populations
-#: sweep.json and two files of the winner are written.
-POPULATIONS, FILES = 4, 4 + 1 + 2
+#: sweep.json, at the start and at the end, and two files of the winner are written.
+POPULATIONS, FILES = 4, 4 + 2 + 2
 
 #: Small enough for a fifth of a second.
 SPEC = experiment(
@@ -31,7 +31,7 @@ SPEC = experiment(
 
 def sweep_here() -> None:
     """In a fork: run the sweep, or what is missing of it, in the folder that is named."""
-    carry_on(SPEC, Path(sys.argv[1]))
+    carry_on(SPEC, Path(sys.argv[1]), reuse=False)  # the folders beside hold the same members
 
 
 def winners(store: Store) -> dict[str, str]:

@@ -59,7 +59,7 @@ def run(python: Path, folder: Path, *lines: str, **changes: str) -> subprocess.C
 
 @pytest.mark.promise("P12", "F26")
 def test_without_optuna_and_mlflow_all_but_a_sweep_works(tmp_path: Path) -> None:
-    """Losses, training, scoring, the report and the machine's description; a sweep says in one line what to install."""
+    """Losses, training, scoring, the report and the machine's description; a search says what to install."""
     (tmp_path / "small.toml").write_text(EXPERIMENT)
     (tmp_path / "sample.csv").write_text("x\n1\n2\n3\n")
     fabricate_sweep(tmp_path / "labels", arms=ARMS[:2], trials=1, confirm=2)
@@ -70,9 +70,10 @@ def test_without_optuna_and_mlflow_all_but_a_sweep_works(tmp_path: Path) -> None
         "report labels",
         "doctor",
     )
-    done = run(without(tmp_path / "bare", "optuna", "mlflow"), tmp_path, *works, "sweep small.toml")
+    sweep = "sweep small.toml --set search.sampler=tpe"
+    done = run(without(tmp_path / "bare", "optuna", "mlflow"), tmp_path, *works, sweep)
     ended = [line for line in done.stdout.splitlines() if " -> " in line]
-    assert ended == [*(f"{line} -> 0" for line in works), "sweep small.toml -> 2"], done.stderr
+    assert ended == [*(f"{line} -> 0" for line in works), f"{sweep} -> 2"], done.stderr
     assert done.stderr == "error: optuna is not installed; python -m pip install optuna\n"
     assert not (tmp_path / "sweeps").exists()
 
@@ -85,5 +86,5 @@ def test_without_mlflow_a_sweep_goes_on_and_says_so(tmp_path: Path) -> None:
     assert done.stdout == "sweep small.toml --engine batched-cpu -> 0\n", done.stderr
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("MLflow ("))
     assert "mlflow" in line.partition("): ")[2]
-    assert line.endswith("4 trials wait for the next `harness sweep --resume`")
+    assert "4 trials wait for " in line
     assert (tmp_path / "sweeps/small/report/report.html").is_file()

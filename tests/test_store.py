@@ -140,6 +140,7 @@ def test_committed_files_never_change(tmp_path: Path) -> None:
     assert store.committed() == [0]
 
 
+@pytest.mark.promise("P1")
 def test_the_latest_revision_counts_where_earlier_files_are_gone(tmp_path: Path) -> None:
     """Of revisions 0, 1 and 2 the last is read, whichever of the others were cleaned away."""
     store = store_in(tmp_path)

@@ -207,6 +207,7 @@ def test_slug_keeps_harmless_labels() -> None:
     assert slug("minimax / raw") == "minimax-raw.c80ff38e"
 
 
+@pytest.mark.promise("P7")
 def test_an_unfinished_file_is_known_by_its_name(tmp_path: Path) -> None:
     """What a process that was killed at the first step of a write left behind is told with the name it would have."""
     environment = {**os.environ, "HARNESS_FAILPOINT": "file.created:1"}

@@ -20,6 +20,7 @@ from harness.shelf import Shelf
 from harness.spec import Experiment, diff_specs
 from harness.store import Store
 from harness.sweep import places
+from harness.sweep.asking import Asking, Rows
 from harness.sweep.committing import Committing, Listener
 from harness.sweep.description import described
 from harness.sweep.folder import writing
@@ -35,12 +36,14 @@ class Sweep:
     Members that this sweep or one beside it has committed are not trained again, unless ``reuse`` is false.
 
     Raises:
-        InputError: no engine trains some arm.
+        InputError: no engine trains some arm, or the search cannot be made as the experiment says.
     """
 
     def __init__(self, experiment: Experiment, store: Store, trainer: Trainer, *, reuse: bool = True) -> None:
         self.experiment, self.store, self.trainer = experiment, store, trainer
         self.services = assigned(experiment, trainer)
+        # What no search can be made of is refused before anything is written.
+        Asking(experiment, planned(experiment)[:-1], _nothing_yet, lambda: False)
         self._reuse = reuse
         #: Total numbers of trials to which the budget was raised, ascending.
         self.extensions: list[int] = []
@@ -150,3 +153,7 @@ class Sweep:
     def _amend(self, **changes: Any) -> None:
         populations = sum(len(this.populations) for this in self.rounds)
         self.store.amend({**self.store.describe(), **changes, "populations": populations})
+
+
+def _nothing_yet(this: Round) -> Rows:
+    return Rows([], [])

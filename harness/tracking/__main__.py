@@ -53,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
             follower.run(watch.ended)
         except InputError as error:
             status, reason = 1 if isinstance(error, UnreachableError) else 2, str(error)
+        except ModuleNotFoundError as error:
+            status, reason = 1, f"{error.name} is not installed; python -m pip install {error.name}"
         except Exception as error:  # mlflow, SQLAlchemy and requests have no common base
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             status, reason = 1, f"store unreachable: {text}"

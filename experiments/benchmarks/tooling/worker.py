@@ -13,6 +13,7 @@ from typing import NoReturn
 from harness.engines.base import Engine
 from harness.engines.cpu import CpuEngine
 from harness.spec import Experiment
+from harness.store import locked
 from harness.tracking import Mirror
 from tooling.stub import StubEngine
 from tooling.sweeps import SOBOL, Tally, experiment, opened
@@ -56,7 +57,7 @@ def resumed(trials: int, folder: Path) -> Found:
     """The moment, on the clock that all processes share, at which a resumed sweep begins its first new step."""
     job = opened(experiment(SOBOL, trials), folder / "sweep", StubEngine(reached=_told))
     with job.store.lock():
-        job.store.table()  # as the command does, so that a damaged file is told before anything else
+        job.store.table(["key"])  # as the command does, so that a damaged file is told before anything else
     job.run(Tally())
     raise SystemExit("nothing was left to train")
 
@@ -78,7 +79,7 @@ def held(trials: int, folder: Path) -> Found:
 
 
 def _mirrored(spec: Experiment, folder: Path, engine: Engine, runs: int) -> Found:
-    """A sweep with its mirror beside it, as the command starts and ends it."""
+    """A sweep with its mirror beside it, as the command starts and ends it; the wall time is until all is mirrored."""
     begun = time.perf_counter()
     job, tally = opened(spec, folder / "sweep", engine), Tally()
     mirror = Mirror(folder / "sweep", f"sqlite:///{folder}/mlflow.db", limit=runs)
@@ -86,14 +87,19 @@ def _mirrored(spec: Experiment, folder: Path, engine: Engine, runs: int) -> Foun
     started = time.perf_counter()
     job.run(tally)
     swept = time.perf_counter()
-    status = mirror.finish()
-    ended = time.perf_counter()
-    if not status.complete or status.written < min(runs, spec.search.trials):
-        raise SystemExit(f"the mirror wrote {status}")
+    mirror.finish()
+    left = time.perf_counter()
+    with locked(folder / "sweep/mirror.lock", wait=True):  # where it was left behind, it goes on by itself
+        ended = time.perf_counter()
+    again = Mirror(folder / "sweep", f"sqlite:///{folder}/mlflow.db", limit=runs)
+    again.start()
+    status = again.wait(lambda progress: None)
+    if not status.complete or status.written:
+        raise SystemExit(f"the mirror had not written all: {status}")
     return {
         "wall": ended - begun,
         "training": tally.seconds,
-        "mirror": ended - swept + started - begun,
+        "mirror": left - swept + started - begun,
         "members": float(tally.members),
         "cpu": time.process_time(),
     }
