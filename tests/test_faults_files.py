@@ -13,7 +13,7 @@ from sweeping import Ear, assert_same_rows, carry_on, experiment
 
 from analysis.report import write_report
 from harness.errors import StoreError
-from harness.replaying import find
+from harness.finding import find
 from harness.store import Store
 
 #: How many bytes, evenly spread over a file, have their turn.
