@@ -15,8 +15,13 @@ Row = Mapping[str, Any]
 #: runtime of solver competitions, PAR2).
 PENALTY = 2
 
-#: The columns of a row that are read here.
-COLUMNS = ("seed", "steps", "outcome", "stopped_step", "ks", "snapshot_step", "snapshot_ks")
+
+def columns(experiment: Experiment) -> tuple[str, ...]:
+    """The columns of a row that are read here; lists over snapshots, which are slow to read, only where they are."""
+    search = experiment.search
+    over_steps = ("snapshot_step", "snapshot_ks") if search.halving or "steps" in search.objectives else ()
+    return ("seed", "steps", "outcome", "stopped_step", "ks", *over_steps)
+
 
 _LOST = ("diverged", "failed")
 

@@ -86,9 +86,11 @@ class Job:
         this = self._searching[n]
         if not self._is_whole(this):
             return self._asking.ask(n)
-        rows = [row for index, _ in this.populations for row in places.read(self._store, index, self._columns, 0)]
-        places.check_search(self._experiment, self._trainer, self._store, this, rows)
-        return self._asking.repeat(n, rows)
+        found = {index: self._read(index) for index, _ in this.populations}
+        told = [row for rows in found.values() for row in rows.told]
+        places.check_search(self._experiment, self._trainer, self._store, this, told)
+        self._rows |= {index: _done(rows) for index, rows in found.items()}
+        return self._asking.repeat(n, told)
 
     def _is_whole(self, this: Round) -> bool:
         return all(index in self._revisions for index, _ in this.populations)
@@ -133,14 +135,17 @@ class Job:
         indices = [index for this in self._searching for index, _ in this.populations]
         return max(indices, default=0) > self._confirm.populations[0][0] or any(map(self._revisions.get, indices))
 
+    def _read(self, index: int) -> Rows:
+        told = places.read(self._store, index, self._columns, 0)
+        return Rows(told, places.read(self._store, index, self._columns) if self._revisions[index] else told)
+
     def _found(self, this: Round, index: int, size: int, portion: Placed) -> None:
         """Take a population that is committed already; ``portion`` says whose it must be, unless that was looked at."""
-        told = places.read(self._store, index, self._columns, 0)
-        if portion and not places.are_of(self._trainer, told, portion):
-            raise places.foreign(self._store, index)
-        now = places.read(self._store, index, self._columns) if self._revisions[index] else told
-        self._rows[index] = Future()
-        self._rows[index].set_result(Rows(told, now))
+        if portion:
+            rows = self._read(index)
+            if not places.are_of(self._trainer, rows.told, portion):
+                raise places.foreign(self._store, index)
+            self._rows[index] = _done(rows)
         steps = round_steps(self._experiment, this) * size // sum(n for _, n in this.populations)
         self._committing.listener.advanced(steps)
 
@@ -162,3 +167,9 @@ class Job:
             told += rows.told
             now += rows.now
         return Rows(told, now)
+
+
+def _done(rows: Rows) -> Future[Rows]:
+    found: Future[Rows] = Future()
+    found.set_result(rows)
+    return found

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness import results
 from harness.engines.auto import Trainer, serving
 from harness.errors import StoreError
 from harness.plan import Place, Round, search_member, search_places
 from harness.population import Member
-from harness.results import COLUMNS
 from harness.spec import Arm, Experiment, Train
 from harness.store import SCHEMA, Store
 from harness.training import setting_of
@@ -23,7 +23,7 @@ _PLACE = ("stage", "round", "arm", "trial")
 def columns(experiment: Experiment) -> list[str]:
     """The columns that a search is told from, and those that say whose a row is."""
     searched = {name if name in Train.model_fields else "loss_params" for name in experiment.search.space}
-    wanted = {*_PLACE, "key", *COLUMNS, *searched}
+    wanted = {*_PLACE, "key", *results.columns(experiment), *searched}
     return [name for name in SCHEMA.names if name in wanted]
 
 
