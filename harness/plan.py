@@ -96,12 +96,10 @@ def round_steps(experiment: Experiment, this: Round, halved: bool = True) -> int
 
 def search_places(experiment: Experiment, this: Round) -> list[tuple[Place, int]]:
     """The place and seed of every member of a search round, trial by trial so that a population holds every arm."""
-    return [
-        (Place("search", this.number, arm.text, this.first_trial + i), seed)
-        for i in range(this.trials)
-        for arm in experiment.arms
-        for seed in range(experiment.search.seeds)
-    ]
+    arms, seeds = [arm.text for arm in experiment.arms], range(experiment.search.seeds)
+    trials = range(this.first_trial, this.first_trial + this.trials)
+    places = [Place("search", this.number, arm, trial) for trial in trials for arm in arms]
+    return [(place, seed) for place in places for seed in seeds]
 
 
 def search_members(

@@ -83,7 +83,7 @@ def test_what_is_deleted_as_told_comes_back_bit_for_bit(index: int, done: Store,
 @pytest.mark.promise("P12", "F13", "F27")
 def test_every_reader_names_a_damaged_population(copied: Store) -> None:
     """Resuming and looking for a member are refused; the report is written without those rows and says which."""
-    key = copied.table(["key"]).to_pylist()[0]["key"]
+    key = copied.population(2, ["key"]).to_pylist()[0]["key"]
     path = copied.folder / "populations/000002.parquet"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(StoreError, match=r"000002\.parquet: damaged"):

@@ -46,7 +46,7 @@ def check_search(experiment: Experiment, trainer: Trainer, store: Store, this: R
     Raises:
         StoreError: they are not.
     """
-    wanted = [(*asdict(place).values(), seed) for place, seed in search_places(experiment, this)]
+    wanted = [(p.stage, p.round, p.arm, p.trial, seed) for p, seed in search_places(experiment, this)]
     if [(*(row[name] for name in _PLACE), row["seed"]) for row in rows] != wanted:
         raise foreign(store, this.populations[0][0])
     seen = set[str]()
@@ -82,7 +82,8 @@ def foreign(store: Store, index: int) -> StoreError:
 def by_trial(rows: Sequence[Row], arm: Arm) -> dict[int, list[Row]]:
     """The rows of one arm by the number of their trial."""
     found: dict[int, list[Row]] = {}
+    name = arm.text
     for row in rows:
-        if row["arm"] == arm.text:
+        if row["arm"] == name:
             found.setdefault(row["trial"], []).append(row)
     return found
