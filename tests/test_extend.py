@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeping import RATES, Ear, assert_same_rows, carry_on, contents, experiment
 
+from harness.cleaning import remove, survey
 from harness.engines.base import Leg, Measure, Progress, Trained
 from harness.engines.batched import BatchedEngine
 from harness.errors import InputError
@@ -209,6 +210,21 @@ def test_a_retry_that_changes_the_winner_confirms_the_new_one(tmp_path: Path) ->
         assert set(frame[(frame["stage"] == "confirm") & (frame["arm"] == arm.text)]["trial"]) == {best}
     assert "failed" not in set(frame["outcome"])
     assert len(frame) == len(whole.frame())
+
+
+def test_a_retried_sweep_that_was_cleaned_goes_on(tmp_path: Path) -> None:
+    """`harness clean` leaves what the search is told from: a budget that is raised later is asked as if nothing had gone."""
+    spec = experiment("cmaes")
+    grown: list[Store] = []
+    for name in ("kept", "cleaned"):
+        store, _ = run(spec, tmp_path / name / "small", True, 1)
+        run(spec, store.folder, False, 1, "failed")
+        if name == "cleaned":
+            found = survey(tmp_path / name)
+            assert any("told from it" in why for _, why in found.kept)
+            assert all(outcome.refusal == "" for outcome in remove(tmp_path / name, found.items))
+        grown.append(extended(spec, store.folder))
+    assert repr(grown[1].table().to_pylist()) == repr(grown[0].table().to_pylist())
 
 
 def test_diverged_members_diverge_again(tmp_path: Path) -> None:

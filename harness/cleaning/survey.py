@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -170,7 +170,10 @@ def _settled(each: Entry) -> bool:
 
 
 def _superseded(root: Path, sweep: _Sweep) -> Iterator[Item | tuple[str, str]]:
-    """Files of earlier revisions, where the latest can be read: else they are all that there is."""
+    """Files of earlier revisions, where the latest can be read: else they are all that there is.
+
+    The first file of a round of the search stays: whoever resumes tells the search from it (sweep/asking.py).
+    """
     revisions: dict[int, list[tuple[int, Entry]]] = {}
     for each in sweep.content:
         found = population(each.path) if each.kind == "file" else None
@@ -182,15 +185,15 @@ def _superseded(root: Path, sweep: _Sweep) -> Iterator[Item | tuple[str, str]]:
         *earlier, (latest, last) = files
         if not earlier:
             continue
+        name = last.path.rpartition("/")[2]
         try:
-            store.population(index, ["key"], revision=latest)
+            searched = "search" in store.population(index, ["stage"], revision=latest)["stage"].to_pylist()
         except StoreError:
-            yield from _spared(sweep, [each for _, each in earlier], last)
+            for _, each in earlier:
+                yield f"{sweep.name}/{each.path}", f"{name}, which counts in its place, is damaged"
             continue
-        for _, each in earlier:
-            yield _single("superseded", sweep, each, f"{last.path.rpartition('/')[2]} counts in its place")
-
-
-def _spared(sweep: _Sweep, earlier: Sequence[Entry], last: Entry) -> Iterator[tuple[str, str]]:
-    for each in earlier:
-        yield f"{sweep.name}/{each.path}", f"{last.path.rpartition('/')[2]}, which counts in its place, is damaged"
+        for revision, each in earlier:
+            if searched and revision == 0:
+                yield f"{sweep.name}/{each.path}", f"a resumed search is told from it, although {name} counts"
+            else:
+                yield _single("superseded", sweep, each, f"{name} counts in its place")
