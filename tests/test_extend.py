@@ -213,7 +213,7 @@ def test_a_retry_that_changes_the_winner_confirms_the_new_one(tmp_path: Path) ->
 
 
 def test_a_retried_sweep_that_was_cleaned_goes_on(tmp_path: Path) -> None:
-    """`harness clean` leaves what the search is told from: a budget that is raised later is asked as if nothing had gone."""
+    """`harness clean` leaves what the search is told from: a budget raised later is used as if nothing had gone."""
     spec = experiment("cmaes")
     grown: list[Store] = []
     for name in ("kept", "cleaned"):
