@@ -16,7 +16,7 @@ from harness.errors import StoreError
 from harness.finding import Found
 from harness.overview import COLUMNS, Best, arm_names, bests
 from harness.standing import standing
-from harness.store import HYPERPARAMETERS, SCHEMA, SNAPSHOT_COLUMNS, SWEEPS, Store, slug
+from harness.store import HYPERPARAMETERS, SCHEMA, SNAPSHOT_COLUMNS, SWEEPS, Store, metadata_of, slug
 
 #: What says where a member stands, what it was given, and how it ended; snapshots and weights have their own places.
 _PLACE = ("stage", "round", "arm", "trial", "seed")
@@ -122,10 +122,10 @@ def _read(store: Store) -> tuple[pa.Table, list[Mapping[str, str]], list[str]]:
     for index in store.committed():
         try:
             table = store.population(index, columns)
-            metadata.append(store.metadata(index))
         except StoreError as error:
             remarks.append(str(error))
             continue
+        metadata.append(metadata_of(table))
         tables.append(table.replace_schema_metadata(None))
     return pa.concat_tables(tables), metadata, remarks
 

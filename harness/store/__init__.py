@@ -5,7 +5,7 @@
 """
 
 from harness.store.files import held, locked, slug, unfinished, write_whole
-from harness.store.folder import FORMAT, SWEEPS, Store, population_named
+from harness.store.folder import FORMAT, SWEEPS, Store, metadata_of, population_named
 from harness.store.schema import HYPERPARAMETERS, QUANTILE_LEVELS, SCHEMA, SNAPSHOT_COLUMNS
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Store",
     "held",
     "locked",
+    "metadata_of",
     "population_named",
     "slug",
     "unfinished",

@@ -154,11 +154,7 @@ class Store:
         Raises:
             StoreError: as ``population``.
         """
-        path = self._path(index, self._latest(index))
-        try:
-            return parquet.metadata(parquet.opened(path.read_bytes()), "harness.")
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise _damaged(path, error) from None
+        return metadata_of(self.population(index, ["key"]))
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All committed rows, or ``columns`` of them, in order of population."""
@@ -202,6 +198,11 @@ class Store:
         return self.folder / "populations" / f"{index:06d}{f'.r{revision}' if revision else ''}.parquet"
 
 
+def metadata_of(table: pa.Table) -> Mapping[str, str]:
+    """What ``Store.metadata`` gives, of a population that was read."""
+    return parquet.metadata(table, "harness.")
+
+
 def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
     try:
         file = parquet.opened(path.read_bytes())
@@ -209,14 +210,12 @@ def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
         known = file.schema_arrow.remove_metadata().equals(SCHEMA)
         table = parquet.read(file, columns) if known else None
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _damaged(path, error) from None
+        raise StoreError(
+            f"{path}: damaged ({_reason(error)}); delete it and resume to train that population again"
+        ) from None
     if table is None:
         raise StoreError(f"{path}: has other columns than this program writes (format {FORMAT})")
     return table
-
-
-def _damaged(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path}: damaged ({_reason(error)}); delete it and resume to train that population again")
 
 
 def _checksum(description: Mapping[str, Any]) -> str:

@@ -58,9 +58,9 @@ def read(file: pq.ParquetFile, columns: Sequence[str] | None = None) -> pa.Table
     return file.read(columns=None if columns is None else list(columns), use_threads=False)
 
 
-def metadata(file: pq.ParquetFile, prefix: str) -> dict[str, str]:
-    """The file's own metadata of that prefix, by name without it."""
-    items = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items() if k != _CHECKSUM}
+def metadata(table: pa.Table, prefix: str) -> dict[str, str]:
+    """The metadata of that prefix that a read table brings with it, by name without it."""
+    items = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items() if k != _CHECKSUM}
     return {k.removeprefix(prefix): v for k, v in items.items() if k.startswith(prefix)}
 
 
