@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import InputError
 from harness.standing import standing
 from harness.store import Store, locked
+from harness.tracking.paging import runs_found
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-# As many runs as there may be of one dead sweep; an answer to more would take too long.
-_PAGE = 200
 
 
 def close_orphans(client: MlflowClient, uid: str, progress: Callable[[], None]) -> int:
@@ -73,13 +71,7 @@ def _running(client: MlflowClient, progress: Callable[[], None]) -> dict[str, li
     query = f"attributes.status = 'RUNNING' AND tags.`harness.host` = '{host}'"
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     progress()
-    token = None
-    while True:
-        page = client.search_runs(experiments, query, max_results=_PAGE, page_token=token)
-        progress()
-        for run in page:
-            if {"harness.sweep", "harness.key"} <= run.data.tags.keys():
-                found[run.data.tags["harness.sweep"]].append(run)
-        token = page.token
-        if not token:
-            return found
+    for run in runs_found(client, experiments, query, progress):
+        if {"harness.sweep", "harness.key"} <= run.data.tags.keys():
+            found[run.data.tags["harness.sweep"]].append(run)
+    return found

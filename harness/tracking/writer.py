@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.tracking.address import artifact_root, redact
+from harness.tracking.paging import runs_found
 from harness.tracking.runs import RunContent
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-# A page of a search must be answered within the request timeout; 200 runs take about 0.3 s.
-_PAGE = 200
 
 #: Tags that say where a sweep is at work; a sweep may go on elsewhere than it began.
 _PLACE = ("harness.host", "harness.folder")
@@ -232,23 +230,16 @@ class RunWriter:
         return found.experiment_id, found.artifact_location
 
     def _find_runs(self) -> dict[str, _Known]:
-        from mlflow.entities import ViewType
-
         if not self._uid.isalnum():
             raise InputError(f"sweep.json: uid {self._uid!r} is not letters and digits")
         known: dict[str, _Known] = {}
-        query, token = f"tags.`harness.sweep` = '{self._uid}'", None
-        while True:
-            page = self._client.search_runs([self._experiment], query, ViewType.ALL, _PAGE, page_token=token)
-            for run in page:
-                info, tags = run.info, dict(run.data.tags)
-                found = _Known(info.run_id, info.status, info.lifecycle_stage != "active", tags, run.data.params)
-                held = known.get(tags["harness.key"])
-                known[tags["harness.key"]] = found if held is None else self._one_of(held, found)
-            self._progress()
-            token = page.token
-            if not token:
-                return known
+        query = f"tags.`harness.sweep` = '{self._uid}'"
+        for run in runs_found(self._client, [self._experiment], query, self._progress, deleted=True):
+            info, tags = run.info, dict(run.data.tags)
+            found = _Known(info.run_id, info.status, info.lifecycle_stage != "active", tags, run.data.params)
+            held = known.get(tags["harness.key"])
+            known[tags["harness.key"]] = found if held is None else self._one_of(held, found)
+        return known
 
     def _one_of(self, one: _Known, other: _Known) -> _Known:
         """Of two runs of one key the one to keep.
