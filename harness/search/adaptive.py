@@ -58,8 +58,20 @@ def _startup(wish: Wish) -> int:
 #: it out, so that a generation never fills up, or a point that was bad is asked again (optuna 5:
 #: CmaEsSampler._get_trials, GPSampler.sample_relative): they are told it as complete, with the score it stopped with.
 KINDS: Mapping[str, Kind] = {
-    "tpe": Kind(lambda w: TPESampler(seed=w.seed, n_startup_trials=_startup(w)), False, 1, True, True),
-    "gp": Kind(lambda w: GPSampler(seed=w.seed, n_startup_trials=_startup(w)), False, 1, False, True),
+    "tpe": Kind(
+        lambda w: TPESampler(seed=w.seed, n_startup_trials=_startup(w)),
+        lasts=False,
+        staleness=1,
+        learns_from_pruned=True,
+        constrained=True,
+    ),
+    "gp": Kind(
+        lambda w: GPSampler(seed=w.seed, n_startup_trials=_startup(w)),
+        lasts=False,
+        staleness=1,
+        learns_from_pruned=False,
+        constrained=True,
+    ),
     # The smallest generation that CMA-ES can use is 4, and of NSGA-II 2.
     "cmaes": Kind(
         lambda w: CmaEsSampler(seed=w.seed, x0=w.start, popsize=w.batch * math.ceil(4 / w.batch)),
@@ -68,7 +80,13 @@ KINDS: Mapping[str, Kind] = {
         learns_from_pruned=False,
         constrained=False,
     ),
-    "nsga2": Kind(lambda w: NSGAIISampler(seed=w.seed, population_size=max(2, w.batch)), True, 0, False, True),
+    "nsga2": Kind(
+        lambda w: NSGAIISampler(seed=w.seed, population_size=max(2, w.batch)),
+        lasts=True,
+        staleness=0,
+        learns_from_pruned=False,
+        constrained=True,
+    ),
 }
 
 

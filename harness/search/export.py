@@ -125,7 +125,5 @@ def write(storage: BaseStorage, wanted: Study) -> int:
 
 
 def _same(one: FrozenTrial, other: FrozenTrial) -> bool:
-    return (one.state, one.params, one.values, one.intermediate_values) == (
-        *(other.state, other.params, other.values),
-        other.intermediate_values,
-    )
+    told = ("state", "params", "values", "intermediate_values")
+    return all(getattr(one, name) == getattr(other, name) for name in told)
