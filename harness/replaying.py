@@ -11,11 +11,12 @@ from harness.engines import ENGINES
 from harness.engines.base import Engine
 from harness.errors import InputError, StoreError
 from harness.finding import Found
-from harness.plan import Place, member, search_member
+from harness.plan import Place
 from harness.population import Member
 from harness.spec import Experiment
 from harness.store import SCHEMA
-from harness.training import setting_of, train
+from harness.sweep.places import member_of
+from harness.training import train
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,11 @@ def replay(found: Found) -> Outcome:
 
 def _member(found: Found) -> Member:
     experiment = Experiment.from_json(found.store.describe()["spec"])
-    row = found.row
-    arm = next((arm for arm in experiment.arms if arm.text == row["arm"]), None)
-    if arm is None:
-        raise StoreError(f"{found.store.folder}: {row['key']} is of arm {row['arm']!r}, which is none of the sweep's")
-    setting = setting_of(row, experiment.arm_space(arm)) if experiment.search.trials else {}
-    make = search_member if row["stage"] == "search" else member
-    return make(experiment, arm, setting, row["seed"])
+    try:
+        return member_of(experiment, found.row)
+    except LookupError:
+        place, key, arm = found.store.folder, found.row["key"], found.row["arm"]
+        raise StoreError(f"{place}: {key} is of arm {arm!r}, which is none of the sweep's") from None
 
 
 def _equal(again: Any, committed: Any) -> bool:

@@ -25,7 +25,7 @@ _SAME = ("machine", "device", "python", "torch", "numpy", "scipy")
 _SHARED = ("seed", "target", "steps")
 
 #: How a member ended that would end so again. Failed ones had no memory, pruned ones were stopped by their rivals.
-_LASTING = pa.array(["scored", "diverged"])
+_LASTING = ("scored", "diverged")
 
 
 class _Place(NamedTuple):
@@ -58,7 +58,7 @@ class Shelf:
     def add(self, store: Store, index: int, revision: int, rows: Collection[Mapping[str, Any]]) -> None:
         """Take note of a population that was committed just now."""
         if self._places is not None:
-            lasting = (row for row in rows if row["outcome"] in ("scored", "diverged"))
+            lasting = (row for row in rows if row["outcome"] in _LASTING)
             place = _Place(store, index, revision)
             self._places |= {(row["stage"], int(row["key"], 16)): place for row in lasting}
 
@@ -87,7 +87,7 @@ def _keys(place: _Place) -> Iterator[tuple[tuple[str, int], _Place]]:
         table = place.store.population(place.population, ["stage", "key", "outcome"], revision=place.revision)
     except StoreError:
         return
-    table = table.filter(pc.is_in(table["outcome"], _LASTING))
+    table = table.filter(pc.is_in(table["outcome"], pa.array(_LASTING)))
     for stage, key in zip(table["stage"].to_pylist(), table["key"].to_pylist(), strict=True):
         yield (stage, int(key, 16)), place
 

@@ -65,7 +65,7 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "tracking": ("errors", "standing", "store"),
     "finding": ("errors", "store", "tracking"),
     "showing": ("errors", "finding", "overview", "standing", "store"),
-    "replaying": ("engines", "errors", "finding", "plan", "population", "spec", "store", "training"),
+    "replaying": ("engines", "errors", "finding", "plan", "population", "spec", "store", "sweep", "training"),
     "analysis": ("errors", "floors", "losses", "penalties", "spec", "store", "targets"),
     "cli": (
         *(

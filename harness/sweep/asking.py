@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.plan import Round
-from harness.results import ks_by_seed, mean_ks, results
+from harness.results import ks_by_seed, results
 from harness.search import Result, Setting, Suggests, search
 from harness.spec import Arm, Experiment
 from harness.sweep.places import by_trial
@@ -53,24 +53,11 @@ class Asking:
         cancelled: Callable[[], bool],
     ) -> None:
         self._experiment, self._rounds, self._rows_of = experiment, rounds, rows_of
-        spec = experiment.search
-        self._searches: dict[Arm, Suggests] = {
-            arm: search(
-                experiment.arm_space(arm),
-                experiment.baseline(arm),
-                spec.sampler,
-                experiment.seed,
-                spec.trials,
-                experiment.batch,
-                len(spec.objectives),
-                cancelled,
-            )
-            for arm in (experiment.arms if rounds else ())
-        }
+        self._searches = searches(experiment, cancelled)
         staleness = max((found.staleness for found in self._searches.values()), default=0)
         #: How many rounds may be in training or on their way to be committed when a further one is asked for. Pruning
         #: by seed needs the best trial before, whoever asks.
-        self.staleness = min(staleness, 1) if spec.wilcoxon else staleness
+        self.staleness = min(staleness, 1) if experiment.search.wilcoxon else staleness
         #: Of each arm, the trials of the rounds that were looked at, in order.
         self._tried: dict[Arm, list[Tried]] = {arm: [] for arm in experiment.arms}
         #: Of each round that was looked at and not told, what its searches will be told.
@@ -139,20 +126,41 @@ class Asking:
                 rows = self._rows_of(self._rounds[self._seen])
                 told: dict[Arm, list[Result]] = {}
                 for arm, tried in self._tried.items():
-                    told[arm] = [found for _, found in sorted(self._of_trials(arm, rows.told)[1].items())]
-                    trials, found = self._of_trials(arm, rows.now)
+                    trials = by_trial(rows.now, arm)
+                    found = results(self._experiment, arm, trials)
                     tried += [self._trial(arm, trials[number], found[number]) for number in sorted(trials)]
+                    if rows.told is not rows.now:
+                        found = results(self._experiment, arm, by_trial(rows.told, arm))
+                    told[arm] = [found[number] for number in sorted(found)]
                 if self._adapts:  # else they are never told
                     self._results[self._seen] = told
                 self._seen += 1
 
-    def _of_trials(self, arm: Arm, rows: Sequence[Row]) -> tuple[dict[int, list[Row]], dict[int, Result]]:
-        trials = by_trial(rows, arm)
-        return trials, results(self._experiment, arm, trials)
-
     def _trial(self, arm: Arm, rows: Sequence[Row], result: Result) -> Tried:
         setting = setting_of(rows[0], self._experiment.arm_space(arm))
-        return Tried(setting, result.pruned, mean_ks(rows, self._experiment.success_ks), ks_by_seed(rows))
+        return Tried(setting, result.pruned, result.values[0], ks_by_seed(rows))  # the first objective is always KS
+
+
+def searches(experiment: Experiment, cancelled: Callable[[], bool] = lambda: False) -> dict[Arm, Suggests]:
+    """The search of every arm, told nothing yet; none where nothing is searched.
+
+    Raises:
+        InputError: the search cannot be made as the experiment says.
+    """
+    spec = experiment.search
+    return {
+        arm: search(
+            experiment.arm_space(arm),
+            experiment.baseline(arm),
+            spec.sampler,
+            experiment.seed,
+            spec.trials,
+            experiment.batch,
+            len(spec.objectives),
+            cancelled,
+        )
+        for arm in (experiment.arms if spec.trials else ())
+    }
 
 
 def best(tried: Sequence[Tried]) -> tuple[int, Tried]:

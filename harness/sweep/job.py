@@ -21,9 +21,9 @@ from harness.search import Setting
 from harness.spec import Arm, Experiment
 from harness.store import Store
 from harness.sweep import places
-from harness.sweep.asking import Asking, Row, Rows
+from harness.sweep.asking import Asking, Rows
 from harness.sweep.committing import Committing
-from harness.sweep.workshop import Placed, Workshop
+from harness.sweep.workshop import Placed, Trained, Workshop
 
 Settings = Mapping[Arm, Sequence[Setting]]
 
@@ -108,8 +108,7 @@ class Job:
             incumbents = self._asking.incumbents(n) if self._experiment.search.wilcoxon else {}
             self._wait()
             trained = self._workshop.train_search(portion, incumbents, self._committing.listener.advanced)
-            there = [place for place, _ in portion]
-            self._hand_over(committing.submit(self._committing.commit, this, index, there, trained), index)
+            self._hand_over(committing, this, index, portion, trained)
 
     def _confirm_round(self, placed: Placed, committing: ThreadPoolExecutor) -> None:
         this, start = self._confirm, 0
@@ -127,8 +126,7 @@ class Job:
             self._wait()
             members = [member for _, member in portion]
             trained = self._workshop.train("confirm", members, self._committing.listener.advanced)
-            there = [place for place, _ in portion]
-            self._hand_over(committing.submit(self._committing.commit, this, index, there, trained, revision), index)
+            self._hand_over(committing, this, index, portion, trained, revision)
 
     def _winners_may_have_changed(self) -> bool:
         """Whether trials came in, or members were trained again, after the confirm stage was committed."""
@@ -154,19 +152,27 @@ class Job:
         while len(self._waiting) > 1:
             self._waiting.popleft().result()
 
-    def _hand_over(self, committed: Future[Rows], index: int) -> None:
+    def _hand_over(
+        self,
+        committing: ThreadPoolExecutor,
+        this: Round,
+        index: int,
+        portion: Placed,
+        trained: Trained,
+        revision: int = 0,
+    ) -> None:
+        there = [place for place, _ in portion]
+        committed = committing.submit(self._committing.commit, this, index, there, trained, revision)
         self._rows[index] = committed
         self._waiting.append(committed)
 
     def _rows_of(self, this: Round) -> Rows:
         """The rows of a round, once it is committed; asked for once."""
-        told: list[Row] = []
-        now: list[Row] = []
-        for index, _ in this.populations:
-            rows = self._rows.pop(index).result()
-            told += rows.told
-            now += rows.now
-        return Rows(told, now)
+        found = [self._rows.pop(index).result() for index, _ in this.populations]
+        told = [row for rows in found for row in rows.told]
+        if all(rows.now is rows.told for rows in found):
+            return Rows(told, told)
+        return Rows(told, [row for rows in found for row in rows.now])
 
 
 def _done(rows: Rows) -> Future[Rows]:

@@ -9,7 +9,7 @@ from typing import Any
 from harness import results
 from harness.engines.auto import Trainer, serving
 from harness.errors import StoreError
-from harness.plan import Place, Round, search_member, search_places
+from harness.plan import Place, Round, member, search_member, search_places
 from harness.population import Member
 from harness.spec import Arm, Experiment, Train
 from harness.store import SCHEMA, Store
@@ -49,26 +49,33 @@ def check_search(experiment: Experiment, trainer: Trainer, store: Store, this: R
     wanted = [(p.stage, p.round, p.arm, p.trial, seed) for p, seed in search_places(experiment, this)]
     if [(*(row[name] for name in _PLACE), row["seed"]) for row in rows] != wanted:
         raise foreign(store, this.populations[0][0])
-    seen = set[str]()
-    arms = {arm.text: arm for arm in experiment.arms}
-    for row in rows:
-        if row["arm"] not in seen:
-            seen.add(row["arm"])
-            arm = arms[row["arm"]]
-            member = search_member(experiment, arm, setting_of(row, experiment.arm_space(arm)), row["seed"])
-            if row["key"] != key_of(trainer, member):
-                raise foreign(store, this.populations[0][0])
+    first = {row["arm"]: row for row in reversed(rows)}
+    if any(row["key"] != key_of(trainer, member_of(experiment, row)) for row in first.values()):
+        raise foreign(store, this.populations[0][0])
+
+
+def member_of(experiment: Experiment, row: Row) -> Member:
+    """The member whose row was committed.
+
+    Raises:
+        LookupError: the row is of no arm of the experiment.
+    """
+    arm = next((arm for arm in experiment.arms if arm.text == row["arm"]), None)
+    if arm is None:
+        raise LookupError(f"arm {row['arm']!r} is none of the sweep's")
+    setting = setting_of(row, experiment.arm_space(arm)) if experiment.search.trials else {}
+    return (search_member if row["stage"] == "search" else member)(experiment, arm, setting, row["seed"])
 
 
 def are_of(trainer: Trainer, rows: Sequence[Row], portion: Sequence[tuple[Place, Member]]) -> bool:
     """Whether rows are those of exactly these members at these places."""
-    wanted = [(*asdict(place).values(), key_of(trainer, member)) for place, member in portion]
+    wanted = [(*asdict(place).values(), key_of(trainer, one)) for place, one in portion]
     return [(*(row[name] for name in _PLACE), row["key"]) for row in rows] == wanted
 
 
-def key_of(trainer: Trainer, member: Member) -> str:
+def key_of(trainer: Trainer, one: Member) -> str:
     """The member's key, with the engine that serves it."""
-    return member.key(serving(trainer, member).identity)
+    return one.key(serving(trainer, one).identity)
 
 
 def foreign(store: Store, index: int) -> StoreError:

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.engines.auto import Trainer
-from harness.plan import Place, Round, member, search_member
-from harness.population import Member
+from harness.plan import Place, Round
 from harness.spec import Experiment
 from harness.store import Store
 from harness.sweep.committing import Committing, Listener
+from harness.sweep.places import member_of
 from harness.sweep.workshop import Trained, Workshop
-from harness.training import setting_of
 
 Row = dict[str, Any]
 
@@ -25,7 +24,7 @@ class Retrying:
     """Trains the members of a committed sweep again, population by population."""
 
     def __init__(self, experiment: Experiment, store: Store, trainer: Trainer, device: str, listener: Listener) -> None:
-        self._experiment, self._store, self._listener = experiment, store, listener
+        self._experiment, self._store = experiment, store
         self._workshop = Workshop(experiment.search, experiment.population, trainer, None)
         self._committing = Committing(store, ["key"], device, None, listener)
 
@@ -49,20 +48,14 @@ class Retrying:
         again = [i for i, row in enumerate(rows) if row["outcome"] in outcomes]
         if not again:
             return
-        members = [self._member(rows[i]) for i in again]
+        members = [member_of(self._experiment, rows[i]) for i in again]
         trained = self._workshop.train(this.stage, members, lambda steps: None)
         fresh = dict(zip(again, trained.finish(), strict=True))
         if all(_ended_alike(rows[i], row) for i, row in fresh.items()):
             return
-        whole = [fresh.get(i) or {name: row[name] for name in row} for i, row in enumerate(rows)]
+        whole = [fresh.get(i, row) for i, row in enumerate(rows)]
         there = [Place(row["stage"], row["round"], row["arm"], row["trial"]) for row in rows]
         self._committing.commit(this, index, there, Trained(lambda: whole, trained.seconds), revision)
-
-    def _member(self, row: Row) -> Member:
-        spec = self._experiment
-        arm = next(arm for arm in spec.arms if arm.text == row["arm"])
-        setting = setting_of(row, spec.arm_space(arm)) if spec.search.trials else {}
-        return (search_member if row["stage"] == "search" else member)(spec, arm, setting, row["seed"])
 
 
 def _ended_alike(before: Row, after: Row) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 from contextlib import ExitStack
-from typing import Any
 
 from harness.assignment import assigned
 from harness.engines.auto import Trainer, joint_identity
@@ -20,7 +19,7 @@ from harness.shelf import Shelf
 from harness.spec import Experiment, diff_specs
 from harness.store import Store
 from harness.sweep import places
-from harness.sweep.asking import Asking, Rows
+from harness.sweep.asking import searches
 from harness.sweep.committing import Committing, Listener
 from harness.sweep.description import described
 from harness.sweep.folder import writing
@@ -42,8 +41,7 @@ class Sweep:
     def __init__(self, experiment: Experiment, store: Store, trainer: Trainer, *, reuse: bool = True) -> None:
         self.experiment, self.store, self.trainer = experiment, store, trainer
         self.services = assigned(experiment, trainer)
-        # What no search can be made of is refused before anything is written.
-        Asking(experiment, planned(experiment)[:-1], _nothing_yet, lambda: False)
+        searches(experiment)  # what no search can be made of is refused before anything is written
         self._reuse = reuse
         #: Total numbers of trials to which the budget was raised, ascending.
         self.extensions: list[int] = []
@@ -99,7 +97,7 @@ class Sweep:
             shelf = Shelf(self.store.folder, self.store.describe()) if self._reuse else None
             device = device_names(self.services)
             if retry:
-                self._unfinish()
+                self._mark_finished(None)
                 Retrying(self.experiment, self.store, self.trainer, device, listener).run(self.rounds, retry)
             committing = Committing(self.store, places.columns(self.experiment), device, shelf, listener)
             workshop = Workshop(
@@ -108,7 +106,7 @@ class Sweep:
             Job(self.experiment, self.rounds, self.store, self.trainer, workshop, committing).run()
             with writing(self.store.folder):
                 export_winners(self.store)
-                self._finish()
+                self._mark_finished(datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
 
     def _start(self) -> bool:
         """Describe the sweep in a folder that has none; whether this process was the one that did."""
@@ -140,20 +138,12 @@ class Sweep:
             )
         with writing(self.store.folder), self.store.lock():
             self.extensions.append(trials)
-            self._amend(extensions=self.extensions, finished=None)
+            populations = sum(len(this.populations) for this in self.rounds)
+            grown = {"extensions": self.extensions, "populations": populations, "finished": None}
+            self.store.amend({**self.store.describe(), **grown})
 
-    def _unfinish(self) -> None:
-        if self.store.describe().get("finished"):
-            self._amend(finished=None)
-
-    def _finish(self) -> None:
-        if not self.store.describe().get("finished"):
-            self._amend(finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
-
-    def _amend(self, **changes: Any) -> None:
-        populations = sum(len(this.populations) for this in self.rounds)
-        self.store.amend({**self.store.describe(), **changes, "populations": populations})
-
-
-def _nothing_yet(this: Round) -> Rows:
-    return Rows([], [])
+    def _mark_finished(self, when: str | None) -> None:
+        """Say in sweep.json that all is done, or no longer; the time at which it first was stays."""
+        description = self.store.describe()
+        if bool(description.get("finished")) != bool(when):
+            self.store.amend({**description, "finished": when})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness import halving, wilcoxon
@@ -55,23 +55,9 @@ class Workshop:
             InputError: a member is refused; nothing was trained.
         """
         if self._search.halving:
-            rules = halving.Rules(self._search.halving, self._search.rungs)
-            with EnergyMeter(self._cards) as meter:
-                courses, seconds = halving.halve(placed, rules, self._slots, self._trainer, progress)
-            return Trained(lambda: rows_of(courses), seconds, measured=meter.metadata())
+            return self._metered(lambda: self._halved(placed, progress))
         if self._search.wilcoxon:
-            reused = 0
-
-            def whole(members: Sequence[Member]) -> Population:
-                nonlocal reused
-                trained = self.train("search", members, progress)
-                reused += trained.reused
-                return Population(trained.finish(), trained.seconds)
-
-            limits = wilcoxon.Rules(self._search.wilcoxon, self._search.seeds)
-            with EnergyMeter(self._cards) as meter:
-                found = wilcoxon.thin(placed, limits, incumbents, self._slots, self._trainer, whole, progress)
-            return Trained(lambda: found.rows, found.seconds, reused, meter.metadata())
+            return self._metered(lambda: self._thinned(placed, incumbents, progress))
         return self.train("search", [member for _, member in placed], progress)
 
     def train(self, stage: str, members: Sequence[Member], progress: Progress) -> Trained:
@@ -80,18 +66,43 @@ class Workshop:
         Raises:
             InputError: a member is refused; nothing was trained.
         """
+        return self._metered(lambda: self._whole(stage, members, progress))
+
+    def _metered(self, training: Callable[[], Trained]) -> Trained:
+        with EnergyMeter(self._cards) as meter:
+            trained = training()
+        return replace(trained, measured=meter.metadata())
+
+    def _halved(self, placed: Placed, progress: Progress) -> Trained:
+        rules = halving.Rules(self._search.halving, self._search.rungs)
+        courses, seconds = halving.halve(placed, rules, self._slots, self._trainer, progress)
+        return Trained(lambda: rows_of(courses), seconds)
+
+    def _thinned(self, placed: Placed, incumbents: Mapping[str, Mapping[int, float]], progress: Progress) -> Trained:
+        reused = 0
+
+        def whole(members: Sequence[Member]) -> Population:
+            nonlocal reused
+            trained = self._whole("search", members, progress)
+            reused += trained.reused
+            return Population(trained.finish(), trained.seconds)
+
+        rules = wilcoxon.Rules(self._search.wilcoxon, self._search.seeds)
+        found = wilcoxon.thin(placed, rules, incumbents, self._slots, self._trainer, whole, progress)
+        return Trained(lambda: found.rows, found.seconds, reused)
+
+    def _whole(self, stage: str, members: Sequence[Member], progress: Progress) -> Trained:
         keys = [key_of(self._trainer, member) for member in members]
         known = self._shelf.take(stage, keys) if self._shelf else {}
         fresh = {key: member for key, member in zip(keys, members, strict=True) if key not in known}
         if len(fresh) < len(members):
             progress(sum(m.shape.steps for m in members) - sum(m.shape.steps for m in fresh.values()))
-        with EnergyMeter(self._cards) as meter:
-            courses, seconds = advance(
-                [(member, None, None) for member in fresh.values()], self._trainer, snapshot_measure, progress
-            )
+        courses, seconds = advance(
+            [(member, None, None) for member in fresh.values()], self._trainer, snapshot_measure, progress
+        )
 
         def finish() -> list[Row]:
             made = dict(zip(fresh, rows_of(courses), strict=True))
             return [dict(known.get(key) or made[key]) for key in keys]
 
-        return Trained(finish, seconds, len(keys) - len(fresh), meter.metadata())
+        return Trained(finish, seconds, len(keys) - len(fresh))
