@@ -1,4 +1,4 @@
-"""What test files share: hypothesis without deadlines, members made in one line, a finished sweep, forks."""
+"""What test files share: hypothesis without deadlines, members in one line, finished sweeps, empty stores, forks."""
 
 from __future__ import annotations
 
@@ -48,6 +48,29 @@ def copied(done: Store, tmp_path: Path) -> Store:
     """A copy of ``done`` to damage."""
     shutil.copytree(done.folder, tmp_path / "small")
     return Store(tmp_path / "small")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A committed sweep to mirror, to read only: ``mirroring.make_sweep``."""
+    from mirroring import make_sweep
+
+    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with tables and no runs, to copy."""
+    from mirroring import make_database
+
+    return make_database(tmp_path_factory.mktemp("database") / "mlflow.db")
+
+
+@pytest.fixture
+def uri(empty_database: Path, tmp_path: Path) -> str:
+    """A fresh SQLite store for MLflow."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
 @pytest.fixture(scope="session")

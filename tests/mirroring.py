@@ -1,13 +1,18 @@
-"""What the tests of harness.tracking share: a sweep to mirror, an empty MLflow store, and how to read it back."""
+"""What the tests of harness.tracking share: a sweep to mirror, an empty MLflow store, a server, how to read back."""
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +101,27 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(base: Path, database: str) -> Iterator[tuple[str, int]]:
+    """``mlflow server`` with one worker on loopback whose runs are in ``database``: its address and process group."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--artifacts-destination", str(base / "files")]
+    quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_BACKEND_STORE_URI": database}
+    with (base / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=base, env=quiet, stdout=log, stderr=log, start_new_session=True)
+
+    def answers() -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
+            return True
+        return False
+
+    try:
+        wait_until(answers, 120)
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -7,80 +7,32 @@ import math
 import os
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from statistics import fmean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from searching import (
+    ADAPTIVE,
+    BASELINE,
+    CHOICES,
+    INTERVALS,
+    REPEATED,
+    SPACES,
+    Setting,
+    bowl,
+    every_sampler,
+    play,
+    search,
+    told,
+    uninterrupted,
+)
 
 from harness.errors import InputError
 from harness.plan import rounds
-from harness.search import Result, Suggests, derived_seed
+from harness.search import Result, derived_seed
 from harness.search import search as make_search
-from harness.search.auto import adapting
 from harness.spec import SAMPLERS, Range
-
-Setting = Mapping[str, float]
-
-INTERVALS = {
-    "lr_d": Range(low=1e-5, high=1e-1, log=True),
-    "beta1": Range(low=0.0, high=0.95),
-    "hidden": Range(low=8, high=128),
-    "batch": Range(low=1, high=256, log=True),
-}
-CHOICES = {
-    "d_steps": Range(choices=(1, 2, 5)),
-    "t": Range(choices=(0.0, 0.25, 0.5, 1.0)),
-    "ema": Range(choices=(0.0, 0.9, 0.99)),
-}
-BASELINE = {"lr_d": 2e-4, "beta1": 0.9, "hidden": 50, "batch": 100, "d_steps": 1, "t": 0.5, "ema": 0.0}
-
-#: What each sampler can search: a grid has choices alone, CMA-ES intervals alone.
-SPACES = dict.fromkeys(SAMPLERS, INTERVALS | CHOICES) | {"grid": CHOICES, "cmaes": INTERVALS}
-#: Those whose asks are repeated after an interruption, and compared with what was committed.
-REPEATED = ("sobol", "random", "grid", "cmaes", "nsga2")
-ADAPTIVE = ("auto", "tpe", "cmaes", "nsga2", "gp")
-
-every_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
-
-
-def search(
-    sampler: str, seed: int = 0, trials: int = 9, batch: int = 3, space: Mapping[str, Range] | None = None
-) -> Suggests:
-    """A search from the baseline; 9 trials in rounds of 1, 3, 3 and 2 unless said otherwise."""
-    space = SPACES[sampler] if space is None else space
-    return make_search(space, {name: BASELINE[name] for name in space}, sampler, seed, trials, batch)
-
-
-def told(settings: Sequence[Setting], score: Callable[[Setting], float] | None = None) -> list[Result]:
-    """The results of a round: each setting's score, that of the bowl unless another is given."""
-    return [Result(((score or bowl)(setting),)) for setting in settings]
-
-
-def bowl(setting: Setting) -> float:
-    """A score that every searched number changes: squared distances from a point of the space, on a scale like log."""
-    centre = {"lr_d": 0.01, "beta1": 0.3, "hidden": 90, "batch": 30, "d_steps": 2, "t": 0.25, "ema": 0.9}
-    return sum((math.asinh(1e3 * value) - math.asinh(1e3 * centre[name])) ** 2 for name, value in setting.items())
-
-
-def play(
-    found: Suggests, trials: int = 9, batch: int = 3, score: Callable[[Setting], float] = bowl
-) -> list[list[dict[str, float]]]:
-    """All rounds of a search that is told the scores of each."""
-    asked = []
-    for count in rounds(trials, batch):
-        asked.append(found.ask(count))
-        found.tell(told(asked[-1], score))
-    return asked
-
-
-@cache
-def uninterrupted(sampler: str) -> list[list[dict[str, float]]]:
-    """The rounds of 9 trials on seed 0, made once for the tests that compare with them."""
-    return play(search(sampler))
 
 
 @every_sampler
@@ -240,7 +192,7 @@ def test_arm_without_searched_keys(sampler: str) -> None:
 def test_nothing_is_printed_or_warned() -> None:
     """All samplers through all rounds, with warnings as errors: exit status 0, empty stdout and stderr."""
     program = (
-        "import test_search as t\n"
+        "import searching as t\n"
         "for sampler in t.SAMPLERS:\n"
         "    t.play(t.search(sampler, trials=5), trials=5)\n"
         "    t.search(sampler).repeat([{n: t.BASELINE[n] for n in t.SPACES[sampler]}])\n"
@@ -273,162 +225,3 @@ def test_derived_seed(parts: list[int | str]) -> None:
 def test_derived_seed_is_fixed() -> None:
     """The seed of round 2 of study 7 never changes: the first 4 bytes of what sha256sum gives for "7/2"."""
     assert derived_seed(7, 2) == 0x1B8B6B56
-
-
-# --- halving --------------------------------------------------------------------------------------------------------
-
-
-def raced(settings: Sequence[Setting]) -> list[Result]:
-    """One rung, at step 5; every trial of a round but the worst stops there, so that to hear of it shows."""
-    worst = max(range(len(settings)), key=lambda i: bowl(settings[i]))
-    scores = [bowl(setting) for setting in settings]
-    return [Result((score,), at={5: score}, pruned=i != worst) for i, score in enumerate(scores)]
-
-
-@cache
-def halved(sampler: str) -> list[list[dict[str, float]]]:
-    """The rounds of 9 trials on seed 0, told who was pruned."""
-    found, asked = search(sampler), []
-    for count in rounds(9, 3):
-        asked.append(found.ask(count))
-        found.tell(raced(asked[-1]))
-    return asked
-
-
-@every_sampler
-def test_pruned_trials_are_told_to_those_who_can_use_them(sampler: str) -> None:
-    """TPE ranks a pruned trial behind the complete ones and asks otherwise; CMA-ES and GP, which would leave it out,
-    are told a score as of any other, and ask what they would have; the rest listens to none.
-    """
-    assert (halved(sampler) != uninterrupted(sampler)) == (sampler in ("tpe", "auto"))
-
-
-@every_sampler
-def test_a_rebuilt_search_remembers_who_was_pruned(sampler: str) -> None:
-    """After replaying k committed rounds with their fates it asks what the uninterrupted one asked."""
-    asked = halved(sampler)
-    for done in range(len(asked)):
-        rebuilt = search(sampler)
-        for settings in asked[:done]:
-            rebuilt.repeat(settings)
-            rebuilt.tell(raced(settings))
-        assert rebuilt.ask(len(asked[done])) == asked[done]
-
-
-# --- one round ahead, several objectives, trials that lost a seed -----------------------------------------------------
-
-
-def ahead(found: Suggests, done: Sequence[Sequence[Setting]], trials: int = 17) -> list[list[dict[str, float]]]:
-    """All rounds of a search that is asked for round n when the rounds up to n - 1 - staleness are told, as a sweep
-    does; the rounds in ``done`` are taken for asked.
-    """
-    asked: list[list[dict[str, float]]] = []
-    unheard = 0
-    for n, count in enumerate(rounds(trials, 3)):
-        while n and unheard <= max(n - 1 - found.staleness, 0):
-            found.tell(told(asked[unheard]))
-            unheard += 1
-        if n < len(done):
-            found.repeat(list(map(dict, done[n])))
-            asked.append(list(map(dict, done[n])))
-        else:
-            asked.append(found.ask(count))
-    return asked
-
-
-@every_sampler
-def test_a_search_asked_ahead_goes_on_after_any_interruption(sampler: str) -> None:
-    """Asked for a round while the one before is in training, as far as its staleness allows, and rebuilt after k
-    rounds, a search asks what it would have.
-    """
-    trials = 8 if sampler == "gp" else 17  # a Gaussian process takes seconds for every round
-    whole = ahead(search(sampler, trials=trials), [], trials)
-    for k in range(1, len(whole)):
-        assert ahead(search(sampler, trials=trials), whole[:k], trials) == whole
-
-
-def test_staleness_is_stated() -> None:
-    """TPE and GP, which take long, are asked one round ahead; a generation of CMA-ES or NSGA-II never; lists always."""
-    known = {sampler: search(sampler).staleness for sampler in SAMPLERS}
-    assert {name for name, staleness in known.items() if staleness == 0} == {"cmaes", "nsga2"}
-    assert {name for name, staleness in known.items() if staleness == 1} == {"tpe", "gp", "auto"}
-    assert {name for name, staleness in known.items() if staleness > 10**6} == {"sobol", "random", "grid"}
-
-
-@pytest.mark.parametrize("sampler", ["sobol", "random", "grid"])
-def test_lists_do_not_depend_on_the_budget(sampler: str) -> None:
-    """A budget that is raised goes on with the trials that a larger one would have had."""
-    small, large = (list(itertools.chain(*play(search(sampler, trials=n), n))) for n in (9, 33))
-    assert large[:9] == small
-
-
-def test_sobol_points_fill_the_space_evenly() -> None:
-    """Of 64 scrambled points in two dimensions, every interval of the form 2^-a x 2^-b with a + b = 4 holds four.
-
-    That is what makes a scrambled Sobol' sequence a (0, 6, 2)-net in base 2 (Owen 1995); random points miss cells.
-    """
-    space = {name: Range(low=0.0, high=1.0) for name in "ab"}
-    found = make_search(space, dict.fromkeys(space, 0.5), "sobol", 3, 65, 64)
-    points = [found.ask(1), found.ask(64)][1]
-    for k in range(5):
-        cells = Counter((int(p["a"] * 2**k), int(p["b"] * 2 ** (4 - k))) for p in points)
-        assert set(cells.values()) == {4}
-        assert len(cells) == 16
-
-
-def test_auto_begins_with_sobol_points_and_then_adapts() -> None:
-    """The first quarter behind the baseline is sampler sobol's; what comes then depends on the scores."""
-    first = list(itertools.chain(*play(search("sobol", trials=17), 17)))
-    down, up = (
-        list(itertools.chain(*play(search("auto", trials=17), 17, score=score)))
-        for score in (bowl, lambda setting: -bowl(setting))
-    )
-    assert down[:7] == up[:7] == first[:7]  # 1 and two rounds of 3: the second begins at trial 4 = 17 // 4
-    assert down[7:] != up[7:]
-
-
-@pytest.mark.parametrize(
-    ("trials", "objectives", "space", "name"),
-    [
-        (1000, 1, INTERVALS, "tpe"),
-        (1001, 1, INTERVALS, "cmaes"),
-        (1001, 1, INTERVALS | CHOICES, "tpe"),
-        (1001, 2, INTERVALS | CHOICES, "nsga2"),
-        (1000, 2, INTERVALS, "tpe"),
-        (1001, 1, {"lr_d": INTERVALS["lr_d"]}, "tpe"),
-    ],
-)
-def test_auto_takes_the_sampler_that_fits(trials: int, objectives: int, space: dict[str, Range], name: str) -> None:
-    """TPE up to 1,000 trials; above, CMA-ES where it can search at all, and NSGA-II for several objectives."""
-    assert adapting(space, trials, objectives) == name
-
-
-@pytest.mark.parametrize("sampler", ["auto", "tpe", "nsga2"])
-def test_several_objectives_are_heard(sampler: str) -> None:
-    """Of two objectives both lead an adaptive sampler: to turn the second round changes what it asks."""
-
-    def played(sign: float) -> list[list[dict[str, float]]]:
-        found = make_search(INTERVALS, {n: BASELINE[n] for n in INTERVALS}, sampler, 0, 25, 4, objectives=2)
-        asked = []
-        for count in rounds(25, 4):
-            asked.append(found.ask(count))
-            found.tell([Result((bowl(s), sign * math.log(s["lr_d"]))) for s in asked[-1]])
-        return asked
-
-    assert played(1.0) != played(-1.0)
-
-
-@pytest.mark.parametrize(("sampler", "trials", "batch"), [("auto", 41, 8), ("tpe", 41, 8), ("nsga2", 41, 8)])
-def test_a_lost_seed_breaks_a_constraint(sampler: str, trials: int, batch: int) -> None:
-    """Told that all settings with a high lr_d lost seeds, although their scores are good, a sampler asks elsewhere."""
-
-    def share(lost: float) -> float:
-        space = {name: INTERVALS[name] for name in ("lr_d", "beta1")}
-        found = make_search(space, {name: BASELINE[name] for name in space}, sampler, 1, trials, batch)
-        last: list[dict[str, float]] = []
-        for count in rounds(trials, batch):
-            last = found.ask(count)
-            found.tell([Result((-math.log(s["lr_d"]),), lost * (s["lr_d"] > 1e-3) - 0.1) for s in last])
-        return fmean(s["lr_d"] > 1e-3 for s in last)
-
-    assert share(1.0) < share(0.0)

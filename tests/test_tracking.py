@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,8 +16,6 @@ from fabricate import ARMS
 from mirroring import (
     ALL_RUNS,
     assert_all_there,
-    make_database,
-    make_sweep,
     mirrored_now,
     publish,
     runs_by_key,
@@ -34,25 +31,6 @@ from harness.tracking.runs import tagged_members
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep of ``make_sweep``, committed in full."""
-    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with tables and no runs, to copy."""
-    return make_database(tmp_path_factory.mktemp("database") / "mlflow.db")
-
-
-@pytest.fixture
-def uri(empty_database: Path, tmp_path: Path) -> str:
-    """A fresh SQLite store."""
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
 # --- SQLite ---------------------------------------------------------------------------------------------------------

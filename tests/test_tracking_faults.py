@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,8 +18,6 @@ from mirroring import (
     SEARCH_TRIALS,
     assert_all_there,
     free_port,
-    make_database,
-    make_sweep,
     mirrored_now,
     publish,
     runs_by_key,
@@ -35,25 +32,6 @@ from harness.tracking import Mirror
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep of ``make_sweep``, committed in full."""
-    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with tables and no runs, to copy."""
-    return make_database(tmp_path_factory.mktemp("database") / "mlflow.db")
-
-
-@pytest.fixture
-def uri(empty_database: Path, tmp_path: Path) -> str:
-    """A fresh SQLite store."""
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
 @pytest.fixture

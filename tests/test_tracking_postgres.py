@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from mirroring import ALL_RUNS, assert_all_there, free_port, make_sweep, mirrored_now, publish, runs_by_key, wait_until
+from mirroring import ALL_RUNS, assert_all_there, mirrored_now, publish, runs_by_key, served, wait_until
 from postgres import PASSWORD, PostgreSQL, postgres
 
 from harness.store import Store
@@ -22,12 +15,6 @@ __all__ = ["postgres"]  # a fixture
 
 # MLflow's own tables use a loader that SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep of ``make_sweep``, committed in full."""
-    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
 
 
 def assert_no_password(folder: Path, uri: str, *texts: str) -> None:
@@ -82,30 +69,6 @@ def test_a_database_killed_while_runs_are_written_loses_and_doubles_nothing(
     assert_no_password(folder, uri, str(broken), str(dead))
 
 
-@contextmanager
-def served(base: Path, database: str) -> Iterator[str]:
-    """``mlflow server`` with one worker on loopback whose runs are in ``database``: its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--artifacts-destination", str(base / "files")]
-    quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_BACKEND_STORE_URI": database}
-    with (base / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=base, env=quiet, stdout=log, stderr=log, start_new_session=True)
-
-    def answers() -> bool:
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
-            return True
-        return False
-
-    try:
-        wait_until(answers, 120)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 @pytest.mark.promise("P1", "P2", "P6", "F10", "F14")
 def test_a_server_whose_database_is_killed_loses_and_doubles_nothing(
     postgres: PostgreSQL, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -116,7 +79,7 @@ def test_a_server_whose_database_is_killed_loses_and_doubles_nothing(
     """
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     folder, database = publish(made, tmp_path / "sweep", 0, 1, 2, 3), postgres.database()
-    with served(tmp_path, database) as uri:
+    with served(tmp_path, database) as (uri, _):
         mirror = Mirror(folder, uri)
         mirror.start()
         wait_until(lambda: 2 <= mirror.progress.mirrored < 12, 120)

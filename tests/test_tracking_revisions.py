@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fabricate import ARMS
-from mirroring import make_database, make_sweep, mirrored_now, publish, runs_by_key, wait_until
+from mirroring import mirrored_now, publish, runs_by_key, wait_until
 
 from harness.store import Store
 from harness.tracking import Mirror
@@ -23,25 +22,6 @@ pytestmark = [
 ]
 
 FIRST = ARMS[0].label
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep of ``make_sweep``, committed in full."""
-    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with tables and no runs, to copy."""
-    return make_database(tmp_path_factory.mktemp("database") / "mlflow.db")
-
-
-@pytest.fixture
-def uri(empty_database: Path, tmp_path: Path) -> str:
-    """A fresh SQLite store."""
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
 def revise(store: Store, index: int, revision: int, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

@@ -12,7 +12,6 @@ import pytest
 from fabricate import ARMS, fabricate_sweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mirroring import make_sweep
 
 from harness.errors import InputError
 from harness.store import Store
@@ -20,13 +19,6 @@ from harness.tracking import Mirror, absolute_uri, default_uri, redact
 from harness.tracking.address import scrub
 from harness.tracking.runs import tagged_members, trial_run
 from harness.tracking.trials import UNSCORED_PER_ARM, Trial, Trials
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep of ``make_sweep``, committed in full."""
-    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
-
 
 # --- addresses ------------------------------------------------------------------------------------------------------
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +15,10 @@ from fabricate import ARMS
 from mirroring import (
     BOUND_SECONDS,
     assert_all_there,
-    free_port,
-    make_database,
-    make_sweep,
     mirrored_now,
     publish,
     runs_by_key,
+    served,
     timed_finish,
     wait_until,
 )
@@ -37,38 +31,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:Deprecatio
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep of ``make_sweep``, committed in full."""
-    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with tables and no runs, to copy."""
-    return make_database(tmp_path_factory.mktemp("database") / "mlflow.db")
-
-
-@pytest.fixture(scope="module")
 def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """``mlflow server`` with one worker on loopback, in a process group of its own: its address, database and group."""
-    base, port = tmp_path_factory.mktemp("server"), free_port()
+    base = tmp_path_factory.mktemp("server")
     shutil.copy(empty_database, base / "mlflow.db")
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{base}/mlflow.db", "--artifacts-destination", str(base / "files")]
-    quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (base / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=base, env=quiet, stdout=log, stderr=log, start_new_session=True)
-
-    def answers() -> bool:
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
-            return True
-        return False
-
-    wait_until(answers, 120)
-    yield {"uri": f"http://127.0.0.1:{port}", "database": f"sqlite:///{base}/mlflow.db", "group": process.pid}
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    database = f"sqlite:///{base}/mlflow.db"
+    with served(base, database) as (uri, group):
+        yield {"uri": uri, "database": database, "group": group}
 
 
 @pytest.mark.promise("P1", "P2", "P6", "F14")

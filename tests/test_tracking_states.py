@@ -14,8 +14,6 @@ import pytest
 from fabricate import fabricate_sweep
 from mirroring import (
     assert_all_there,
-    make_database,
-    make_sweep,
     mirrored_now,
     publish,
     runs_by_key,
@@ -35,25 +33,6 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: A sweep that ended after its first population, one trial of each arm.
 HALF = {"sweep": Counter(KILLED=1), "arm": Counter(KILLED=4), "trial": Counter(FINISHED=4)}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep of ``make_sweep``, committed in full."""
-    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with tables and no runs, to copy."""
-    return make_database(tmp_path_factory.mktemp("database") / "mlflow.db")
-
-
-@pytest.fixture
-def uri(empty_database: Path, tmp_path: Path) -> str:
-    """A fresh SQLite store."""
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
 def named(folder: Path, name: str, populations: int, committed: int) -> Path:
