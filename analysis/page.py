@@ -14,7 +14,7 @@ from analysis.answer import ABSENT, HEADINGS, cells, interval_text, number_text
 from analysis.compare import ArmResult, Comparison
 from analysis.escaping import visible
 from analysis.intervals import LEVEL, RESAMPLES
-from analysis.rows import arms_of, best_trials, select, spec_of, tidy
+from analysis.rows import arms_of, best_trials, select, spared, spec_of, tidy
 from harness.errors import InputError
 from harness.spec import Experiment, Train
 from harness.store import HYPERPARAMETERS
@@ -173,11 +173,13 @@ def _budget(frame: pd.DataFrame, arms: Iterable[str]) -> tuple[Table, str, tuple
     """What each arm was given, the settings that all share, and a remark where arms were not searched equally."""
     rows, _ = tidy(frame)
     search, confirm = rows[rows["stage"] == "search"], rows[rows["stage"] == "confirm"]
+    spare = frame.reindex(columns=["arm", "outcome", "ks"]).pipe(lambda found: found[spared(found)])["arm"]
     best, counts, settings = best_trials(search), {}, {}
     for arm in arms:
         own, fresh = search[search["arm"] == arm], confirm[confirm["arm"] == arm]
         chosen = (fresh if len(fresh) else own[own["trial"] == best.get(arm)]).head(1)
-        counts[arm] = (int(own["trial"].nunique()), len(own), int(fresh["seed"].nunique()))
+        members = len(own) + int((spare == arm).sum())  # given to it, trained or spared
+        counts[arm] = (int(own["trial"].nunique()), members, int(fresh["seed"].nunique()))
         found = {n: _cell(_one(chosen, n)) for n in ("trial", *HYPERPARAMETERS)}
         settings[arm] = found | {"parameters": _parameters(chosen)}
     shown = [n for n in HYPERPARAMETERS if len({s[n] for s in settings.values()}) > 1]

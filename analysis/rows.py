@@ -36,7 +36,8 @@ class Selection:
 def tidy(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Committed rows with every column of the schema, numbers as numbers, and a score in each row that is kept.
 
-    A diverged or failed member scores 1. A row without an arm, a stage, a seed or a score is left out and counted.
+    A diverged or failed member scores 1. A row without an arm, a stage, a seed or a score is left out and counted, and
+    so is a member that pruning by seed spared; ``given_up`` marks the other members of its trial.
     """
     remarks = [f"The rows have no column {n!r}." for n in ("arm", "stage", "seed", "ks", "outcome") if n not in frame]
     rows = frame.reindex(columns=list(SCHEMA.names)).copy()
@@ -49,12 +50,24 @@ def tidy(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     unnamed = int((rows["outcome"].isna() & rows["ks"].notna()).sum())
     if unnamed:
         remarks.append(f"{unnamed} of {len(rows)} rows name no outcome; they are read as scored.")
+    spare = spared(rows)
+    if spare.any():
+        remarks.append(
+            f"{int(spare.sum())} of {len(rows)} members were not trained: their trials were given up before."
+        )
+    trials = rows["arm"].astype(str) + " " + rows["trial"].astype(str)
+    rows = rows.assign(given_up=trials.isin(set(trials[spare])))[~spare]
     for name, what in (("arm", "an arm"), ("stage", "a stage"), ("seed", "a seed"), ("ks", "a score")):
         absent = rows[name].isna()
         if absent.any():
             remarks.append(f"{int(absent.sum())} of {len(rows)} rows left out: they have no value for {what}.")
             rows = rows[~absent]
     return rows.reset_index(drop=True), tuple(remarks)
+
+
+def spared(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Which committed rows are of members that pruning by seed spared: pruned, and without a score."""
+    return (rows["outcome"] == "pruned") & rows["ks"].isna()
 
 
 def _whole(value: object) -> int | None:
@@ -66,12 +79,14 @@ def _whole(value: object) -> int | None:
 def best_trials(search: pd.DataFrame) -> dict[str, int]:
     """Per arm the trial with the least mean KS over its search seeds (of equals the earliest).
 
-    A trial that halving stopped was measured after fewer steps and comes behind all others.
+    A trial that halving stopped was measured after fewer steps, one that was given up on fewer seeds: they come behind
+    all others.
     """
     known = search[search["trial"].notna()]
     if known.empty:
         return {}
-    grouped = known.assign(pruned=known["outcome"] == "pruned").groupby(["arm", "trial"])
+    pruned = (known["outcome"] == "pruned") | known.get("given_up", default=False)
+    grouped = known.assign(pruned=pruned).groupby(["arm", "trial"])
     means = grouped.agg(ks=("ks", "mean"), pruned=("pruned", "any")).reset_index()
     means = means.sort_values(by=["pruned", "ks", "trial"])
     first = means.drop_duplicates("arm")

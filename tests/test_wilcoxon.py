@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from optuna.pruners import WilcoxonPruner
 from sweeping import RATES, Ear, assert_same_rows, carry_on, experiment
 
+from analysis.report import write_report
+from analysis.rows import best_trials, tidy
 from harness.errors import InputError
 from harness.plan import gan_steps
 from harness.results import results
@@ -162,6 +164,21 @@ def test_an_interrupted_sweep_resumes_to_the_same_rows(pruned: Store, tmp_path: 
     ear = Ear()
     assert_same_rows(carry_on(spec, cut.folder, ear), pruned)
     assert ear.steps == gan_steps(spec)
+
+
+def test_the_report_knows_who_was_given_up(pruned: Store) -> None:
+    """A trial that was given up wins nowhere in the report, its untrained members are no missing values, and arms with
+    the same trials and seeds were searched equally however many of them were trained.
+    """
+    frame = pruned.frame()
+    searched = tidy(frame)[0].query("stage == 'search'")
+    confirmed = {row["arm"]: row["trial"] for row in rows_of(pruned, "confirm")}
+    assert best_trials(searched) == confirmed
+    page = write_report(pruned.folder).with_name("report.md").read_text()
+    spare = int(frame["ks"].isna().sum())
+    assert f"{spare} of {len(frame)} members were not trained" in page
+    assert "no value for a score" not in page
+    assert "not searched equally" not in page
 
 
 @pytest.mark.parametrize(
