@@ -37,6 +37,18 @@ def sweep_named(what: str) -> Store | None:
     return None
 
 
+def the_sweep(what: str) -> Store:
+    """``sweep_named``, where there must be one.
+
+    Raises:
+        InputError: there is none.
+    """
+    store = sweep_named(what)
+    if store is None:
+        raise InputError(f"{what}: no sweep here (no sweep.json), nor one of that name in {SWEEPS}/")
+    return store
+
+
 def find(what: str, folder: Path | None = None) -> Found:
     """The first place of ``places``.
 

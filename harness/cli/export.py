@@ -27,13 +27,10 @@ def command(
     from analysis.escaping import visible
     from harness.errors import InputError
     from harness.exporting import export
-    from harness.finding import sweep_named
-    from harness.store import SWEEPS
+    from harness.finding import the_sweep
     from harness.tracking import redact, scrub
 
-    store = sweep_named(sweep)
-    if store is None:
-        raise InputError(f"{sweep}: no sweep here (no sweep.json), nor one of that name in {SWEEPS}/")
+    store = the_sweep(sweep)
     try:
         export(store, optuna, lambda name, added: print(visible(f"{name}: {added} trials added")))  # noqa: T201
     except InputError:

@@ -34,14 +34,11 @@ def command(
     """
     from analysis.escaping import visible
     from harness.errors import InputError
-    from harness.finding import sweep_named
-    from harness.store import SWEEPS
+    from harness.finding import the_sweep
     from harness.tracking import Mirror, absolute_uri, default_uri, redact
 
     uri = default_uri() if to is None else absolute_uri(to)
-    store = sweep_named(sweep)
-    if store is None:
-        raise InputError(f"{sweep}: no sweep here (no sweep.json), nor one of that name in {SWEEPS}/")
+    store = the_sweep(sweep)
     store.describe()
     mirror = Mirror(store.folder.absolute(), uri)
     mirror.start()
