@@ -43,8 +43,19 @@ class Member:
         Raises:
             UnknownVariantError: no variant of that name is registered.
         """
+        formulas = _formulas(LOSSES[self.loss])
+        # A sweep asks three times: to find the member, to train it, to commit it.
+        if (engine, formulas) not in self._keys:
+            self._keys[engine, formulas] = self._hashed(engine, formulas)
+        return self._keys[engine, formulas]
+
+    @cached_property
+    def _keys(self) -> dict[tuple[str, tuple[str, ...]], str]:
+        return {}
+
+    def _hashed(self, engine: str, formulas: tuple[str, ...]) -> str:
         content = {
-            "loss": [self.loss, *_formulas(LOSSES[self.loss]), *map(list, self.loss_params)],
+            "loss": [self.loss, *formulas, *map(list, self.loss_params)],
             "view": self.view,
             "target": [self.target.law, *map(list, self.target.params.items())],
             "seeds": [self.study_seed, self.seed],

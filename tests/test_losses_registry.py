@@ -50,6 +50,7 @@ from harness.losses.description import (
 )
 from harness.losses.evaluation import _mpmath_table, _torch_table
 from harness.losses.primitives import PRIMITIVES, fake_mean, log_mean_exp, real_mean
+from harness.losses.registry import check
 
 PLAIN = Variant(name="plain", family="test", discriminator=softplus(-real) + softplus(fake), generator=-fake)
 CATALOGUE_KEYS = {
@@ -57,6 +58,12 @@ CATALOGUE_KEYS = {
     "slope_at_minus_infinity", "slope_at_plus_infinity", "slope_at_zero", "citation", "identifier", "parameters",
     "prediction", "equilibrium_logit", "needs", "confused_with",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", BUILT_IN, ids=lambda variant: variant.name)
+def test_register_would_take_every_built_in_entry(variant: Variant) -> None:
+    """Names, symbols and finite slopes are as asked of any entry; built-in ones are not looked at when they load."""
+    check(variant)
 
 
 def test_the_answer_to_the_question_is_proved() -> None:

@@ -58,12 +58,12 @@ class Holding(Ear):
             self.begun = self._engine.calls
 
 
-def test_one_population_waits_while_the_next_trains(tmp_path: Path) -> None:
-    """While population 2 is held up on its way into the folder, 3 is trained, and nothing behind it."""
+def test_two_populations_wait_while_the_next_trains(tmp_path: Path) -> None:
+    """While population 2 is held up on its way into the folder, 3 and 4 are trained, and nothing behind them."""
     engine = Watched()
-    ear = Holding(2, engine, calls=4)  # populations 0 to 3: one call each, for a population has one shape
+    ear = Holding(2, engine, calls=5)  # populations 0 to 4: one call each, for a population has one shape
     store = carry_on(experiment("random"), tmp_path / "held", ear, engine)
-    assert ear.begun == 4
+    assert ear.begun == 5
     assert_same_rows(store, carry_on(experiment("random"), tmp_path / "plain/small"))
 
 

@@ -41,14 +41,14 @@ def command(name: Name = None, as_json: AsJson = False) -> None:
         harness losses "hinge|minimax" --json
     """
     from harness.losses import LOSSES, catalogue
+    from harness.losses.description import outline
 
     if name is None:
-        rows = catalogue()
         if as_json:
-            _print_json(rows)
+            _print_json(catalogue())
         else:
             console = Console()
-            console.print(_table(rows, console.width))
+            console.print(_table([outline(variant) for variant in LOSSES.values()], console.width))
         return
     from harness.cli.card import print_card
     from harness.losses.card import card

@@ -207,31 +207,39 @@ def saturates(variant: Variant) -> str | None:
     return "where " + " or ".join(f"{parameter.name} = {text(zero)}" for zero in inside) if inside else "no"
 
 
-def describe(variant: Variant) -> dict[str, Any]:
-    """One variant as a plain dictionary that JSON can hold; expressions are text, undecided ones None."""
+def _optional(expression: Expr | None) -> str | None:
+    return None if expression is None else text(expression)
 
-    def optional(expression: Expr | None) -> str | None:
-        return None if expression is None else text(expression)
 
-    laws = {"real": variant.labels.real, "fake": variant.labels.fake} if variant.labels else {}
-    citation, direct = variant.citation, variant.direct
+def outline(variant: Variant) -> dict[str, Any]:
+    """What a table has of a variant, a part of ``describe``: names, both losses, and the generator's slope at both ends
+    and at 0.
+    """
     return {
         "name": variant.name,
         "family": variant.family,
         "generator": generator_text(variant),
         "discriminator": discriminator_text(variant),
+        "reads_logits": reads_logits(variant),
+        "slope_at_minus_infinity": _optional(slope_at_infinity(variant, -sympy.oo)),
+        "slope_at_plus_infinity": _optional(slope_at_infinity(variant, sympy.oo)),
+        "slope_at_zero": _optional(slope_at_zero(variant)),
+        "citation": variant.citation.short(),
+    }
+
+
+def describe(variant: Variant) -> dict[str, Any]:
+    """One variant as a plain dictionary that JSON can hold; expressions are text, undecided ones None."""
+    laws = {"real": variant.labels.real, "fake": variant.labels.fake} if variant.labels else {}
+    citation, direct = variant.citation, variant.direct
+    return outline(variant) | {
         "generator_latex": generator_latex(variant),
         "discriminator_latex": discriminator_latex(variant),
         "direct": direct and {"text": direct.text, "latex": direct.formula},
-        "reads_logits": reads_logits(variant),
         "generator_slope": generator_slope_text(variant),
         "generator_slope_latex": generator_slope_latex(variant),
-        "slope_at_minus_infinity": optional(slope_at_infinity(variant, -sympy.oo)),
-        "slope_at_plus_infinity": optional(slope_at_infinity(variant, sympy.oo)),
-        "slope_at_zero": optional(slope_at_zero(variant)),
         "saturates": saturates(variant),
         "swap_symmetric": swap_symmetric(variant),
-        "citation": citation.short(),
         "title": citation.title,
         "identifier": citation.identifier,
         "where": citation.where,
@@ -251,7 +259,7 @@ def describe(variant: Variant) -> dict[str, Any]:
         "labels": {kind: {"mean": text(law.mean), "draw": text(law.draw)} for kind, law in laws.items()},
         "prediction": asdict(variant.prediction),
         "dirac": asdict(variant.dirac),
-        "equilibrium_logit": optional(variant.equilibrium_logit),
+        "equilibrium_logit": _optional(variant.equilibrium_logit),
         "equivalences": [asdict(e) | {"params": dict(e.params)} for e in variant.equivalences],
         "needs": dict(variant.needs),
         "confused_with": variant.confused_with,

@@ -97,6 +97,7 @@ class Registry(Mapping[str, Variant]):
         """
         with self._lock:
             self._load()
+            check(variant)
             self._add(variant)
         return variant
 
@@ -158,10 +159,12 @@ class Registry(Mapping[str, Variant]):
                 return
             self._loaded = True  # first, so that a package may read the registry while its entry point loads
             try:
+                # Built-in formulas are checked by the tests: here it would cost every command a third of a second.
                 for variant in self._built_in:
                     self._add(variant)
                 for point in entry_points(group=self._group):
                     for variant in _offered(point):
+                        check(variant)
                         self._add(variant)
             except BaseException:
                 self._loaded = False
@@ -169,7 +172,6 @@ class Registry(Mapping[str, Variant]):
                 raise
 
     def _add(self, variant: Variant) -> None:
-        check(variant)
         for other in self._variants.values():
             if variant.name == other.name:
                 raise InputError(f"loss variant {variant.name}: the name is taken")

@@ -1,10 +1,11 @@
 """The work of a sweep: rounds are asked for, trained, scored and committed, each while another is in training.
 
-The calling thread trains. One thread scores and commits the population before, another asks for the round behind. What
-is asked depends on the committed rows alone and members on nothing but themselves, so threads show in no row.
+The calling thread trains. One thread scores the population before, one commits the one before that, another asks for
+the round behind. What is asked depends on the committed rows alone and members on nothing but themselves, so threads
+show in no row.
 
-At most one population that was trained waits for its commit while the next is trained: a kill loses two populations
-at most.
+At most two populations that were trained wait for their commits while the next is trained: a kill loses three
+populations at most.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import NamedTuple
 
 from harness.engines.auto import Trainer
 from harness.plan import Round, confirm_members, round_steps, search_members
@@ -26,6 +29,17 @@ from harness.sweep.committing import Committing
 from harness.sweep.workshop import Placed, Trained, Workshop
 
 Settings = Mapping[Arm, Sequence[Setting]]
+
+#: Populations that may have been trained and not be committed yet when a further one is begun.
+_WAITING = 2
+
+
+class _Threads(NamedTuple):
+    """One thread each for what goes on beside training."""
+
+    asking: ThreadPoolExecutor
+    scoring: ThreadPoolExecutor
+    committing: ThreadPoolExecutor
 
 
 class Job:
@@ -58,28 +72,29 @@ class Job:
             InputError: a sampler does not repeat what was committed, or no engine takes a member.
             StoreError: a committed file is damaged, or is not what this sweep would have committed.
         """
-        with self._threads() as (asking, committing):
+        with self._threads() as threads:
             asked: dict[int, Future[Settings]] = {}
             for n, this in enumerate(self._searching):
                 for further in (n, n + 1):  # the next round too, where all that it may know is on its way
                     if further < len(self._searching) and further not in asked and self._asking.knows(further) < n:
-                        asked[further] = asking.submit(self._settings, further)
-                self._search_round(n, this, asked.pop(n).result(), committing)
-            winners = asking.submit(self._asking.winners).result()
-            self._confirm_round(confirm_members(self._experiment, self._confirm, winners), committing)
+                        asked[further] = threads.asking.submit(self._settings, further)
+                self._search_round(n, this, asked.pop(n).result(), threads)
+            winners = threads.asking.submit(self._asking.winners).result()
+            self._confirm_round(confirm_members(self._experiment, self._confirm, winners), threads)
             for waiting in self._waiting:
                 waiting.result()
 
     @contextmanager
-    def _threads(self) -> Iterator[tuple[ThreadPoolExecutor, ThreadPoolExecutor]]:
-        asking, committing = ThreadPoolExecutor(1, "asking"), ThreadPoolExecutor(1, "committing")
+    def _threads(self) -> Iterator[_Threads]:
+        threads = _Threads(*(ThreadPoolExecutor(1, name) for name in _Threads._fields))
         try:
-            yield asking, committing
+            yield threads
         finally:
             # What was trained is committed still; nothing further is begun.
             self._over.set()
-            committing.shutdown()
-            asking.shutdown(cancel_futures=True)
+            threads.scoring.shutdown()
+            threads.committing.shutdown()
+            threads.asking.shutdown(cancel_futures=True)
 
     def _settings(self, n: int) -> Settings:
         """What round n tries, in the thread that asks."""
@@ -95,7 +110,7 @@ class Job:
     def _is_whole(self, this: Round) -> bool:
         return all(index in self._revisions for index, _ in this.populations)
 
-    def _search_round(self, n: int, this: Round, settings: Settings, committing: ThreadPoolExecutor) -> None:
+    def _search_round(self, n: int, this: Round, settings: Settings, threads: _Threads) -> None:
         # Members are made only where some are to be trained: of a round that is committed, keys were compared.
         placed = [] if self._is_whole(this) else search_members(self._experiment, this, settings)
         start = 0
@@ -108,9 +123,9 @@ class Job:
             incumbents = self._asking.incumbents(n) if self._experiment.search.wilcoxon else {}
             self._wait()
             trained = self._workshop.train_search(portion, incumbents, self._committing.listener.advanced)
-            self._hand_over(committing, this, index, portion, trained)
+            self._hand_over(threads, this, index, portion, trained)
 
-    def _confirm_round(self, placed: Placed, committing: ThreadPoolExecutor) -> None:
+    def _confirm_round(self, placed: Placed, threads: _Threads) -> None:
         this, start = self._confirm, 0
         for index, size in this.populations:
             portion = placed[start : start + size]
@@ -126,7 +141,7 @@ class Job:
             self._wait()
             members = [member for _, member in portion]
             trained = self._workshop.train("confirm", members, self._committing.listener.advanced)
-            self._hand_over(committing, this, index, portion, trained, revision)
+            self._hand_over(threads, this, index, portion, trained, revision)
 
     def _winners_may_have_changed(self) -> bool:
         """Whether trials came in, or members were trained again, after the confirm stage was committed."""
@@ -148,13 +163,13 @@ class Job:
         self._committing.listener.advanced(steps)
 
     def _wait(self) -> None:
-        """Until no more than one population waits for its commit."""
-        while len(self._waiting) > 1:
+        """Until no more populations wait for their commits than may."""
+        while len(self._waiting) > _WAITING:
             self._waiting.popleft().result()
 
     def _hand_over(
         self,
-        committing: ThreadPoolExecutor,
+        threads: _Threads,
         this: Round,
         index: int,
         portion: Placed,
@@ -162,7 +177,8 @@ class Job:
         revision: int = 0,
     ) -> None:
         there = [place for place, _ in portion]
-        committed = committing.submit(self._committing.commit, this, index, there, trained, revision)
+        scored = replace(trained, finish=threads.scoring.submit(trained.finish).result)
+        committed = threads.committing.submit(self._committing.commit, this, index, there, scored, revision)
         self._rows[index] = committed
         self._waiting.append(committed)
 

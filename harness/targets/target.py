@@ -98,7 +98,7 @@ class Target:
                 raise InputError(f"target {text!r}: {item!r} is not name=number") from None
         return cls(match[1], params)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The law as one canonical line: ``norm(loc=4, scale=1.25)``."""
         return f"{self.law}({', '.join(f'{k}={v:.12g}' for k, v in self.params.items())})"

@@ -43,7 +43,7 @@ def _gigabytes(value: float) -> str:
 BARS = (
     Bar(
         name="searched",
-        what="10,000 trials × 4 seeds, Sobol, 100 runs in SQLite: ask, score, commit, mirror",
+        what="10,000 trials × 4 seeds in populations of 1,000, Sobol, 100 runs in SQLite: ask, score, commit, mirror",
         trials=(10_000, 60),
         must=60.0,
         aim=25.0,
@@ -67,7 +67,7 @@ BARS = (
     ),
     Bar(
         name="resumed",
-        what="10,000 trials × 4 seeds, resumed: from the start of the process to the first new step",
+        what="10,000 trials × 4 seeds in populations of 1,000, resumed: from the start of the process to the first new step",
         trials=(10_000, 60),
         must=5.0,
         aim=2.0,

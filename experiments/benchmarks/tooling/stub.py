@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,13 @@ from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
 from harness.networks import Mlp
 from harness.population import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
+from harness.targets import Target
 
 #: Of the weights; the seed's generator then makes values within a few units of its bias.
 _SPREAD = 0.3
+
+#: How many generators are drawn; every member's is one of them, scaled.
+_DRAWN = 64
 
 
 class StubEngine:
@@ -45,8 +50,18 @@ class StubEngine:
 
 
 def _generator(network: Mlp, member: Member) -> NDArray[np.float32]:
-    """Weights drawn from the member's key, around what makes its values lie about the target's mean."""
-    drawn = np.random.default_rng(int(member.key(StubEngine.identity), 16))
-    theta_W = drawn.normal(0.0, _SPREAD, network.size).astype(np.float32)
-    theta_W[-1] = member.target.quantile(np.array([0.5]))[0]
+    """One of the drawn weights, scaled by up to a half, by the member's key; its values lie about the target's mean."""
+    key = int(member.key(StubEngine.identity), 16)
+    theta_W = _drawn(network)[key % _DRAWN] * np.float32(1 + (key >> 32) / 2**33)
+    theta_W[-1] = _middle(member.target)
     return theta_W
+
+
+@cache
+def _drawn(network: Mlp) -> NDArray[np.float32]:
+    return np.random.default_rng(0).normal(0.0, _SPREAD, (_DRAWN, network.size)).astype(np.float32)
+
+
+@cache
+def _middle(target: Target) -> float:
+    return float(target.quantile(np.array([0.5]))[0])

@@ -23,12 +23,20 @@ _SPACE = {
 }
 
 
-def experiment(sampler: str, trials: int, steps: int = 4000, seeds: int = 4, **train: Any) -> Experiment:
-    """So many trials of one arm, in populations of the default size, four hyper-parameters searched."""
+#: Members to a population where thousands of trials are asked for, as one GPU trains side by side.
+THOUSANDS = 1000
+
+
+def experiment(
+    sampler: str, trials: int, steps: int = 4000, seeds: int = 4, population: int | None = None, **train: Any
+) -> Experiment:
+    """So many trials of one arm, in populations of the default size or another, four hyper-parameters searched."""
+    size = {} if population is None else {"population": population}
     return Experiment.model_validate(
         {
             "name": "tooling",
             "variants": ["non_saturating"],
+            **size,
             "train": {"steps": steps, **train},
             "search": {"sampler": sampler, "trials": trials, "seeds": seeds, "space": _SPACE},
             "confirm": {"seeds": seeds},

@@ -16,7 +16,7 @@ from harness.spec import Experiment
 from harness.store import locked
 from harness.tracking import Mirror
 from tooling.stub import StubEngine
-from tooling.sweeps import SOBOL, Tally, experiment, opened
+from tooling.sweeps import SOBOL, THOUSANDS, Tally, experiment, opened
 
 Found = dict[str, float]
 
@@ -29,7 +29,7 @@ _PROMOTED = 100
 
 def searched(trials: int, folder: Path) -> Found:
     """Ask, score, commit and mirror, without training."""
-    return _mirrored(experiment(SOBOL, trials), folder, StubEngine(), _PROMOTED)
+    return _mirrored(experiment(SOBOL, trials, population=THOUSANDS), folder, StubEngine(), _PROMOTED)
 
 
 def adapted(trials: int, folder: Path) -> Found:
@@ -45,7 +45,7 @@ def run_by_run(trials: int, folder: Path) -> Found:
 
 def committed(trials: int, folder: Path) -> Found:
     """A sweep with all of its search but the last round committed: what is resumed."""
-    job = opened(experiment(SOBOL, trials), folder / "sweep", StubEngine())
+    job = opened(experiment(SOBOL, trials, population=THOUSANDS), folder / "sweep", StubEngine())
     job.run(Tally())
     search = job.store.committed()[:-1]
     for index in (search[-1], job.store.committed()[-1]):
@@ -55,7 +55,7 @@ def committed(trials: int, folder: Path) -> Found:
 
 def resumed(trials: int, folder: Path) -> Found:
     """The moment, on the clock that all processes share, at which a resumed sweep begins its first new step."""
-    job = opened(experiment(SOBOL, trials), folder / "sweep", StubEngine(reached=_told))
+    job = opened(experiment(SOBOL, trials, population=THOUSANDS), folder / "sweep", StubEngine(reached=_told))
     with job.store.lock():
         job.store.table(["key"])  # as the command does, so that a damaged file is told before anything else
     job.run(Tally())
@@ -69,7 +69,7 @@ def _told() -> NoReturn:
 
 def held(trials: int, folder: Path) -> Found:
     """The most memory that a long sweep holds; its generators have one unit, for their size is in no row."""
-    job = opened(experiment(SOBOL, trials, hidden_g=1), folder / "sweep", StubEngine())
+    job = opened(experiment(SOBOL, trials, population=THOUSANDS, hidden_g=1), folder / "sweep", StubEngine())
     tally = Tally()
     job.run(tally)
     # ru_maxrss counts bytes on macOS, KiB elsewhere.
