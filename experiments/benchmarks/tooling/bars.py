@@ -67,7 +67,7 @@ BARS = (
     ),
     Bar(
         name="resumed",
-        what="10,000 trials × 4 seeds in populations of 1,000, resumed: from the start of the process to the first new step",
+        what="10,000 trials × 4 seeds in populations of 1,000, resumed: from the process's start to the first new step",
         trials=(10_000, 60),
         must=5.0,
         aim=2.0,
