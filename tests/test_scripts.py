@@ -107,7 +107,7 @@ def test_predictions_stand_beside_findings(sweeps: dict[str, Path]) -> None:
 
 
 def test_a_prediction_is_not_carried_to_other_parameters(tmp_path: Path) -> None:
-    """The dial at t = 0.2 is not what its entry speaks of: unknown. A loss that is not registered keeps its own words."""
+    """The dial at t = 0.2 is not what its entry speaks of: unknown. A loss that is not registered keeps its words."""
     arms = [FabricatedArm("generator_label", params={"t": 0.2}), FabricatedArm("mine", prediction="It will work.")]
     store = fabricate_sweep(tmp_path / "s", arms=arms, trials=1)
     description = store.describe()
