@@ -53,12 +53,18 @@ def over_steps(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def member_of(rows: pd.DataFrame, which: str) -> pd.Series[Any] | None:
-    """Of the rows with a finite law that of least KS ("best") or lower-median KS ("median"); None without one."""
-    known = rows[[quantiles(row) is not None for _, row in rows.iterrows()]]
+    """Of the rows with a finite law that of least ("best"), lower-median or largest ("worst") KS; None without one."""
+    known = rows[[quantiles({"quantiles": cell}) is not None for cell in rows["quantiles"]]]
     if known.empty:
         return None
     ranked = known.sort_values(["ks", "seed"], kind="stable")
-    return ranked.iloc[0 if which == "best" else (len(ranked) - 1) // 2]
+    return ranked.iloc[{"best": 0, "median": (len(ranked) - 1) // 2, "worst": -1}[which]]
+
+
+def gap_to_target(law: Float64, target: Target) -> tuple[Float64, Float64]:
+    """F_generated - F_target where the generated law's quantiles q_i lie: (i + 1/2)/N - F_target(q_i)."""
+    levels = (np.arange(law.size) + 0.5) / law.size
+    return law, levels - target.cdf(law)
 
 
 def law_density(law: Float64) -> tuple[Float64, Float64]:
