@@ -224,12 +224,17 @@ def compare_sweep(store: Store) -> Comparison:
 
 def compare_described(description: Mapping[str, Any], frame: pd.DataFrame, remarks: Sequence[str] = ()) -> Comparison:
     """``compare`` with the arms and the success threshold of ``sweep.json``; ``remarks`` come first."""
-    told = spec_of(description).get("success_ks")
-    usable = isinstance(told, (int, float)) and 0 < told <= 1
-    threshold = float(told) if isinstance(told, (int, float)) and usable else SUCCESS_KS
+    threshold, doubts = success_threshold(description)
     found = compare(frame, success_ks=threshold, arms=arms_of(description))
-    more = () if usable else (f"sweep.json has no success threshold; {SUCCESS_KS:g} is used.",)
-    return replace(found, remarks=(*remarks, *found.remarks, *more))
+    return replace(found, remarks=(*remarks, *found.remarks, *doubts))
+
+
+def success_threshold(description: Mapping[str, Any]) -> tuple[float, tuple[str, ...]]:
+    """The KS distance below which ``sweep.json`` calls a member a success, and a remark where it does not say."""
+    told = spec_of(description).get("success_ks")
+    if isinstance(told, (int, float)) and 0 < told <= 1:
+        return float(told), ()
+    return SUCCESS_KS, (f"sweep.json has no success threshold; {SUCCESS_KS:g} is used.",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

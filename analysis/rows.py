@@ -77,19 +77,20 @@ def _whole(value: object) -> int | None:
 
 
 def best_trials(search: pd.DataFrame) -> dict[str, int]:
-    """Per arm the trial with the least mean KS over its search seeds (of equals the earliest).
+    """Per arm the trial with the least mean KS over its search seeds (of equals the earliest); see ``best_of``."""
+    known = search[search["trial"].notna()]
+    pruned = (known["outcome"] == "pruned") | known.get("given_up", default=False)
+    grouped = known.assign(pruned=pruned).groupby(["arm", "trial"])
+    return best_of(grouped.agg(score=("ks", "mean"), pruned=("pruned", "any")).reset_index())
+
+
+def best_of(trials: pd.DataFrame) -> dict[str, int]:
+    """Per arm the trial of least score, of rows with arm, trial, score and pruned.
 
     A trial that halving stopped was measured after fewer steps, one that was given up on fewer seeds: they come behind
     all others.
     """
-    known = search[search["trial"].notna()]
-    if known.empty:
-        return {}
-    pruned = (known["outcome"] == "pruned") | known.get("given_up", default=False)
-    grouped = known.assign(pruned=pruned).groupby(["arm", "trial"])
-    means = grouped.agg(ks=("ks", "mean"), pruned=("pruned", "any")).reset_index()
-    means = means.sort_values(by=["pruned", "ks", "trial"])
-    first = means.drop_duplicates("arm")
+    first = trials.sort_values(by=["pruned", "score", "trial"]).drop_duplicates("arm")
     return {str(a): int(t) for a, t in zip(first["arm"], first["trial"], strict=True)}
 
 
