@@ -61,10 +61,14 @@ def member_of(rows: pd.DataFrame, which: str) -> pd.Series[Any] | None:
     return ranked.iloc[{"best": 0, "median": (len(ranked) - 1) // 2, "worst": -1}[which]]
 
 
-def gap_to_target(law: Float64, target: Target) -> tuple[Float64, Float64]:
-    """F_generated - F_target where the generated law's quantiles q_i lie: (i + 1/2)/N - F_target(q_i)."""
+def gap_to_target(law: Float64, target: Target, at: Float64) -> tuple[Float64, Float64]:
+    """F_generated - F_target at the law's quantiles q_i, where F_generated is (i + 1/2)/N, and between them at ``at``.
+
+    F_generated is 0 below the first quantile and 1 above the last.
+    """
+    x = np.sort(np.concatenate([law, at]))
     levels = (np.arange(law.size) + 0.5) / law.size
-    return law, levels - target.cdf(law)
+    return x, np.interp(x, law, levels, left=0.0, right=1.0) - target.cdf(x)
 
 
 def law_density(law: Float64) -> tuple[Float64, Float64]:

@@ -11,7 +11,7 @@ from sympy.printing.mathml import MathMLPresentationPrinter
 
 from harness.errors import InputError
 from harness.losses import LOSSES, Variant
-from harness.losses.description import discriminator_text, generator_text
+from harness.losses.description import arranged, discriminator_text, generator_text
 from harness.losses.primitives import fake, fake_mean, log_mean_exp, real, real_mean, y_fake, y_real
 
 #: Symbol to base, index and whether a bar (the mean over the batch) stands above.
@@ -74,6 +74,9 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
             parts += [self._written("mo", ",")] if i else []
             parts.append(self._print(argument))
         return self._row(*parts, self._written("mo", ")"))
+
+    def _as_ordered_terms(self, expression: Expr, order: str | None = None) -> list[Expr]:
+        return arranged(super()._as_ordered_terms(expression, order=order))
 
     def _print_Symbol(self, symbol: sympy.Symbol, style: str = "plain") -> Any:
         base, index, bar = _WRITTEN.get(symbol, (symbol.name, "", False))

@@ -178,7 +178,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
     if axis.log:
         # Two and five are labelled, too, where there are few decades.
         few = low is not None and high is not None and high < 60 * low
-        found |= {"type": "log", "dtick": "D2" if few else 1, "exponentformat": "power"}
+        found |= {"type": "log", "dtick": "D2" if few else 1, "tickformat": "~g"}
     if low is not None and high is not None:
         ends = [float(np.log10(v)) if axis.log else v for v in (low, high)]
         found |= {"range": ends[::-1] if axis.down else ends}

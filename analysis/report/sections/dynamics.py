@@ -33,6 +33,9 @@ LOSSES = (
 )
 NORMS = (Path("grad_norm_d", Look("c0"), "discriminator"), Path("grad_norm_g", Look("c1", dash="dash"), "generator"))
 
+#: The least gradient norm that a logarithmic axis shows.
+_LEAST_NORM = 1e-8
+
 
 def section(material: Material) -> Section:
     """Three figures over training steps."""
@@ -114,22 +117,23 @@ def _paths(
     arms, said = material.shown()
     panels, last = [], []
     for arm in arms:
-        own, marks = material.groups[arm], []
+        own, marks, seen = material.groups[arm], [], []
         for path in paths:
             found = _thinned(over_steps(own, path.column))
             if log:
                 found = found[found["median"] > 0]
             if found.empty:
                 continue
+            low = found["q25"].clip(lower=_LEAST_NORM) if log else found["q25"]
+            seen += [*low, *found["q75"]]
             if path.band:
-                low = found["q25"].clip(lower=1e-12) if log else found["q25"]
                 marks.append(Band(found["step"].tolist(), low.tolist(), found["q75"].tolist(), path.look, path.name))
             marks.append(Line(found["step"].tolist(), found["median"].tolist(), path.look, path.name))
             last.append(f"{arm}, {path.name}: {found['median'].iloc[-1]:.3g}")
         final = f"final KS {own['ks'].median():.3g}"
-        panels.append(
-            Panel(marks or [Note("none committed")], Axis("training step"), Axis(label, log=log), arm, final)
-        )
+        ends = extent(seen, _LEAST_NORM) if log else (None, None)
+        y = Axis(label, log=log, low=ends[0], high=ends[1])
+        panels.append(Panel(marks or [Note("none committed")], Axis("training step"), y, arm, final))
     alt = f"{heading}, one panel per arm. At the last step: {'; '.join(last[:6]) or 'nothing is committed'}."
     return Figure(
         name, heading, f"{caption} {said}".strip(), alt,

@@ -154,11 +154,11 @@ def _gaps(material: Material) -> Figure:
 def _draw_gap(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
     if target is None:
         return Drawn([Note("the target is unknown")])
-    low, high, *_ = _target_curve(target)
+    low, high, grid, _ = _target_curve(target)
     marks: list[Mark] = [Line([low, high], [0.0, 0.0], Look(QUIET), "zero", 1.0)]
     largest = 0.02
     for which, row in members.items():
-        x, gap = gap_to_target(_law(row), target)
+        x, gap = gap_to_target(_law(row), target, grid)
         at = int(np.abs(gap).argmax())
         keep = np.unique([*_thin(x.size), at])
         marks.append(Line(x[keep], gap[keep], WHICH[which], which))

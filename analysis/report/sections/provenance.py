@@ -65,11 +65,14 @@ def _run(material: Material) -> list[tuple[str, str]]:
     device = told.get("device") if isinstance(told, Mapping) else None
     return [
         ("members committed", f"{read.members:,}"),
-        ("training", f"{read.seconds:,.0f} s" if read.seconds else "not recorded"),
-        ("device", _recorded(device)),
+        ("of them trained elsewhere and reused", f"{read.cost.reused:,}"),
+        ("training", f"{read.cost.seconds:,.0f} s" if read.cost.seconds else "not recorded"),
+        ("energy", f"{read.cost.joules:,.0f} J" if read.cost.joules is not None else "not recorded"),
+        ("device", ", ".join(read.cost.devices) or _recorded(device)),
         ("engines", ", ".join(sorted({str(e) for e in rows["engine"].dropna()})) or "not recorded"),
         ("seeds compared", _seeds(seeds)),
-        ("finished", _recorded(material.description.get("finished"))),
+        ("last member finished", _recorded(read.cost.finished)),
+        ("sweep finished", _recorded(material.description.get("finished"))),
     ]
 
 

@@ -61,11 +61,20 @@
     };
     if (own.yaxis.ticktext && narrow.matches) {
       // Names stand above their line instead of beside it: beside it they would take the whole width.
-      Object.assign(made.yaxis, { ticklabelposition: "inside", ticklabelshift: 13, automargin: false });
+      Object.assign(made.yaxis, { ticklabelposition: "inside", ticklabelshift: 17, automargin: false });
       made.margin.l = 8;
-      made.height = height + 12 * own.yaxis.ticktext.length;
+      made.height = height + 24 * own.yaxis.ticktext.length;
     }
+    if (narrow.matches) made.xaxis.title.text = wrapped(made.xaxis.title.text || "");
     return made;
+  }
+
+  function wrapped(text) {
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      if (lines.at(-1).length + word.length > 42) lines.push(word); else lines.push(`${lines.pop()} ${word}`.trim());
+    }
+    return lines.join("<br>");
   }
 
   function hidden(name) {
