@@ -4,10 +4,12 @@ A scene is panels of marks. What a figure shows is decided once, where the scene
 figure, its copy as PNG and SVG, and the print agree. Colours are names (``looks``), because the page has two themes.
 """
 
-from analysis.scene.looks import INK, QUIET, Look, looks_of
+from analysis.scene.looks import CLASSES, FAINT, INK, QUIET, Look, looks_of
 from analysis.scene.marks import Axis, Band, Bars, Cells, Dots, Line, Mark, Note, Panel, Rule, Scene, Spans
 
 __all__ = [
+    "CLASSES",
+    "FAINT",
     "INK",
     "QUIET",
     "Axis",

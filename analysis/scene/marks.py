@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -109,12 +110,13 @@ class Rule:
 
 @dataclass(frozen=True)
 class Note:
-    """Words in the panel at a share of its width and height."""
+    """Words in the panel at a share of its width and height; ``anchor``: which end of them stands there."""
 
     text: str
     x: float = 0.5
     y: float = 0.5
     colour: str = QUIET
+    anchor: Literal["left", "center", "right"] = "center"
 
 
 Mark = Line | Band | Dots | Spans | Bars | Cells | Rule | Note
@@ -124,7 +126,7 @@ Mark = Line | Band | Dots | Spans | Bars | Cells | Rule | Note
 class Axis:
     """One axis: its label, its ends (data's own where None), and names of the lines 0, 1, ... instead of numbers.
 
-    ``down``: the first line is at the top.
+    ``down``: the first line is at the top. ``bare``: neither numbers nor marks stand beside it.
     """
 
     label: str = ""
@@ -133,7 +135,7 @@ class Axis:
     high: float | None = None
     names: Sequence[str] = ()
     down: bool = False
-    ticks: Sequence[float] = ()
+    bare: bool = False
 
 
 @dataclass(frozen=True)

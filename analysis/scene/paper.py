@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from analysis import drawing
 from analysis.escaping import drawable
@@ -28,13 +31,43 @@ def paper(scene: Scene) -> Figure:
     """The scene as a figure of matplotlib."""
     if scene.empty or not scene.panels:
         return drawing.empty(scene.empty or "There is nothing to draw.")
-    figure, axes = drawing.panels(
-        len(scene.panels), columns=scene.columns, height=scene.height * _INCH, sharex=False, sharey=False
-    )
+    figure, axes = _grid(scene)
     for ax, panel in zip(axes, scene.panels, strict=True):
         _draw(ax, panel, figure)
     drawing.legend(figure, {name: _key(look) for name, look in scene.keys.items()}, columns=2)
     return figure
+
+
+def _grid(scene: Scene) -> tuple[Figure, list[Axes]]:
+    """A figure with room for what stands around its panels, which is known; to have it found out takes ten times as
+    long as all else.
+    """
+    wide = max(1, min(scene.columns, len(scene.panels)))
+    rows = math.ceil(len(scene.panels) / wide)
+    names = max((min(len(n), drawing.LONGEST_TICK) for p in scene.panels for n in p.y.names), default=0)
+    left, right = max(0.62, 0.2 + 0.068 * names), 0.15
+    lines = max(_title_lines(p) for p in scene.panels)
+    below = 1.1 if any(p.x.names for p in scene.panels) else 0.5
+    above, keys = 0.12 + 0.15 * lines, 0.19 * math.ceil(len(scene.keys) / 2) + 0.1
+    inner = max(scene.height * _INCH - below, 0.8)
+    height = rows * (inner + above + below) + keys
+    figure = Figure(figsize=(drawing.WIDTH, height), dpi=drawing.DPI)
+    FigureCanvasAgg(figure)
+    width = (drawing.WIDTH - wide * (left + right)) / wide
+    axes = []
+    for i in range(len(scene.panels)):
+        x = (i % wide) * (left + width + right) + left
+        y = keys + (rows - 1 - i // wide) * (inner + above + below) + below
+        box = (x / drawing.WIDTH, y / height, width / drawing.WIDTH, inner / height)
+        ax = figure.add_axes(box)
+        drawing.plain_axes(ax)
+        axes.append(ax)
+    return figure, axes
+
+
+def _title_lines(panel: Panel) -> int:
+    rule = any(isinstance(m, Rule) and m.axis == "x" and m.text for m in panel.marks)
+    return (0 if not panel.title else 1 + (len(panel.title) > 42)) + bool(panel.detail) + rule
 
 
 def png(figure: Figure) -> bytes:
@@ -60,7 +93,7 @@ def _draw(ax: Axes, panel: Panel, figure: Figure) -> None:
         if isinstance(mark, Rule):
             _rule(ax, mark)
         elif isinstance(mark, Note):
-            ax.text(mark.x, mark.y, drawable(mark.text, 60), transform=ax.transAxes, ha="center", va="center",
+            ax.text(mark.x, mark.y, drawable(mark.text, 60), transform=ax.transAxes, ha=mark.anchor, va="center",
                     fontsize=_LOWER, color=_PAPER[mark.colour], parse_math=False)  # fmt: skip
     drawing.title(ax, panel.title, panel.detail)
     drawing.labels(ax, panel.x.label, panel.y.label)
@@ -126,17 +159,27 @@ def _rule(ax: Axes, mark: Rule) -> None:
 
 
 def _axis(ax: Axes, axis: Axis, which: str) -> None:
+    own = ax.xaxis if which == "x" else ax.yaxis
     if axis.log:
-        drawing.log_axis(ax, which)
+        (ax.set_xscale if which == "x" else ax.set_yscale)("log")
     if axis.low is not None and axis.high is not None:
         ends = (axis.high, axis.low) if axis.down else (axis.low, axis.high)
         (ax.set_xlim if which == "x" else ax.set_ylim)(*ends)
     elif axis.down:
-        (ax.invert_xaxis if which == "x" else ax.invert_yaxis)()
+        own.set_inverted(True)
     if axis.names:
         _names(ax, axis.names, which)
-    elif axis.ticks:
-        (ax.set_xticks if which == "x" else ax.set_yticks)(list(axis.ticks))
+    elif axis.bare:
+        own.set_ticks([])
+        ax.grid(False)
+    elif axis.log:
+        # As on the screen: two and five are labelled, too, where there are few decades.
+        low, high = own.get_view_interval()
+        own.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 60 * low else (1.0,), numticks=8))
+        own.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        own.set_minor_locator(NullLocator())
+    else:
+        own.set_major_locator(MaxNLocator(5))
 
 
 def _names(ax: Axes, names: Sequence[str], which: str) -> None:

@@ -119,7 +119,8 @@ def _spans(mark: Spans) -> dict[str, Any]:
 
 def _bars(mark: Bars) -> dict[str, Any]:
     return {
-        "type": "bar", "orientation": "h", **_named(mark), **_told(mark.told), "y": _numbers(mark.y),
+        "type": "bar", "orientation": "h", **_named(mark), "hovertext": [plain(t) for t in mark.told],
+        "hoverinfo": "text" if mark.told else "x+name", "y": _numbers(mark.y),
         "x": _numbers(mark.length), "base": _numbers(mark.start), "width": 0.62,
         "marker": {"color": f"@{mark.look.colour}", "line": {"width": 1, "color": "@paper"}},
     }  # fmt: skip
@@ -152,7 +153,7 @@ def _layout(panel: Panel) -> dict[str, Any]:
         elif isinstance(mark, Note):
             found["annotations"].append(
                 {"text": plain(mark.text), "xref": "paper", "yref": "paper", "x": mark.x, "y": mark.y,
-                 "showarrow": False, "font": {"color": f"@{mark.colour}", "size": 12}}
+                 "xanchor": mark.anchor, "showarrow": False, "font": {"color": f"@{mark.colour}", "size": 12}}
             )  # fmt: skip
     if any(isinstance(m, Bars) for m in panel.marks):
         found["barmode"] = "overlay"
@@ -187,8 +188,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
     if axis.names:
         found |= {"tickmode": "array", "tickvals": list(range(len(axis.names))),
                   "ticktext": [plain(n, LONGEST_NAME) for n in axis.names]}  # fmt: skip
-    elif axis.ticks:
-        found |= {"tickmode": "array", "tickvals": list(axis.ticks)}
+    elif axis.bare:
+        found |= {"showticklabels": False, "ticks": "", "showline": False, "showgrid": False}
     return found
 
 

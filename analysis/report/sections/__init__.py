@@ -8,10 +8,12 @@ from analysis.report.blocks import Section
 from analysis.report.material import Material
 from analysis.report.sections import (
     answer,
+    diagnosis,
     dynamics,
     generators,
     provenance,
     ranking,
+    search,
     seeds,
     settings,
     variants,
@@ -23,7 +25,9 @@ SECTIONS: tuple[Callable[[Material], Section], ...] = (
     seeds.section,
     dynamics.section,
     generators.section,
+    search.section,
     settings.section,
+    diagnosis.section,
     variants.section,
     provenance.section,
 )

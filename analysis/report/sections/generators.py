@@ -105,7 +105,9 @@ def _draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) 
         else:
             keep = _thin(x.size)
             marks.append(Line(x[keep], f[keep] if top is None else f[keep].clip(max=1.5 * top), WHICH[which], which))
-    marks += [Note(text, 0.5, 0.95 - 0.1 * i) for i, text in enumerate(off)]
+            if top is not None and f.max() > top:
+                off.append(f"{which} peaks at {f.max():.2g}")
+    marks += [Note(text, 0.02, 0.95 - 0.1 * i, anchor="left") for i, text in enumerate(off)]
     marks += [] if members else [Note("no finite law")]
     return Drawn(marks, (low, high), (0.0, top)) if top else Drawn(marks)
 

@@ -41,9 +41,9 @@
     return value;
   }
 
-  function axis(own, grid) {
+  function axis(own) {
     const look = { gridcolor: colour("@faint"), linecolor: colour("@quiet"), tickcolor: colour("@quiet"), ticks: "outside",
-      ticklen: 4, zeroline: false, automargin: true, showline: true, showgrid: grid };
+      ticklen: 4, zeroline: false, automargin: true, showline: true, showgrid: true, exponentformat: "e" };
     const made = { ...look, ...painted(own) };
     made.title = { ...made.title, standoff: 8 };
     if (own.ticktext) { made.ticks = ""; made.showline = false; }
@@ -53,7 +53,7 @@
   function layout(panel, height) {
     const own = panel.layout;
     const made = {
-      ...painted(own), height, xaxis: axis(own.xaxis, true), yaxis: axis(own.yaxis, true),
+      ...painted(own), height, xaxis: axis(own.xaxis), yaxis: axis(own.yaxis),
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", dragmode: "zoom",
       font: { family: "system-ui, 'DejaVu Sans', sans-serif", size: 12, color: colour("@ink") },
       margin: { l: 50, r: 14, t: own.shapes.some((s) => s.label && s.xref === "x") ? 24 : 8, b: 40 },
