@@ -40,9 +40,9 @@ def interval_text(interval: Interval, sign: str = "") -> str:
     """``0.012 [0.01, 0.015]``, or the estimate with the reason for having no interval."""
     point = number_text(interval.estimate, sign)
     low, high = (number_text(v, sign, 2) for v in (interval.low, interval.high))
-    if interval.method in ("BCa", "percentile", "Wilson"):
-        return f"{point} [{low}, {high}]"
-    return ABSENT if interval.estimate is None else f"{point} ({interval.method})"
+    if interval.estimate is None:
+        return ABSENT
+    return f"{point} ({interval.method})" if interval.low == interval.high else f"{point} [{low}, {high}]"
 
 
 def _share_text(interval: Interval) -> str:

@@ -23,8 +23,8 @@ from analysis.answer import text
 from analysis.escaping import visible
 from analysis.intervals import (
     Interval,
-    bootstrap_interval,
     holm,
+    interval_of,
     noise_floor,
     signed_rank,
     stratified_floor,
@@ -145,7 +145,7 @@ def _result(arm: str, rows: pd.DataFrame, declared: Mapping[str, Any], success_k
     diverged, failed = (int((rows["outcome"] == o).sum()) for o in ("diverged", "failed"))
     alive = rows[~rows["outcome"].isin(["diverged", "failed"])]
     successes = int((alive["ks"] < success_ks).sum())
-    median, mean, iqm = (bootstrap_interval(ks, s, rng_seed=rng_seed) for s in ("median", "mean", "iqm"))
+    median, mean, iqm = (interval_of(ks, s, rng_seed=rng_seed) for s in ("median", "mean", "iqm"))
     trials = rows["trial"].dropna()
     return ArmResult(
         arm=arm, loss=_first(rows, declared, "loss"), view=_first(rows, declared, "view"),
@@ -207,7 +207,7 @@ def _difference(
     if not len(shared):
         return replace(result, paired_state="no shared seeds")
     gaps = (own.loc[shared] - other.loc[shared]).to_numpy(dtype=np.float64)
-    median, mean = (bootstrap_interval(gaps, s, rng_seed=rng_seed) for s in ("median", "mean"))
+    median, mean = (interval_of(gaps, s, rng_seed=rng_seed) for s in ("median", "mean"))
     p = signed_rank(gaps)
     floors = median.estimate / floor if median.estimate is not None else None
     return replace(result, paired=Paired(baseline, len(gaps), median, mean, p, p, floors), paired_state="compared")

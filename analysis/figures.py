@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from analysis import drawing
 from analysis.drawing import FAINT, INK, QUIET
-from analysis.intervals import bootstrap_interval, noise_floor, stratified_floor
+from analysis.intervals import interval_of, noise_floor, stratified_floor
 from analysis.rows import quantiles, select, tidy
 from analysis.series import LEVELS, law_density, member_of, over_steps, trial_scores
 from harness.targets import Target
@@ -94,7 +94,7 @@ def final_ks(frame: pd.DataFrame, arms: Sequence[str] = (), success_ks: float = 
             continue
         lost = own["outcome"].isin(["diverged", "failed"]).to_numpy()
         spread = y - 0.15 + 0.22 * np.linspace(-1, 1, ks.size) if ks.size > 1 else np.array([y - 0.15])
-        s, found = look[arm], bootstrap_interval(ks)
+        s, found = look[arm], interval_of(ks)
         ax.scatter(ks[~lost], spread[~lost], s=16, color=s.colour, marker=s.marker, alpha=0.55, lw=0)
         ax.scatter(ks[lost], spread[lost], s=20, color=s.colour, marker="x", lw=1.1)
         if found.estimate is not None:

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.answer import ABSENT, HEADINGS, cells, interval_text, number_text
 from analysis.compare import ArmResult, Comparison
 from analysis.escaping import visible
-from analysis.intervals import LEVEL, RESAMPLES
+from analysis.intervals import LEVEL
 from analysis.rows import arms_of, best_trials, select, spared, spec_of, tidy
 from harness.errors import InputError
 from harness.spec import Experiment, Train
@@ -137,8 +137,8 @@ def _reading(comparison: Comparison) -> tuple[str, ...]:
         "KS: sup |F_generated - F_target|, on stratified noise. A perfect generator reads "
         f"{comparison.stratified_floor:.2g} there, and {comparison.noise_floor:.2g} on average from as many "
         "independent draws: the noise floor.",
-        f"Success: KS < {comparison.success_ks:g}, share with Wilson's interval. Other intervals: bootstrap of the "
-        f"seeds, BCa where it is defined, {RESAMPLES:,} resamples.",
+        f"Success: KS < {comparison.success_ks:g}, share with Wilson's interval. Other intervals are of the median, "
+        "from the order statistics of the seeds (Hettmansperger and Sheather 1986).",
         "Difference: median over shared seeds of KS minus the baseline's on the same seed; negative is nearer. p: "
         "Wilcoxon's signed-rank test with Holm's correction over all arms. In floors: that median over the floor.",
     ]
