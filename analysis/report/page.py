@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from analysis.answer import HEADINGS, cells
-from analysis.compare import Comparison
 from analysis.escaping import markdown, script_json, visible
 from analysis.report.blocks import Code, Figure, Section
 from analysis.report.material import Material
@@ -103,7 +103,18 @@ def markdown_page(material: Material) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def summary(description: Mapping[str, Any], comparison: Comparison) -> str:
-    """The comparison for programs: JSON without NaN, with the sweep's name, uid and fingerprint."""
-    sweep = {n: visible(description[n]) for n in ("name", "uid", "fingerprint") if isinstance(description.get(n), str)}
-    return json.dumps({"format": 1, "sweep": sweep, **comparison.as_json()}, indent=1, allow_nan=False) + "\n"
+def summary(material: Material) -> dict[str, Any]:
+    """The comparison for programs, with the sweep's name, uid and fingerprint; values that JSON knows."""
+    told = material.description
+    sweep = {n: visible(told[n]) for n in ("name", "uid", "fingerprint") if isinstance(told.get(n), str)}
+    return {"format": 1, "sweep": sweep, **material.comparison.as_json()}
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """As JSON without NaN."""
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
+def arms_table(material: Material) -> pd.DataFrame:
+    """The comparison's records, a line per arm."""
+    return material.comparison.to_frame().drop(columns="paired", errors="ignore")

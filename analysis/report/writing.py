@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.reading import read_sweep
+from analysis.report import across
+from analysis.report.blocks import Block, Figure
 from analysis.report.material import Material, material_of
-from analysis.report.page import Part, html_page, markdown_page, summary
+from analysis.report.page import Part, arms_table, html_page, json_text, markdown_page, summary
 from analysis.report.sections import SECTIONS
 from analysis.report.tables import csv_text, parquet_bytes
+from analysis.rows import arms_of
+from analysis.scene import looks_of
 from analysis.scene.paper import paper, png, svg
 from harness.errors import InputError
 from harness.store import Store, write_whole
 
 
 def write_report(folder: Path, out: Path | None = None) -> Path:
-    """Write the report of the sweep in ``folder``; returns the page's path, ``folder/report/report.html``.
+    """Write the report of the sweep in ``folder``; returns the page's path, by default ``folder/report/report.html``.
 
     Raises:
         StoreError: there is no sweep, or its description is damaged.
     """
     material = material_of(read_sweep(Store(folder)), folder=str(folder))
     target = out or folder / "report"
-    part = part_of(material)
-    stills = _write_figures(target, part)
-    _write_table(target, "arms", pd.DataFrame(material.comparison.records(), dtype=object).drop(columns="paired", errors="ignore"))
+    _write_table(target, "arms", arms_table(material))
     write_whole(target / "report.md", _bytes(markdown_page(material)))
-    write_whole(target / "summary.json", _bytes(summary(material.description, material.comparison)))
-    write_whole(target / "report.html", _bytes(html_page(material.name, [part], stills)))
-    return target / "report.html"
+    write_whole(target / "summary.json", _bytes(json_text(summary(material))))
+    return _write_page(target, material.name, [part_of(material)])
 
 
 def write_reports(folders: Sequence[Path], out: Path | None = None) -> Path:
@@ -43,12 +45,42 @@ def write_reports(folders: Sequence[Path], out: Path | None = None) -> Path:
     """
     if len(folders) == 1:
         return write_report(folders[0], out)
-    raise InputError("not yet")
+    if out is None:
+        raise InputError("a report of several sweeps belongs to none of them: say where to write it with -o FOLDER")
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise InputError("a sweep is named twice; name each once")
+    reads = [read_sweep(Store(folder)) for folder in folders]
+    names = [str(a["arm"]) for read in reads for a in arms_of(read.description)]
+    looks = looks_of([*names, *sorted({str(a) for read in reads for a in read.frame["arm"].dropna()})])
+    materials = [
+        material_of(read, looks, f"sweep{i}", str(folder))
+        for i, (read, folder) in enumerate(zip(reads, folders, strict=True), start=1)
+    ]
+    named = [(m.name, arms_table(m)) for m in materials]
+    arms = pd.concat([table.assign(sweep=name) for name, table in named], ignore_index=True)
+    _write_table(out, "arms", arms[["sweep", *(c for c in arms.columns if c != "sweep")]])
+    write_whole(out / "report.md", _bytes("\n".join(markdown_page(m) for m in materials)))
+    write_whole(out / "summary.json", _bytes(json_text({"format": 1, "sweeps": [summary(m) for m in materials]})))
+    parts = [Part("across", "", [across.section(materials)]), *(part_of(m) for m in materials)]
+    return _write_page(out, " · ".join(m.name for m in materials), parts)
 
 
 def part_of(material: Material) -> Part:
-    """All sections of one sweep."""
-    return Part(material.prefix or "sweep", material.name if material.prefix else "", [s(material) for s in SECTIONS])
+    """All sections of one sweep; where a page has several, figures are named after theirs."""
+    sections = [section(material) for section in SECTIONS]
+    if material.prefix:
+        sections = [replace(s, blocks=[_prefixed(b, material.prefix) for b in s.blocks]) for s in sections]
+    return Part(material.prefix or "sweep", material.name if material.prefix else "", sections)
+
+
+def _prefixed(block: Block, prefix: str) -> Block:
+    return replace(block, name=f"{prefix}_{block.name}") if isinstance(block, Figure) else block
+
+
+def _write_page(target: Path, title: str, parts: Sequence[Part]) -> Path:
+    stills = {name: image for part in parts for name, image in _write_figures(target, part).items()}
+    write_whole(target / "report.html", _bytes(html_page(title, parts, stills)))
+    return target / "report.html"
 
 
 def _write_figures(target: Path, part: Part) -> dict[str, bytes]:
