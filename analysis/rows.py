@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -115,6 +115,21 @@ def select(frame: pd.DataFrame) -> Selection:
     if repeated.any():
         remarks.append(f"{int(repeated.sum())} rows repeat an arm and a seed; the first committed one is read.")
     return Selection(stage, chosen[~repeated].reset_index(drop=True), tuple(remarks))
+
+
+def by_seed(rows: pd.DataFrame) -> pd.DataFrame:
+    """KS of ``Selection.frame`` as a table, a line per seed and a column per arm, NaN where an arm lacks a seed."""
+    table = rows.pivot(index="seed", columns="arm", values="ks")
+    return table.astype(np.float64)
+
+
+def views_of(rows: pd.DataFrame, arms: Sequence[str] = ()) -> dict[str, list[str]]:
+    """The arms of each view, both in the order of ``arms``, those it does not name behind."""
+    told = rows.drop_duplicates("arm").set_index("arm")["view"].to_dict()
+    found: dict[str, list[str]] = {}
+    for arm in [a for a in arms if a in told] + [a for a in told if a not in arms]:
+        found.setdefault(str(told[arm]), []).append(str(arm))
+    return found
 
 
 def _one_trial(confirm: pd.DataFrame, best: Mapping[str, int], remarks: list[str]) -> pd.DataFrame:
