@@ -50,12 +50,17 @@ class Code:
 
 @dataclass(frozen=True)
 class Lines:
-    """A table on the page. ``ranges``: cells such as ``0.1 [0.08, 0.12]`` break before the bracket."""
+    """A table on the page. ``ranges``: cells such as ``0.1 [0.08, 0.12]`` break before the bracket.
+
+    With a ``name``, ``numbers`` are written beside the page as ``name``.csv and .parquet.
+    """
 
     kind: ClassVar[str] = "lines"
     label: str
     table: Table
     ranges: bool = False
+    name: str = ""
+    numbers: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from analysis.intervals import noise_floor, stratified_floor
+from analysis.report.material import MOST_LINES, Material
 from analysis.scene import QUIET, Rule
 
 #: Steps of a path that are drawn: more do not show on a panel.
@@ -38,3 +39,16 @@ def drawn_steps(steps: Sequence[float]) -> list[float]:
     if len(known) <= MOST_STEPS:
         return known
     return [known[i] for i in np.unique(np.linspace(0, len(known) - 1, MOST_STEPS).round().astype(int))]
+
+
+def shares(material: Material, arms: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """What each panel draws: a view, and at most ``MOST_LINES`` of its arms."""
+    views = {a.arm: a.view for a in material.comparison.arms}
+    found: list[tuple[str, list[str]]] = []
+    for view in dict.fromkeys(views[a] for a in arms):
+        there = [a for a in arms if views[a] == view]
+        for i in range(0, len(there), MOST_LINES):
+            some = there[i : i + MOST_LINES]
+            part = f", arms {i + 1} to {i + len(some)}" if len(there) > MOST_LINES else ""
+            found.append((f"view: {view}{part}", some))
+    return found

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.reading import read_sweep
 from analysis.report import across
-from analysis.report.blocks import Block, Figure
+from analysis.report.blocks import Block, Figure, Lines
 from analysis.report.material import Material, material_of
 from analysis.report.page import Part, arms_table, html_page, json_text, markdown_page, summary
 from analysis.report.sections import SECTIONS
@@ -74,26 +74,22 @@ def part_of(material: Material) -> Part:
 
 
 def _prefixed(block: Block, prefix: str) -> Block:
-    return replace(block, name=f"{prefix}_{block.name}") if isinstance(block, Figure) else block
+    named = isinstance(block, (Figure, Lines)) and block.name
+    return replace(block, name=f"{prefix}_{block.name}") if named else block
 
 
 def _write_page(target: Path, title: str, parts: Sequence[Part]) -> Path:
-    stills = {name: image for part in parts for name, image in _write_figures(target, part).items()}
+    stills = {}
+    for block in (block for part in parts for section in part.sections for block in section.blocks):
+        if isinstance(block, Figure):
+            drawn = paper(block.scene)
+            stills[block.name] = png(drawn)
+            write_whole(target / f"{block.name}.png", stills[block.name])
+            write_whole(target / f"{block.name}.svg", svg(drawn))
+        if isinstance(block, (Figure, Lines)) and block.name and len(block.numbers.columns):
+            _write_table(target, block.name, block.numbers)
     write_whole(target / "report.html", _bytes(html_page(title, parts, stills)))
     return target / "report.html"
-
-
-def _write_figures(target: Path, part: Part) -> dict[str, bytes]:
-    """The copies of the figures and the tables of their numbers; returns the PNGs by name."""
-    stills = {}
-    for figure in part.figures():
-        drawn = paper(figure.scene)
-        stills[figure.name] = png(drawn)
-        write_whole(target / f"{figure.name}.png", stills[figure.name])
-        write_whole(target / f"{figure.name}.svg", svg(drawn))
-        if len(figure.numbers.columns):
-            _write_table(target, figure.name, figure.numbers)
-    return stills
 
 
 def _write_table(target: Path, name: str, frame: pd.DataFrame) -> None:

@@ -11,6 +11,8 @@ from analysis.report.sections import (
     diagnosis,
     dynamics,
     generators,
+    pairs,
+    profiles,
     provenance,
     ranking,
     search,
@@ -22,7 +24,9 @@ from analysis.report.sections import (
 SECTIONS: tuple[Callable[[Material], Section], ...] = (
     answer.section,
     ranking.section,
+    pairs.section,
     seeds.section,
+    profiles.section,
     dynamics.section,
     generators.section,
     search.section,

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.report.blocks import Block, Facts, Figure, Section
+from analysis.deceptive import deceptive
+from analysis.report.blocks import Block, Bullets, Facts, Figure, Lines, Section, Text
 from analysis.report.frame import row_height
 from analysis.report.material import Material
+from analysis.report.tables import table_of
 from analysis.scene import FAINT, INK, QUIET, Axis, Bars, Look, Panel, Scene
 from harness.diagnosis import DIAGNOSES
 
@@ -31,7 +33,32 @@ def section(material: Material) -> Section:
     blocks: list[Block] = [_figure(material, counts, stage)]
     if known:
         blocks.append(Facts([(word, DIAGNOSES[word]) for word in dict.fromkeys(known)]))
+    blocks += _deceptive(material)
     return Section("diagnosis", "What became of them", blocks)
+
+
+def _deceptive(material: Material) -> list[Block]:
+    """Members whose losses look perfect and whose samples are wrong."""
+    found = deceptive(material.frame, material.comparison.success_ks)
+    seeds = len(material.selection.frame)
+    if found.empty:
+        text = (
+            f"Losses that look perfect over wrong samples: none of {seeds} compared members has both players' losses at "
+            "their equilibrium values while its KS is three times the success threshold or more."
+        )
+        return [Text(text)]
+    several = found.groupby("arm").size().sort_values(ascending=False)
+    counts = ", ".join(f"{n} of {arm}" for arm, n in several.items())
+    table = found.rename(columns={"ks": "KS", "loss_d": "loss D", "ideal_d": "ideal D", "loss_g": "loss G",
+                                  "ideal_g": "ideal G"})[
+        ["arm", "seed", "KS", "loss D", "ideal D", "loss G", "ideal G"]]  # fmt: skip
+    warning = (
+        f"The losses look perfect, the samples are wrong: {len(found)} of {seeds} compared members ({counts}). Both "
+        "players' late losses are what they would be if generated and real law agreed, and KS says that they do not."
+    )
+    label = "Members whose losses look perfect while their samples are wrong"
+    return [Bullets([warning], warning=True, label="Losses that deceive"), Lines(label, table_of(table), numbers=found,
+                                                                                 name="deceptive")]  # fmt: skip
 
 
 def _figure(material: Material, counts: pd.DataFrame, stage: str) -> Figure:

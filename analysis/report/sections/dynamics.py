@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.report.blocks import Figure, Section
-from analysis.report.frame import drawn_steps, extent, floors
-from analysis.report.material import DRAWS, LOWEST, MOST_LINES, Material
+from analysis.report.frame import drawn_steps, extent, floors, shares
+from analysis.report.material import DRAWS, LOWEST, Material
 from analysis.scene import Axis, Band, Line, Look, Mark, Note, Panel, Scene
 from analysis.series import over_steps, path_table
 
@@ -52,7 +52,7 @@ def _distance(material: Material) -> Figure:
             + list(floors(DRAWS, low, high, "y")),
             Axis("training step"), Axis("KS distance", log=True, low=low, high=high), heading,
         )
-        for heading, some in _shares(material, list(paths))
+        for heading, some in shares(material, list(paths))
     ]  # fmt: skip
     last = {a: float(p["median"].iloc[-1]) for a, p in paths.items()}
     alt = "Median KS distance over training steps. At the last step: " + (
@@ -76,19 +76,6 @@ def _distance_marks(path: pd.DataFrame, look: Look, arm: str) -> list[Mark]:
         Band(step, low.clip(LOWEST), high.clip(LOWEST), look, arm),
         Line(step, median.clip(LOWEST), look, arm, told=told),
     ]
-
-
-def _shares(material: Material, arms: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """What each panel draws: a view, and at most ``MOST_LINES`` of its arms."""
-    views = {a.arm: a.view for a in material.comparison.arms}
-    found: list[tuple[str, list[str]]] = []
-    for view in dict.fromkeys(views[a] for a in arms):
-        there = [a for a in arms if views[a] == view]
-        for i in range(0, len(there), MOST_LINES):
-            some = there[i : i + MOST_LINES]
-            part = f", arms {i + 1} to {i + len(some)}" if len(there) > MOST_LINES else ""
-            found.append((f"view: {view}{part}", some))
-    return found
 
 
 def _thinned(path: pd.DataFrame) -> pd.DataFrame:
