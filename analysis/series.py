@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.rows import numbers, quantiles, select, tidy
+from analysis.rows import LOST, numbers, quantiles, select, tidy
 from harness.store import QUANTILE_LEVELS
 from harness.targets import Target
 
@@ -21,18 +21,21 @@ _WINDOW = 8
 def over_steps(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Median, quartiles and number of members of a snapshot column at each step; columns step, median, q25, q75, n.
 
-    A KS distance is carried on as 1 past the step where a member diverged or failed; its losses end there.
+    A KS distance is carried on as 1 past the step where a member diverged or failed, be it before its first snapshot;
+    its losses end there.
     """
     steps_found, values_found = [], []
-    last = max((float(s[-1]) for s in map(numbers, rows["snapshot_step"]) if s is not None), default=0.0)
     grid = np.unique(np.concatenate([s for s in map(numbers, rows["snapshot_step"]) if s is not None] or [np.empty(0)]))
     cells = zip(rows["snapshot_step"], rows[f"snapshot_{column}"], rows["outcome"], strict=True)
     for step_cell, value_cell, outcome in cells:
         steps, values = numbers(step_cell), numbers(value_cell)
+        ends = column == "ks" and outcome in LOST
+        if ends and steps is None:
+            steps, values = np.empty(0), np.empty(0)
         if steps is None or values is None or steps.size != values.size:
             continue
-        if column == "ks" and outcome in ("diverged", "failed") and last:
-            later = grid[grid > steps[-1]]
+        if ends:
+            later = grid[grid > steps[-1]] if steps.size else grid
             steps = np.concatenate([steps, later])
             values = np.concatenate([values, np.ones(later.size)])
         known = np.isfinite(values) & np.isfinite(steps)

@@ -152,10 +152,15 @@ def _rule(ax: Axes, mark: Rule) -> None:
         return
     if mark.axis == "x":
         ax.annotate(mark.text, (mark.at, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
-                    ha="center", fontsize=7, color=colour, parse_math=False)  # fmt: skip
+                    ha=_side(ax, mark.at), fontsize=7, color=colour, parse_math=False)  # fmt: skip
     else:
         ax.annotate(mark.text, (0, mark.at), (3, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
                     ha="left", fontsize=7, color=colour, parse_math=False)  # fmt: skip
+
+
+def _side(ax: Axes, at: float) -> str:
+    share = float(ax.transAxes.inverted().transform(ax.transData.transform((at, 1)))[0])
+    return "left" if share < 0.2 else "right" if share > 0.8 else "center"
 
 
 def _axis(ax: Axes, axis: Axis, which: str) -> None:

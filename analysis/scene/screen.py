@@ -15,8 +15,8 @@ from analysis.escaping import visible
 from analysis.scene.looks import SCALE
 from analysis.scene.marks import Axis, Band, Bars, Cells, Dots, Line, Mark, Note, Numbers, Panel, Rule, Scene, Spans
 
-#: Characters of a name beside an axis.
-LONGEST_NAME = 40
+#: Characters of a name beside an axis, and below one.
+LONGEST_NAME, _LONGEST_BELOW = 40, 24
 
 
 def screen(scene: Scene) -> dict[str, Any]:
@@ -146,10 +146,10 @@ def _cells(mark: Cells) -> dict[str, Any]:
 
 
 def _layout(panel: Panel) -> dict[str, Any]:
-    found: dict[str, Any] = {"xaxis": _axis(panel.x), "yaxis": _axis(panel.y), "shapes": [], "annotations": []}
+    found: dict[str, Any] = {"xaxis": _axis(panel.x, "x"), "yaxis": _axis(panel.y, "y"), "shapes": [], "annotations": []}
     for mark in panel.marks:
         if isinstance(mark, Rule):
-            found["shapes"].append(_rule(mark))
+            found["shapes"].append(_rule(mark, panel.x if mark.axis == "x" else panel.y))
         elif isinstance(mark, Note):
             found["annotations"].append(
                 {"text": plain(mark.text), "xref": "paper", "yref": "paper", "x": mark.x, "y": mark.y,
@@ -160,12 +160,13 @@ def _layout(panel: Panel) -> dict[str, Any]:
     return found
 
 
-def _rule(mark: Rule) -> dict[str, Any]:
+def _rule(mark: Rule, axis: Axis) -> dict[str, Any]:
     other = "y" if mark.axis == "x" else "x"
-    words = {"text": plain(mark.text), "textposition": "end" if mark.axis == "x" else "start",
-             "font": {"color": f"@{mark.colour}", "size": 11}}  # fmt: skip
+    words: dict[str, Any] = {"text": plain(mark.text), "font": {"color": f"@{mark.colour}", "size": 11}}
     if mark.axis == "x":
-        words |= {"textangle": 0, "xanchor": "center", "yanchor": "bottom", "textposition": "end"}
+        words |= {"textangle": 0, "textposition": "end", "xanchor": _side(mark.at, axis), "yanchor": "bottom"}
+    else:
+        words |= {"textposition": "start"}
     return {
         "type": "line", f"{mark.axis}ref": mark.axis, f"{other}ref": "paper", f"{mark.axis}0": mark.at,
         f"{mark.axis}1": mark.at, f"{other}0": 0, f"{other}1": 1, "layer": "above",
@@ -173,21 +174,31 @@ def _rule(mark: Rule) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _axis(axis: Axis) -> dict[str, Any]:
+def _side(at: float, axis: Axis) -> str:
+    """Where words at ``at`` are held, so that they stay within the panel."""
+    if axis.low is None or axis.high is None:
+        return "center"
+    place, low, high = (np.log10(v) if axis.log else v for v in (at, axis.low, axis.high))
+    share = (place - low) / (high - low)
+    return "left" if share < 0.2 else "right" if share > 0.8 else "center"
+
+
+def _axis(axis: Axis, across: str) -> dict[str, Any]:
     found: dict[str, Any] = {"title": {"text": plain(axis.label)}}
     low, high = axis.low, axis.high
     if axis.log:
-        # Two and five are labelled, too, where there are few decades.
-        few = low is not None and high is not None and high < 60 * low
-        found |= {"type": "log", "dtick": "D2" if few else 1, "tickformat": "~g"}
+        # Two and five are labelled, too, where there are few decades; where there are many, not each.
+        decades = np.log10(high / low) if low is not None and high is not None else 3.0
+        found |= {"type": "log", "dtick": "D2" if decades < 1.8 else int(np.ceil(decades / 7)), "tickformat": "~g"}
     if low is not None and high is not None:
         ends = [float(np.log10(v)) if axis.log else v for v in (low, high)]
         found |= {"range": ends[::-1] if axis.down else ends}
     elif axis.down:
         found["autorange"] = "reversed"
     if axis.names:
+        width = LONGEST_NAME if across == "y" else _LONGEST_BELOW
         found |= {"tickmode": "array", "tickvals": list(range(len(axis.names))),
-                  "ticktext": [plain(n, LONGEST_NAME) for n in axis.names]}  # fmt: skip
+                  "ticktext": [plain(n, width) for n in axis.names]}  # fmt: skip
     elif axis.bare:
         found |= {"showticklabels": False, "ticks": "", "showline": False, "showgrid": False}
     return found

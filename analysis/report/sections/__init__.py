@@ -8,6 +8,7 @@ from analysis.report.blocks import Section
 from analysis.report.material import Material
 from analysis.report.sections import (
     answer,
+    budget,
     diagnosis,
     dynamics,
     generators,
@@ -29,6 +30,7 @@ SECTIONS: tuple[Callable[[Material], Section], ...] = (
     profiles.section,
     dynamics.section,
     generators.section,
+    budget.section,
     search.section,
     settings.section,
     diagnosis.section,

@@ -28,11 +28,12 @@ _POINTS, _ARMS = 50, 8
 
 @dataclass(frozen=True)
 class Drawn:
-    """The marks of a panel, and the ends of its axes; the data's own where None."""
+    """The marks of a panel, the ends of its axes (the data's own where None), and what they cannot show in words."""
 
     marks: list[Mark]
     x: tuple[float, float] | None = None
     y: tuple[float, float] | None = None
+    said: str = ""
 
 
 Draw = Callable[[Mapping[str, "pd.Series[Any]"], Target | None], Drawn]
@@ -65,7 +66,8 @@ def _figure(
     for arm in arms:
         members = _members(material, arm)
         drawn, detail = draw(members, material.target), _detail(members, material.groups[arm])
-        panels.append(Panel(drawn.marks, _axis(x, drawn.x), _axis(y, drawn.y), arm, detail))
+        more = "; ".join(part for part in (detail, drawn.said) if part)
+        panels.append(Panel(drawn.marks, _axis(x, drawn.x), _axis(y, drawn.y), arm, more))
         told.append(f"{arm}: {detail}")
     return Figure(
         name, heading, f"{caption} {said}".strip(), f"{heading}, one panel per arm. {'; '.join(told[:6])}.",
@@ -107,9 +109,9 @@ def _draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) 
             marks.append(Line(x[keep], f[keep] if top is None else f[keep].clip(max=1.5 * top), WHICH[which], which))
             if top is not None and f.max() > top:
                 off.append(f"{which} peaks at {f.max():.2g}")
-    marks += [Note(text, 0.02, 0.95 - 0.1 * i, anchor="left") for i, text in enumerate(off)]
     marks += [] if members else [Note("no finite law")]
-    return Drawn(marks, (low, high), (0.0, top)) if top else Drawn(marks)
+    said = "; ".join(off)
+    return Drawn(marks, (low, high), (0.0, top), said) if top else Drawn(marks, said=said)
 
 
 def _target_curve(target: Target) -> tuple[float, float, Float64, Float64]:

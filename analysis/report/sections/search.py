@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.phase_map import phase_map
 from analysis.report.blocks import Figure, Section
 from analysis.report.frame import extent
 from analysis.report.material import LOWEST, Material
-from analysis.scene import CLASSES, Axis, Dots, Line, Look, Note, Panel, Rule, Scene
+from analysis.scene import CLASSES, Axis, Cells, Dots, Line, Look, Mark, Note, Panel, Rule, Scene
 
 #: Trials that a figure draws; of more a sample, in which every class and each arm's best remain.
 _MOST_TRIALS, _MOST_LINES = 4000, 240
+#: Trials of an arm from which a map says more than its dots.
+_FEW = 60
 _CLASS_NAMES = ("best fifth", "second fifth", "middle fifth", "fourth fifth", "worst fifth")
 _KEYS = dict(zip(_CLASS_NAMES, (Look(c) for c in CLASSES), strict=True))
 
@@ -23,7 +26,9 @@ _KEYS = dict(zip(_CLASS_NAMES, (Look(c) for c in CLASSES), strict=True))
 def section(material: Material) -> Section:
     """Slices and parallel coordinates of the searched keys."""
     trials = classed(material.read.trials)
-    return Section("search", "The search", [slices(material, trials), parallel(material, trials)])
+    return Section(
+        "search", "The search", [slices(material, trials), parallel(material, trials), maps(material, trials)]
+    )
 
 
 def classed(trials: pd.DataFrame) -> pd.DataFrame:
@@ -91,6 +96,59 @@ def slices(material: Material, trials: pd.DataFrame) -> Figure:
               empty="" if panels else _none(trials)),
         trials.drop(columns="class"),
     )  # fmt: skip
+
+
+def maps(material: Material, trials: pd.DataFrame) -> Figure:
+    """Median score over lr_G x lr_D, a panel per arm; a dot per trial where there are few."""
+    shown, said = material.shown()
+    arms = [a for a in shown if (trials["arm"] == a).any()]
+    known = trials[(trials["lr_d"] > 0) & (trials["lr_g"] > 0)]
+    several = bool(len(known)) and known["lr_d"].nunique() > 1 and known["lr_g"].nunique() > 1
+    few = bool(len(known)) and known.groupby("arm").size().max() < _FEW
+    side = int(np.clip(np.sqrt(_MOST_TRIALS / max(len(arms), 1)), 6, 12))
+    found = phase_map(known, arms, bins=side)
+    panels = []
+    for arm in arms if several else ():
+        own = known[known["arm"] == arm]
+        marks = _dots_by_class(own) if few else [_cells_of(found[found["arm"] == arm], known, side)]
+        ends = [extent(known[key], 0.0) for key in ("lr_g", "lr_d")]
+        x, y = (Axis(f"lr_{p}", log=True, low=low, high=high) for p, (low, high) in zip("GD", ends, strict=True))
+        best = own.loc[own["score"].idxmin()] if len(own) else None
+        detail = "" if best is None else f"best {best['score']:.3g} at lr_G {best['lr_g']:.2g}, lr_D {best['lr_d']:.2g}"
+        panels.append(Panel(marks, x, y, arm, detail))
+    how = ("A dot per trial, by the fifth of its arm's scores that it is in." if few
+           else "Colour: the median over a cell's trials of their mean KS; no cell where nothing was tried.")  # fmt: skip
+    told = [f"{panel.title}: {panel.detail}" for panel in panels[:5]]
+    return Figure(
+        "rates", "Both learning rates", f"{how} {said}".strip(),
+        f"Scores over both learning rates, one panel per arm. {'; '.join(told)}.",
+        Scene(panels, _KEYS if few else {}, columns=3, height=280,
+              empty="" if panels else "The search did not vary both learning rates."),
+        found,
+    )  # fmt: skip
+
+
+def _dots_by_class(own: pd.DataFrame) -> list[Mark]:
+    return [
+        Dots(part["lr_g"], part["lr_d"], Look(look.colour, "circle"), name, size=9, strength=0.9,
+             told=[f"trial {t}: KS {s:.3g}" for t, s in zip(part["trial"], part["score"], strict=True)])
+        for number, (name, look) in enumerate(_KEYS.items()) if len(part := own[own["class"] == number])
+    ]  # fmt: skip
+
+
+def _cells_of(cells: pd.DataFrame, known: pd.DataFrame, side: int) -> Cells:
+    """One arm's map: a grid with NaN where nothing was tried."""
+    edges = {key: np.geomspace(known[key].min(), known[key].max(), side + 1) for key in ("lr_g", "lr_d")}
+    value = np.full((side, side), np.nan)
+    told = [[""] * side for _ in range(side)]
+    for cell in cells.itertuples():
+        i, j = (int(np.abs(np.log(edges[k] / low)).argmin()) for k, low in (("lr_d", cell.lr_d_low),
+                                                                            ("lr_g", cell.lr_g_low)))  # fmt: skip
+        value[i, j] = max(cell.score, LOWEST)
+        told[i][j] = (f"lr_G {cell.lr_g_low:.2g} to {cell.lr_g_high:.2g}, lr_D {cell.lr_d_low:.2g} to "
+                      f"{cell.lr_d_high:.2g}: KS {cell.score:.3g}, {cell.trials} trials, {cell.lost:.0%} lost")  # fmt: skip
+    low = max(float(known["score"].min()), LOWEST)
+    return Cells(edges["lr_g"], edges["lr_d"], value, low, 1.0, "KS", log=True, edges=True, told=told)
 
 
 def _threshold(material: Material) -> list[Rule]:
