@@ -31,7 +31,6 @@ class Material:
     comparison: Comparison
     looks: Mapping[str, Look]
     prefix: str = ""  # of figures' names, where a page has several sweeps
-    folder: str = "SWEEP"  # as a command names it
 
     @property
     def description(self) -> Mapping[str, Any]:
@@ -97,14 +96,12 @@ class Material:
         return [n for n in names if n in kept], said
 
 
-def material_of(
-    read: Read, looks: Mapping[str, Look] | None = None, prefix: str = "", folder: str = "SWEEP"
-) -> Material:
+def material_of(read: Read, looks: Mapping[str, Look] | None = None, prefix: str = "") -> Material:
     """The material of one sweep. ``looks``: those of a page with several sweeps; an arm keeps its look by its name."""
     comparison = compare_described(read.description, read.frame, read.remarks)
     if looks is None:
         looks = looks_of(names_of(read.description, comparison))
-    return Material(read, comparison, looks, prefix, folder)
+    return Material(read, comparison, looks, prefix)
 
 
 def names_of(description: Mapping[str, Any], comparison: Comparison) -> list[str]:

@@ -28,7 +28,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     Raises:
         StoreError: there is no sweep, or its description is damaged.
     """
-    material = material_of(read_sweep(Store(folder)), folder=str(folder))
+    material = material_of(read_sweep(Store(folder)))
     target = out or folder / "report"
     _write_table(target, "arms", arms_table(material))
     write_whole(target / "report.md", _bytes(markdown_page(material)))
@@ -52,10 +52,7 @@ def write_reports(folders: Sequence[Path], out: Path | None = None) -> Path:
     reads = [read_sweep(Store(folder)) for folder in folders]
     names = [str(a["arm"]) for read in reads for a in arms_of(read.description)]
     looks = looks_of([*names, *sorted({str(a) for read in reads for a in read.frame["arm"].dropna()})])
-    materials = [
-        material_of(read, looks, f"sweep{i}", str(folder))
-        for i, (read, folder) in enumerate(zip(reads, folders, strict=True), start=1)
-    ]
+    materials = [material_of(read, looks, f"sweep{i}") for i, read in enumerate(reads, start=1)]
     named = [(m.name, arms_table(m)) for m in materials]
     arms = pd.concat([table.assign(sweep=name) for name, table in named], ignore_index=True)
     _write_table(out, "arms", arms[["sweep", *(c for c in arms.columns if c != "sweep")]])
@@ -99,5 +96,3 @@ def _write_table(target: Path, name: str, frame: pd.DataFrame) -> None:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
-
-

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from analysis import drawing
 from analysis.escaping import drawable
 from analysis.scene.looks import DASHES, MARKERS, SCALE, THEMES, Look
-from analysis.scene.marks import Axis, Band, Bars, Cells, Dots, Line, Mark, Note, Panel, Rule, Scene, Spans
+from analysis.scene.marks import Axis, Band, Cells, Dots, Line, Mark, Note, Panel, Rule, Scene, Spans
 
 _PAPER = THEMES["light"]
 _MAP = LinearSegmentedColormap.from_list("scale", SCALE)

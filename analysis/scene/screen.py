@@ -146,7 +146,12 @@ def _cells(mark: Cells) -> dict[str, Any]:
 
 
 def _layout(panel: Panel) -> dict[str, Any]:
-    found: dict[str, Any] = {"xaxis": _axis(panel.x, "x"), "yaxis": _axis(panel.y, "y"), "shapes": [], "annotations": []}
+    found: dict[str, Any] = {
+        "xaxis": _axis(panel.x, "x"),
+        "yaxis": _axis(panel.y, "y"),
+        "shapes": [],
+        "annotations": [],
+    }
     for mark in panel.marks:
         if isinstance(mark, Rule):
             found["shapes"].append(_rule(mark, panel.x if mark.axis == "x" else panel.y))
@@ -202,5 +207,3 @@ def _axis(axis: Axis, across: str) -> dict[str, Any]:
     elif axis.bare:
         found |= {"showticklabels": False, "ticks": "", "showline": False, "showgrid": False}
     return found
-
-

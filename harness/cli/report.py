@@ -9,10 +9,14 @@ import typer
 
 
 def command(
-    sweeps: Annotated[list[Path] | None, typer.Argument(help="Sweeps' folders (default: the newest in sweeps/).")] = None,
+    sweeps: Annotated[
+        list[Path] | None, typer.Argument(help="Sweeps' folders (default: the newest in sweeps/).")
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Folder to write into (default: report/ in the sweep; several sweeps need it)."),
+        typer.Option(
+            "-o", "--out", help="Folder to write into (default: report/ in the sweep; several sweeps need it)."
+        ),
     ] = None,
 ) -> None:
     """Write the report of a sweep, or of several on one page.

@@ -85,11 +85,12 @@ def _densities(material: Material) -> Figure:
     return _figure(
         material, "densities", "Densities",
         "Grey: the target. Lines: the generated laws of the arm's best, median and worst seed, from their quantiles.",
-        {"target": Look(QUIET), **WHICH}, "value", "density", _draw_density,
+        {"target": Look(QUIET), **WHICH}, "value", "density", draw_density,
     )  # fmt: skip
 
 
-def _draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
+def draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
+    """The target's density, and those of some members' laws by which they are."""
     marks: list[Mark] = []
     low, high, top = -np.inf, np.inf, None
     if target is not None:
@@ -126,13 +127,12 @@ def _quantiles(material: Material) -> Figure:
     return _figure(
         material, "quantiles", "Quantiles",
         "Generated quantiles against the target's. Grey: the line on which a perfect generator lies. Each panel has its "
-        "own scale.", {"perfect": Look(QUIET), **WHICH}, "target's quantile", "generated quantile", _draw_quantiles,
+        "own scale.", {"perfect": Look(QUIET), **WHICH}, "target's quantile", "generated quantile", draw_quantiles,
     )  # fmt: skip
 
 
-def _draw_quantiles(
-    members: Mapping[str, pd.Series[Any]], target: Target | None
-) -> Drawn:
+def draw_quantiles(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
+    """Generated quantiles of some members against the target's."""
     if target is None:
         return Drawn([Note("the target is unknown")])
     known = target.quantile(LEVELS)
@@ -151,11 +151,12 @@ def _gaps(material: Material) -> Figure:
         material, "cdf_differences", "Where the distance lies",
         "Generated minus target's distribution function; a dot marks the largest gap, which is the KS distance as far as "
         "200 quantiles tell. Above zero: too much mass to the left of there.",
-        {"zero": Look(QUIET), **WHICH}, "value", "F generated - F target", _draw_gap,
+        {"zero": Look(QUIET), **WHICH}, "value", "F generated - F target", draw_gap,
     )  # fmt: skip
 
 
-def _draw_gap(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
+def draw_gap(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
+    """F_generated - F_target of some members, the largest gap marked."""
     if target is None:
         return Drawn([Note("the target is unknown")])
     low, high, grid, _ = _target_curve(target)

@@ -9,7 +9,7 @@ from typing import Any
 from analysis.report.blocks import Block, Code, Lines, Section, Text
 from analysis.report.material import Material
 from analysis.report.tables import Table, shortened
-from harness.store import slug
+from harness.store import SWEEPS, slug
 
 #: Characters of one value of the provenance that the page shows.
 LONGEST_VALUE = 4000
@@ -36,12 +36,12 @@ def section(material: Material) -> Section:
 
 
 def _commands(material: Material) -> str:
-    experiment, folder = slug(material.name), material.folder
+    name = slug(material.name)
     lines = (
-        f"harness sweep experiments/{experiment}.toml",
-        f"harness report {folder}",
+        f"harness sweep experiments/{name}.toml",
+        f"harness report {SWEEPS / name}",
         "harness replay MEMBER   # any committed member by the first digits of its key: do its bits match?",
-        f"python -m analysis.compare {folder} --json",
+        f"python -m analysis.compare {SWEEPS / name} --json",
     )
     return "\n".join(lines)
 

@@ -106,5 +106,3 @@ def differences(material: Material) -> Figure:
         "Symbol: median over shared seeds; bar: its 95 % interval. p in the table is Wilcoxon's signed-rank test with "
         "Holm's correction.", alt, Scene([panel], height=row_height(len(arms))), pd.DataFrame(lines, dtype=object),
     )  # fmt: skip
-
-
