@@ -18,7 +18,7 @@ from analysis.script import Answer, answered
 
 Float64 = NDArray[np.float64]
 COLUMNS = ("arm", "trials", "expected", "low", "high", "in_order", "held_out")
-RESAMPLES = 400
+RESAMPLES, _AT_ONCE = 400, 50
 
 
 def budget_curves(trials: pd.DataFrame, points: int = 40, rng_seed: int = 0) -> pd.DataFrame:
@@ -70,11 +70,13 @@ def _curve(choose: Float64, judge: Float64, late: NDArray[np.bool_], sizes: NDAr
     order = np.lexsort((np.arange(count), choose, late))
     judged, weights = judge[order], chosen(count, sizes)
     rng = np.random.default_rng(rng_seed)
-    means = np.empty((RESAMPLES, sizes.size))
-    for i in range(RESAMPLES):
-        times = np.bincount(rng.integers(0, count, count), minlength=count)
-        means[i] = weights @ np.repeat(judged, times)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    # Sorted resamples, by how often each trial is drawn; some at a time, for one product of matrices.
+    means = [
+        weights @ np.stack([np.repeat(judged, np.bincount(rng.integers(0, count, count), minlength=count))
+                            for _ in range(_AT_ONCE)]).T
+        for _ in range(RESAMPLES // _AT_ONCE)
+    ]  # fmt: skip
+    low, high = np.quantile(np.concatenate(means, axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     place = np.empty(count, np.intp)
     place[order] = np.arange(count)
     in_hand = judged[np.minimum.accumulate(place)]

@@ -99,7 +99,7 @@ def log_axis(ax: Axes, which: str) -> None:
     (ax.set_xscale if which == "x" else ax.set_yscale)("log")
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_major_formatter(LogFormatterSciNotation())
-    axis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(0.9, 0.3)))
+    axis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(1.5, 0.5)))
     axis.set_tick_params(which="minor", labelsize=7)
 
 

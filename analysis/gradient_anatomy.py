@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,35 +39,44 @@ def gradient_anatomy(frame: pd.DataFrame, arms: Sequence[str] = ()) -> pd.DataFr
     rows = select(frame).frame
     parts = []
     for arm in arms or list(dict.fromkeys(rows["arm"])):
-        own = rows[rows["arm"] == arm]
-        cells = [_logit_and_slope(row) for _, row in own.iterrows()]
-        made = own.assign(snapshot_logit=[c[0] for c in cells], snapshot_slope=[c[1] for c in cells])
+        made = _with_slopes(rows[rows["arm"] == arm])
         parts += [over_steps(made, name).assign(arm=arm, column=name) for name, *_ in QUANTITIES]
     names = ["arm", "column", "step", "median", "q25", "q75", "n"]
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
 
 
-def _logit_and_slope(row: pd.Series[Any]) -> tuple[Float64 | None, Float64 | None]:
-    known = numbers(row["snapshot_d_fake"]), numbers(row["snapshot_d_real"])
-    if known[0] is None or known[1] is None or known[0].size != known[1].size:
-        return None, None
-    fake, real = (_finite(logit(p)) for p in known if p is not None)
-    return fake, slopes(str(row["loss"]), row["loss_params"], real, fake)
+def _with_slopes(own: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one arm and setting with the columns snapshot_logit and snapshot_slope."""
+    fakes, reals = ([_logit(cell) for cell in own[f"snapshot_{n}"]] for n in ("d_fake", "d_real"))
+    fakes = [f if f.size == r.size else f[:0] for f, r in zip(fakes, reals, strict=True)]
+    reals = [r if f.size == r.size else r[:0] for f, r in zip(fakes, reals, strict=True)]
+    slope: list[Float64] = [np.full(f.size, np.nan) for f in fakes]
+    if len(own):
+        told = own["loss_params"].iloc[0]
+        params = told if isinstance(told, Mapping) else {}
+        found = slopes(str(own["loss"].iloc[0]), params, np.concatenate(reals), np.concatenate(fakes))
+        if found is not None:
+            slope = np.split(found, np.cumsum([f.size for f in fakes])[:-1])
+    made = own.copy()
+    made["snapshot_logit"], made["snapshot_slope"] = pd.Series(fakes, own.index), pd.Series(slope, own.index)
+    return made
 
 
-def _finite(values: Float64) -> Float64:
-    return np.where(np.isfinite(values), values, np.nan)
+def _logit(cell: object) -> Float64:
+    """log(p/(1 - p)) of a list of probabilities, NaN for 0 and 1; empty where the cell holds none."""
+    known = numbers(cell)
+    at = logit(known) if known is not None else np.empty(0)
+    return np.where(np.isfinite(at), at, np.nan)
 
 
-def slopes(loss: str, params: object, real: Float64, fake: Float64) -> Float64 | None:
+def slopes(loss: str, params: Mapping[str, float], real: Float64, fake: Float64) -> Float64 | None:
     """dL_G/dlogit of a loss at logits (n,), each a minibatch of its own; None for a loss that is not known here."""
     import torch
 
     try:
         variant, bound = LOSSES.parse(loss)
-        given = {**bound, **(params if isinstance(params, Mapping) else {})}
         at = (torch.tensor(v[:, None], dtype=torch.float64) for v in (real, fake))
-        found: Float64 = variant.generator_slope(*at, **given).numpy()[:, 0]
+        found: Float64 = variant.generator_slope(*at, **{**bound, **params}).numpy()[:, 0]
     except InputError:
         return None
     return found

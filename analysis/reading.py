@@ -27,7 +27,8 @@ from harness.store import HYPERPARAMETERS, SCHEMA, Store, metadata_of
 
 #: Files whose rows are looked at together: enough that what is done once for them is of no account, few enough that
 #: their rows fit into some megabytes.
-TOGETHER = 512
+TOGETHER = 128
+_STAGES = ["search", "confirm"]
 #: Columns that are always read.
 _NAMES = ("stage", "arm", "trial", "seed", "outcome", "ks")
 
@@ -144,7 +145,7 @@ class _Gathered:
         kept = rows[["stage", "trial", "seed", "ks"]].assign(
             population=np.repeat([i for i, _ in read], [t.num_rows for _, t in read]).astype(np.int32),
             arm=self._numbered(rows["arm"]),
-            stage=pd.Categorical(rows["stage"].astype(object), ["search", "confirm"]),
+            stage=pd.Categorical(rows["stage"].astype(object), _STAGES),
             lost=rows["outcome"].isin(LOST),
             pruned=rows["outcome"] == "pruned",
             spared=spared(rows),
@@ -159,8 +160,9 @@ class _Gathered:
         """A row per member: arm (its number in ``arms``), stage, trial, seed, ks, and what was kept besides."""
         if self.parts:
             return pd.concat(self.parts, ignore_index=True)
-        names = ("population", "arm", "stage", "trial", "seed", "ks", "lost", "pruned", "spared", "diagnosis")
-        return pd.DataFrame({n: pd.Series(dtype=np.float64) for n in (*names, *self.keys)})
+        names = ("population", "arm", "trial", "seed", "ks", "lost", "pruned", "spared", *self.keys)
+        nothing = pd.DataFrame({n: pd.Series(dtype=np.float64) for n in names})
+        return nothing.assign(stage=pd.Categorical([], _STAGES), diagnosis=pd.Categorical([], diagnosis.DIAGNOSES))
 
     def cost(self) -> Cost:
         """The sums over what the files tell."""
@@ -199,21 +201,34 @@ def trials_of(light: pd.DataFrame, arms: Sequence[str], keys: Sequence[str]) -> 
     """``Read.trials`` from a row per member; trials in order of arm and number."""
     known = light[(light["stage"] == "search") & light["trial"].notna() & light["seed"].notna() & (light["arm"] >= 0)]
     rows = known.sort_values(["arm", "trial", "seed"], kind="stable")
-    by = [rows["arm"], rows["trial"].astype(np.int64)]
-    trained = rows["ks"].where(~rows["spared"])
-    first = (rows.groupby(by).cumcount() % 2 == 0).to_numpy()
-    made = rows.assign(
-        score=trained, half_a=trained.where(first), half_b=trained.where(~first), pruned=rows["pruned"] | rows["spared"]
+    arm, trial = rows["arm"].to_numpy(np.intp), rows["trial"].to_numpy(np.int64)
+    begins = np.ones(len(rows), bool)
+    begins[1:] = (np.diff(arm) != 0) | (np.diff(trial) != 0)
+    start = np.flatnonzero(begins)
+    place = np.arange(len(rows)) - start[np.cumsum(begins) - 1]
+    ks, spare = rows["ks"].to_numpy(np.float64), rows["spared"].to_numpy(bool)
+    sides = {"score": ~spare, "half_a": ~spare & (place % 2 == 0), "half_b": ~spare & (place % 2 == 1)}
+
+    def total(values: NDArray[Any]) -> NDArray[Any]:
+        return np.add.reduceat(values, start) if len(start) else values
+
+    counts = {name: total(mask.astype(np.int64)) for name, mask in sides.items()}
+    with np.errstate(invalid="ignore"):
+        means = {name: total(np.where(mask, ks, 0.0)) / counts[name] for name, mask in sides.items()}
+    word = np.eye(len(diagnosis.DIAGNOSES), dtype=np.int32)[rows["diagnosis"].cat.codes]
+    words = np.array(list(diagnosis.DIAGNOSES), dtype=object)
+    return pd.DataFrame(
+        {
+            "arm": np.array(arms, dtype=object)[arm[start]],
+            "trial": trial[start],
+            "seeds": counts["score"],
+            "lost": total(rows["lost"].to_numpy(np.int64)),
+            "pruned": total((rows["pruned"] | rows["spared"]).to_numpy(np.int64)) > 0,
+            **means,
+            **{key: rows[key].to_numpy(np.float64)[start] for key in keys},
+            "diagnosis": words[total(word).argmax(axis=1)] if len(start) else words[:0],
+        }
     )
-    how = {"seeds": ("score", "count"), "lost": ("lost", "sum"), "pruned": ("pruned", "any")}
-    how |= {name: (name, "mean") for name in ("score", "half_a", "half_b")}
-    how |= {key: (key, "first") for key in keys}
-    grouped: pd.DataFrame = made.groupby(by).agg(**how)  # type: ignore[call-overload]
-    words = pd.crosstab(by, rows["diagnosis"]) if len(rows) else pd.DataFrame(index=grouped.index)
-    grouped["diagnosis"] = words.idxmax(axis=1).astype(object) if words.shape[1] else pd.Series(dtype=object)
-    found = grouped.rename_axis(["arm", "trial"]).reset_index()
-    found["arm"] = pd.Index(arms, dtype=object).take(found["arm"].to_numpy(np.intp))
-    return found[["arm", "trial", *how, "diagnosis"]]
 
 
 def _counts(light: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:

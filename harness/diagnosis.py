@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -137,13 +138,19 @@ class Yardstick:
     def shift_ks(self, miss: Float64) -> Float64:
         """KS distance sup_x |F(x) - F(x - miss * scale)| of the target from itself moved; NaN stays NaN.
 
-        Read off a table of 400 shifts up to 20 scales, each a maximum over 2,001 places; beyond it the last value.
+        Read off a table of 401 shifts up to 20 scales, each a maximum over 2,001 places; beyond it the last value.
         """
-        shifts = np.linspace(0.0, 20.0, 401)
-        levels = np.linspace(0.0005, 0.9995, 2001)
-        x = self.target.quantile(levels)
-        moved = np.array([np.abs(levels - self.target.cdf(x - s * self.scale)).max() for s in shifts])
-        return np.asarray(np.interp(np.abs(miss), shifts, moved))
+        return np.asarray(np.interp(np.abs(miss), _SHIFTS, _shift_table(self)))
+
+
+_SHIFTS = np.linspace(0.0, 20.0, 401)
+
+
+@lru_cache(maxsize=16)
+def _shift_table(yard: Yardstick) -> Float64:
+    levels = np.linspace(0.0005, 0.9995, 2001)
+    x = yard.target.quantile(levels)
+    return np.array([np.abs(levels - yard.target.cdf(x - s * yard.scale)).max() for s in _SHIFTS])
 
 
 @dataclass(frozen=True)
