@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -99,12 +99,12 @@ class Material:
 def material_of(read: Read, looks: Mapping[str, Look] | None = None, prefix: str = "") -> Material:
     """The material of one sweep. ``looks``: those of a page with several sweeps; an arm keeps its look by its name."""
     comparison = compare_described(read.description, read.frame, read.remarks)
-    if looks is None:
-        looks = looks_of(names_of(read.description, comparison))
-    return Material(read, comparison, looks, prefix)
+    return Material(read, comparison, looks_of(names_of([read])) if looks is None else looks, prefix)
 
 
-def names_of(description: Mapping[str, Any], comparison: Comparison) -> list[str]:
-    """Arms in the order in which the experiment file has them, then those that only rows know."""
-    declared = [str(a["arm"]) for a in arms_of(description)]
-    return list(dict.fromkeys([*declared, *sorted(a.arm for a in comparison.arms)]))
+def names_of(reads: Iterable[Read]) -> list[str]:
+    """Arms of all sweeps in the order in which the experiment files have them, then those that only rows know."""
+    known = list(reads)
+    declared = [str(a["arm"]) for read in known for a in arms_of(read.description)]
+    tables = [table for read in known for table in (read.frame, read.trials, read.diagnoses)]
+    return list(dict.fromkeys([*declared, *sorted({str(a) for table in tables for a in table["arm"].dropna().unique()})]))

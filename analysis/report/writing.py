@@ -11,11 +11,10 @@ import pandas as pd
 from analysis.reading import read_sweep
 from analysis.report import across
 from analysis.report.blocks import Block, Figure, Lines
-from analysis.report.material import Material, material_of
+from analysis.report.material import Material, material_of, names_of
 from analysis.report.page import Part, arms_table, html_page, json_text, markdown_page, summary
 from analysis.report.sections import SECTIONS
 from analysis.report.tables import csv_text, parquet_bytes
-from analysis.rows import arms_of
 from analysis.scene import looks_of
 from analysis.scene.paper import paper, png, svg
 from harness.errors import InputError
@@ -50,8 +49,7 @@ def write_reports(folders: Sequence[Path], out: Path | None = None) -> Path:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise InputError("a sweep is named twice; name each once")
     reads = [read_sweep(Store(folder)) for folder in folders]
-    names = [str(a["arm"]) for read in reads for a in arms_of(read.description)]
-    looks = looks_of([*names, *sorted({str(a) for read in reads for a in read.frame["arm"].dropna()})])
+    looks = looks_of(names_of(reads))
     materials = [material_of(read, looks, f"sweep{i}") for i, read in enumerate(reads, start=1)]
     named = [(m.name, arms_table(m)) for m in materials]
     arms = pd.concat([table.assign(sweep=name) for name, table in named], ignore_index=True)
