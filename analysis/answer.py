@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: What stands where a number does not exist.
 ABSENT = "-"
 
+#: Reasons for which an interval is a point.
+_POINTS = ("all values equal", "one value")
+
 HEADINGS = ("arm", "seeds", "KS median [95 %]", "KS mean", "KS IQM", "success [95 %]", "lost", "mean", "sd",
             "KS minus baseline's [95 %]", "p (Holm)", "in floors")  # fmt: skip
 
@@ -42,7 +45,7 @@ def interval_text(interval: Interval, sign: str = "") -> str:
     low, high = (number_text(v, sign, 2) for v in (interval.low, interval.high))
     if interval.estimate is None:
         return ABSENT
-    return f"{point} ({interval.method})" if interval.low == interval.high else f"{point} [{low}, {high}]"
+    return f"{point} ({interval.method})" if interval.method in _POINTS else f"{point} [{low}, {high}]"
 
 
 def _share_text(interval: Interval) -> str:

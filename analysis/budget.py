@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
@@ -99,6 +100,8 @@ def figure(curves: pd.DataFrame, arms: Sequence[str]) -> Figure:
         keys[arm] = drawing.key(s)
     if curves["trials"].max() > 12:
         drawing.log_axis(ax, "x")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     drawing.log_axis(ax, "y")
     drawing.labels(ax, "trials of a search", "expected KS of the best, on other seeds")
     drawing.legend(made, keys)
