@@ -87,8 +87,8 @@ def read_sweep(store: Store) -> Read:
     trials = trials_of(light, found.arms, found.keys)
     best = best_of(trials)
     chosen = light[light["stage"] == "confirm"]
-    search = light[light["stage"] == "search"]
-    names = pd.Index(found.arms).take(search["arm"].to_numpy())
+    search = light[(light["stage"] == "search") & (light["arm"] >= 0)]
+    names = pd.Index(found.arms, dtype=object).take(search["arm"].to_numpy())
     kept = pd.concat([chosen, search[search["trial"].to_numpy() == names.map(best).to_numpy()]])
     remarks = [*found.remarks, *_remarks(light)]
     return Read(
