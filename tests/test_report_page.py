@@ -126,7 +126,7 @@ def test_a_narrow_page_does_not_scroll_sideways(tab: Tab, report: Path) -> None:
 
 
 def test_a_sandboxed_frame_shows_it(tab: Tab, report: Path, tmp_path: Path) -> None:
-    """In a frame that may run scripts and nothing else, as MLflow shows it, all is drawn and the theme can be switched."""
+    """In a frame that may run scripts and nothing else, as MLflow shows it, all is drawn, the theme switches."""
     frame = tmp_path / "frame.html"
     frame.write_text(f'<iframe sandbox="allow-scripts" width=1200 height=800 src="{report.as_uri()}"></iframe>')
     page = tab.open(frame)
