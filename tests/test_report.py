@@ -184,7 +184,7 @@ def test_the_report_is_a_function_of_the_rows(folder: Path, tmp_path: Path) -> N
 @pytest.mark.promise("P9")
 @example(arm="a [b] c", failure="a [b] c", question="a [b] c", other="a [b] c")
 @example(arm="<b>|`", failure="</td><td>", question="<script>alert(1)</script>", other='"><img src=x onerror=alert(1)>')
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(arm=HOSTILE, failure=HOSTILE, question=ANY, other=HOSTILE)
 def test_user_text_adds_no_element(
     small: Store, outline: Outline, arm: str, failure: str, question: str, other: str
@@ -215,7 +215,7 @@ def shape(element: tuple[str, tuple[tuple[str, str | None], ...]]) -> tuple[str,
 
 
 @pytest.mark.promise("P9")
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(arm=HOSTILE, question=HOSTILE)
 def test_markdown_keeps_its_shape(small: Store, arm: str, question: str) -> None:
     """A hostile name or question adds no line, heading or cell to report.md."""
@@ -233,7 +233,7 @@ def test_markdown_keeps_its_shape(small: Store, arm: str, question: str) -> None
 
 
 @pytest.mark.promise("F27")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_missing_data_are_said(small: Store, data: st.DataObject) -> None:
     """Rows and columns of the table and keys of sweep.json removed at random: a page that names every arm it knows."""

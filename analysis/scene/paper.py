@@ -132,7 +132,7 @@ def _cells(ax: Axes, mark: Cells, figure: Figure) -> None:
     x, y = ((np.asarray(v) if mark.edges else _edges(len(v))) for v in (mark.x, mark.y))
     drawn = ax.pcolormesh(x, y, np.ma.masked_invalid(mark.value), norm=norm, cmap=_MAP, edgecolors="white", lw=0.5)
     bar = figure.colorbar(drawn, ax=ax, shrink=0.9)
-    bar.set_label(drawable(mark.label), fontsize=_LOWER)
+    bar.set_label(drawable(mark.label), fontsize=_LOWER, parse_math=False)
     bar.ax.tick_params(labelsize=7)
     for i, line in enumerate(mark.shown):
         for j, text in enumerate(line):
@@ -150,11 +150,12 @@ def _rule(ax: Axes, mark: Rule) -> None:
     (ax.axvline if mark.axis == "x" else ax.axhline)(mark.at, color=colour, lw=0.9, ls=DASHES[mark.dash])
     if not mark.text:
         return
+    text = drawable(mark.text, 60)
     if mark.axis == "x":
-        ax.annotate(mark.text, (mark.at, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
+        ax.annotate(text, (mark.at, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
                     ha=_side(ax, mark.at), fontsize=7, color=colour, parse_math=False)  # fmt: skip
     else:
-        ax.annotate(mark.text, (0, mark.at), (3, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
+        ax.annotate(text, (0, mark.at), (3, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
                     ha="left", fontsize=7, color=colour, parse_math=False)  # fmt: skip
 
 
