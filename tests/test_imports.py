@@ -31,6 +31,7 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "streams": (),
     "floors": ("targets",),
     "kolmogorov": (),
+    "diagnosis": ("targets",),
     "scoring": ("errors", "floors", "kolmogorov", "noise", "targets"),
     "store": ("errors", "failpoints"),
     "standing": ("errors", "store"),
@@ -66,7 +67,7 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "finding": ("errors", "store", "tracking"),
     "showing": ("errors", "finding", "overview", "standing", "store"),
     "replaying": ("engines", "errors", "finding", "plan", "population", "spec", "store", "sweep", "training"),
-    "analysis": ("errors", "floors", "losses", "penalties", "spec", "store", "targets"),
+    "analysis": ("diagnosis", "errors", "floors", "losses", "penalties", "search", "spec", "store", "targets"),
     "cli": (
         *(
             "analysis",
