@@ -65,7 +65,8 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as ended:
         if ended.code in (130, 143):
-            print("interrupted; what was committed is kept", file=sys.stderr)  # noqa: T201
+            for line in ("interrupted; what was committed is kept", *getattr(ended, "__notes__", ())):
+                print(visible(line), file=sys.stderr)  # noqa: T201
         raise
 
 
