@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.engines.auto import Trainer
 from harness.engines.base import Leg, Measure, Progress
+from harness.engines.threads import single_threaded
 from harness.errors import InputError, StoreError
 from harness.networks import Mlp
 from harness.population import Group, Member
@@ -27,7 +28,7 @@ from harness.sweep.places import member_of
 from harness.training import digest_of
 
 #: The columns of a sweep's rows that say which members are recorded, and whether they are the same.
-_COLUMNS = ("key", "stage", "arm", "seed", "loss_params", *HYPERPARAMETERS, "digest")
+_COLUMNS = ("key", "stage", "arm", "trial", "seed", "loss_params", *HYPERPARAMETERS, "digest")
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,10 @@ def frames_of(member: Member) -> tuple[int, ...]:
     return tuple(sorted({0, *member.shape.snapshots, member.shape.steps}))
 
 
-def watch(members: Sequence[Member], trainer: Trainer, progress: Progress) -> list[Watched]:
+def watch(members: Sequence[Member], trainer: Trainer, progress: Progress, taken_apart: int = 0) -> list[Watched]:
     """Train members of one shape, leg by leg, and see each of them at every frame until it stops.
+
+    The first ``taken_apart`` of them are measured by ``Half`` as well, which takes three times as long as to see one.
 
     Raises:
         InputError: a member is refused by the engine, cannot be drawn, or does not fit into memory.
@@ -52,21 +55,15 @@ def watch(members: Sequence[Member], trainer: Trainer, progress: Progress) -> li
     for member in members:
         if reason := unwatchable(member):
             raise InputError(f"{member.loss} cannot be recorded: {reason}")
-    halves = [Half(member) for member in members]
-    frames = [[_frame(half, member, 0, *_start(member))] for half, member in zip(halves, members, strict=True)]
-    courses: dict[int, Course] = {}
+    watching = [_Watching(member, place < taken_apart) for place, member in enumerate(members)]
     for start, stop in pairwise(frames_of(members[0])):
-        running = [place for place in range(len(members)) if not start or courses[place].runs]
-        asked = [(members[p], _leg(start, stop, courses.get(p)), courses.get(p)) for p in running]
-        advanced, _ = advance(asked, trainer, _nothing, progress)
-        for place, course in zip(running, advanced, strict=True):
-            courses[place] = course
-            if course.failure is not None:
-                raise InputError(f"{members[place].loss} cannot be recorded: {course.failure}")
-            if course.runs:
-                thetas = (course.theta_g_W, course.theta_d_W)
-                frames[place].append(_frame(halves[place], members[place], stop, *thetas))
-    return [Watched(tuple(seen), digest_of(courses[place])) for place, seen in enumerate(frames)]
+        running = [one for one in watching if one.course is None or one.course.runs]
+        asked = [(one.member, one.leg(start, stop), one.course) for one in running]
+        courses, _ = advance(asked, trainer, _nothing, progress)
+        with single_threaded():
+            for one, course in zip(running, courses, strict=True):
+                one.arrived(course)
+    return [one.ended() for one in watching]
 
 
 def record(store: Store, trainer: Trainer, progress: Progress) -> Recording:
@@ -76,7 +73,8 @@ def record(store: Store, trainer: Trainer, progress: Progress) -> Recording:
         InputError: as ``watch``; or the sweep has searched nothing.
         StoreError: the recording there is damaged, or a member ended otherwise than the sweep's rows say.
     """
-    rows = [row for row in store.table(list(_COLUMNS)).to_pylist(maps_as_pydicts="strict") if row["stage"] == "search"]
+    table = store.table(list(_COLUMNS)).to_pylist(maps_as_pydicts="strict")
+    rows = sorted((row for row in table if row["stage"] == "search"), key=lambda row: int(row["trial"]))
     if not rows:
         raise InputError(f"{store.folder}: nothing was searched here; there is no grid of settings to record")
     committed = {row["key"]: row["digest"] for row in rows}
@@ -85,7 +83,7 @@ def record(store: Store, trainer: Trainer, progress: Progress) -> Recording:
         return found
     experiment = Experiment.from_json(store.describe()["spec"])
     members = [member_of(experiment, row) for row in rows]
-    watched = watch(members, trainer, progress)
+    watched = watch(members, trainer, progress, sum(row["trial"] == 0 for row in rows))
     for row, one in zip(rows, watched, strict=True):
         if one.digest != row["digest"]:
             raise StoreError(
@@ -100,12 +98,31 @@ def record(store: Store, trainer: Trainer, progress: Progress) -> Recording:
     return again
 
 
-def _frame(half: Half, member: Member, step: int, *thetas: NDArray[np.floating]) -> dict[str, Any]:
-    return {"step": step} | see(member, *thetas) | half.measure(step, *thetas)
+class _Watching:
+    """One member on its way: where it stands, and the frames so far."""
 
+    def __init__(self, member: Member, taken_apart: bool) -> None:
+        self.member = member
+        self.course: Course | None = None
+        self._half = Half(member) if taken_apart else None
+        self._frames = [self._frame(0, *_start(member))]
 
-def _leg(start: int, stop: int, course: Course | None) -> Leg:
-    return Leg(start, stop, None if course is None else course.state)
+    def leg(self, start: int, stop: int) -> Leg:
+        return Leg(start, stop, None if self.course is None else self.course.state)
+
+    def arrived(self, course: Course) -> None:
+        if course.failure is not None:
+            raise InputError(f"{self.member.loss} cannot be recorded: {course.failure}")
+        self.course = course
+        if course.runs:
+            self._frames.append(self._frame(course.steps, course.theta_g_W, course.theta_d_W))
+
+    def ended(self) -> Watched:
+        return Watched(tuple(self._frames), digest_of(self.course) if self.course else "")
+
+    def _frame(self, step: int, *thetas: NDArray[np.floating]) -> dict[str, Any]:
+        measured = self._half.measure(step, *thetas) if self._half else {}
+        return {"step": step} | see(self.member, *thetas) | measured
 
 
 def _start(member: Member) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -33,6 +33,7 @@ FRAMES = pa.schema(
         ("logits", _F32S),  # D's logit on each
         ("forces", _F32S),  # on each: the direction that the generator's loss falls in, -d(loss of the value)/dx
         ("curve", _F32S),  # D's logit at the points of the metadata's grid
+        # Null but where the sweep's own setting trains, trial 0.
         ("through_input", _F64),  # norm of the generator's gradient
         ("input_cut", _F64),  # the same with the way through D's input cut
         ("left_on_d", _F64),  # norm of the gradient of the generator's loss in D's weights, which nobody takes
