@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import sympy
 import torch
 from numpy.typing import NDArray
 
@@ -14,8 +15,8 @@ from analysis import drawing
 from analysis.explain.cast import slopes_of
 from analysis.explain.lessons import alike
 from analysis.explain.show import Float64, Run, Show, density, toward
-from harness.losses import LOSSES, parse_variant
-from harness.losses.description import discriminator_text, generator_slope_text, generator_text
+from harness.losses import parse_variant
+from harness.losses.description import text
 from harness.store import QUANTILE_LEVELS
 
 #: Values of each law that are drawn with their arrows: every eighth of the store's quantiles, from the fifth.
@@ -66,14 +67,14 @@ def packed(show: Show) -> dict[str, Any]:
 
 def _loss(loss: str, colour: str, show: Show) -> dict[str, Any]:
     """A variant's formulas, by the registry, as the page writes them; its slope over ``LOGITS``."""
-    variant, _ = parse_variant(loss)
+    variant, params = parse_variant(loss)
+    values = {p.symbol: sympy.nsimplify(params[p.name]) for p in variant.parameters}
     return {
         "name": loss,
         "colour": colour,
         "label": next(run.label for run in show.runs if run.loss == loss),
-        "generator": readable(generator_text(LOSSES[variant.name])),
-        "discriminator": readable(discriminator_text(LOSSES[variant.name])),
-        "slope": readable(generator_slope_text(LOSSES[variant.name])),
+        "generator": readable(text(variant.generator.subs(values))),
+        "slope": readable(text(variant.generator_derivative.own.subs(values))),
         "slopes": _rounded(slopes_of(loss, LOGITS).numpy()),
     }
 

@@ -27,7 +27,7 @@ function lawPanel(card) {
   const bottom = first + apart * (count - 1);
   const onDensity = scale(0, TOP, base, top), onRank = (i) => bottom - apart * i;
   const drawing = canvas(WIDE, bottom + 22);
-  const name = label(LEFT, 9, "start", "name"), targetName = label(onX(4) + 34, 52, "start", "");
+  const name = label(LEFT, 9, "start", "name"), targetName = label(onX(show.target.values.at(-1)) + 4, base - 22, "start", "");
   const ranks = label(LEFT, base + 11, "start", "");
   const law = node("path", {class: "law"}), dots = node("path", {class: "dot"}), pushes = node("path", {class: "push"});
   const beyond = label(0, top + 14, "start", "tell");
@@ -42,7 +42,7 @@ function lawPanel(card) {
   return (now) => {
     name.textContent = say("panel.density");
     ranks.textContent = say("panel.ranks", {count});
-    targetName.textContent = say("panel.target", {target: show.target.text});
+    targetName.textContent = say("panel.target");
     law.setAttribute("d", area(xs, now.density.map(onDensity), base));
     const places = now.values.map((x) => within(onX(x), LEFT, RIGHT));
     dots.setAttribute("d", places.map((x, i) => `M${(x - 1.7).toFixed(1)} ${onRank(i)}a1.7 1.7 0 1 0 3.4 0a1.7 1.7 0 1 0 -3.4 0`).join(""));

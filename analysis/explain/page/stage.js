@@ -6,7 +6,7 @@ const STILL = 0.02;
 /** Put a card of a run into the host; ``word`` is its name in the cast, if it has one. Returns what shows a frame. */
 function stand(host, id, place, word) {
   const run = show.runs[place], loss = show.losses[run.loss];
-  const card = element("article", {class: "card", style: `--colour: ${loss.colour}`});
+  const card = element("article", {class: "card", style: `--colour: ${loss.colour}; --rows: 8`});
   const heading = element("h3"), about = element("p", {class: "about"}), code = element("code");
   const sentence = element("p", {class: "sentence"});
   card.id = id;
@@ -14,7 +14,6 @@ function stand(host, id, place, word) {
   card.told = (now) => told(now);
   card.append(heading, about, code);
   code.textContent = `L = ${loss.generator}\ndL/dℓ = ${loss.slope}`;
-  code.style.whiteSpace = "pre-line";
   const panels = [lawPanel, decisionPanel].map((build) => build(card));
   card.append(sentence);
   panels.push(...[ksPanel, lossPanel].map((build) => build(card)));
