@@ -12,6 +12,7 @@ to make. nox gives every session its own, so these sessions have none of nox's a
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -23,6 +24,10 @@ nox.options.reuse_venv = "yes"
 PROJECT = nox.project.load_toml("pyproject.toml")
 ENVIRONMENT = Path(".nox/program").absolute()
 STORE = "sqlite:///mlflow.db"
+
+#: On two cores. A file's tests stay together, as they share sweeps that take seconds to make; files come in the order
+#: of their names, since the longest have few tests, and would otherwise come last.
+SPREAD = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def _install(session: nox.Session, *groups: str) -> None:
@@ -98,12 +103,22 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """The tests, without a GPU or a network, on two cores."""
+    """The tests, without a GPU, a browser or a network, on two cores."""
     _install(session, "test")
-    # A file's tests stay together, as they share sweeps that take seconds to make; files come in the order of their
-    # names, since the longest have few tests, and would otherwise come last.
-    spread = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-    _run(session, "python", "-m", "pytest", *spread, *session.posargs)
+    _run(session, "python", "-m", "pytest", *SPREAD, "-m", "not browser", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def browser(session: nox.Session) -> None:
+    """The tests that open pages in Chromium; where there is none and none can be installed they are skipped."""
+    _install(session, "test")
+    if shutil.which("chromium") is None and shutil.which("apt-get") and os.geteuid() == 0:
+        # What fails here is told by the tests, which say what they lack.
+        for arguments in (("update", "-q"), ("install", "-q", "-y", "--no-install-recommends", "chromium")):
+            session.run("apt-get", *arguments, external=True, silent=True, success_codes=range(256))
+    if shutil.which("chromium") is None:
+        session.warn("no Chromium, so that the tests are skipped; on Debian: apt-get install chromium")
+    _run(session, "python", "-m", "pytest", *SPREAD, "-m", "browser", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

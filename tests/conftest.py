@@ -1,11 +1,11 @@
-"""What test files share: hypothesis without deadlines, members in one line, finished sweeps, empty stores, forks."""
+"""What test files share: hypothesis without deadlines, members in one line, sweeps, stores, forks, a browser."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -16,6 +16,10 @@ from harness.population import Member
 from harness.spec import Settings, Shape
 from harness.store import Store
 from harness.targets import Target
+
+if TYPE_CHECKING:
+    from browsing import Tab
+    from playwright.sync_api import Browser
 
 # A busy machine is no failure: speed lives in the benchmarks.
 settings.register_profile("harness", deadline=None, print_blob=True)
@@ -80,10 +84,34 @@ def forks() -> Iterator[Forks]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium, for tests that are marked ``browser``."""
+    from browsing import launched
+
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tab(chromium: Browser, tmp_path: Path) -> Iterator[Tab]:
+    """A page in Chromium, offline; errors, and requests to elsewhere than ``tab.allow`` named, fail the test."""
+    from browsing import Tab
+
+    opened = Tab(chromium, tmp_path)
+    yield opened
+    opened.close()
+    assert opened.problems == []
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs CUDA, with the reason, where there is none."""
-    if torch.cuda.is_available():
-        return
+    """Skip what needs CUDA or Chromium, with the reason, where there is none."""
+    lacking = {}
+    if not torch.cuda.is_available():
+        lacking["gpu"] = "torch sees no CUDA device"
+    if shutil.which("chromium") is None:
+        lacking["browser"] = "no Chromium on the PATH: install Debian's package chromium"
     for item in items:
-        if item.get_closest_marker("gpu"):
-            item.add_marker(pytest.mark.skip(reason="torch sees no CUDA device"))
+        for marker, reason in lacking.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
