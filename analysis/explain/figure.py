@@ -49,7 +49,8 @@ def _law(ax: Axes, show: Show, run: Run, frame: int, colour: str) -> None:
     values, forces = run.values[frame, DRAWN], run.forces[frame, DRAWN]
     rows = np.linspace(-0.05, -0.42, len(values))[::-1]
     arrows = np.clip(_PUSH * forces, -_LONGEST, _LONGEST)
-    ax.quiver(values, rows, arrows, 0, color=colour, angles="xy", scale_units="xy", scale=1, width=0.006, headwidth=4)
+    ax.quiver(values, rows, arrows, np.zeros_like(arrows), color=colour, angles="xy", scale_units="xy", scale=1,
+              width=0.008, headwidth=4)  # fmt: skip
     ax.scatter(values, rows, s=3, color=colour, lw=0)
     ax.set_xlim(show.grid[0], show.grid[-1])
     ax.set_ylim(-0.47, _TOP)

@@ -55,7 +55,8 @@ def watch(members: Sequence[Member], trainer: Trainer, progress: Progress, taken
     for member in members:
         if reason := unwatchable(member):
             raise InputError(f"{member.loss} cannot be recorded: {reason}")
-    watching = [_Watching(member, place < taken_apart) for place, member in enumerate(members)]
+    with single_threaded():
+        watching = [_Watching(member, place < taken_apart) for place, member in enumerate(members)]
     for start, stop in pairwise(frames_of(members[0])):
         running = [one for one in watching if one.course is None or one.course.runs]
         asked = [(one.member, one.leg(start, stop), one.course) for one in running]

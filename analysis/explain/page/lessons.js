@@ -48,12 +48,11 @@ function wayFigure(host, run) {
   });
   drawing.append(node("path", {class: "back", d: "M400 56V84H92V66m-4 6l4 -6l4 6"}),
     node("path", {class: "flow", d: "M204 76l8 16m0 -16l-8 16", style: "stroke: var(--ink)"}));
-  const value = label(128, 99, "start", "tell"), cut = label(208, 108, "middle", "");
+  const value = label(96, 99, "start", "tell"), cut = label(208, 110, "middle", "name");
   drawing.append(value, cut);
   host.append(drawing);
   return (parts) => {
     value.textContent = `‖∂L/∂w‖ = ${parts.through}`;
-    value.setAttribute("y", 79);
     cut.textContent = `✂ ${parts.cut}`;
     drawing.setAttribute("aria-label", document.querySelector("#way p").textContent);
   };
@@ -122,21 +121,32 @@ function gradeLesson() {
     axisX.textContent = say("panel.loss_axis");
     axisY.textContent = say("panel.ks_axis");
     tell(text, gradeText(pair));
-    const taken = [];
+    const placed = [];
     dots.forEach(({dot, name}, i) => {
       const {run: own, word} = cast[i], at0 = Math.max(1, Math.min(frame, own.frames - 1)), [x, y] = at(own, at0);
       dot.setAttribute("cx", x);
       dot.setAttribute("cy", y);
-      let height = y + 3;
-      while (taken.some(([ox, oy]) => Math.abs(oy - height) < 11 && Math.abs(ox - x) < 90)) height += 11;
-      taken.push([x, height]);
+      placed.push([x, y]);
       name.textContent = say(`cast.${word}`);
-      name.setAttribute("x", x + 9);
-      name.setAttribute("y", height);
     });
+    nameDots(dots.map(({name}) => name), placed);
     const states = cast.map(({word, place}) => say("sentence.scatter_state", {...told(frameOf(place, frame)), name: say(`cast.${word}`)}));
     drawing.setAttribute("aria-label", say("sentence.scatter_aria", {step: whole(show.steps[frame]), states: states.join("; ")}));
   };
+}
+
+/** Names to the right of their dots, past any dot that lies close by, each on a line of its own. */
+function nameDots(names, placed) {
+  const order = placed.map((_, i) => i).sort((a, b) => placed[a][1] - placed[b][1]), taken = [];
+  for (const i of order) {
+    const [x, y] = placed[i];
+    const right = Math.max(...placed.filter(([ox, oy]) => Math.abs(oy - y) < 12 && ox - x < 24).map(([ox]) => ox)) + 9;
+    let height = y + 3;
+    while (taken.some(([ox, oy]) => Math.abs(oy - height) < 11 && Math.abs(ox - right) < 100)) height += 11;
+    taken.push([right, height]);
+    names[i].setAttribute("x", right);
+    names[i].setAttribute("y", height);
+  }
 }
 
 function gradeText(pair) {

@@ -106,12 +106,15 @@ function stepsPanel(card, key, height, ends, marks, curves, aria) {
       dot.setAttribute("cy", y);
       text.textContent = `${told ? say(told) + " " : ""}${number(values[frame.frame])}`;
       text.setAttribute("x", onFrames(frame.frame) + (right ? -6 : 6));
-      text.setAttribute("y", within(y + (close && y >= ys[1 - i] && !(y === ys[1 - i] && i === 0) ? 12 : -3), top + 6, base - 2));
+      text.setAttribute("y", height(y, close && (y > ys[1 - i] || (y === ys[1 - i] && i > 0)), top, base));
       text.setAttribute("text-anchor", right ? "end" : "start");
     });
     drawing.setAttribute("aria-label", say(aria, {...card.told(frame), first: number(card.run.ks[0]), last: number(card.run.ks.at(-1))}));
   };
 }
+
+/** Where the number of a point stands: above it, or below it where another is above or the panel ends. */
+const height = (y, under, top, base) => y + (under || (y < top + 12 && y < base - 14) ? 12 : -4);
 
 const ksPanel = (card) => stepsPanel(card, "panel.ks", 46, [0, 1], [0, 1], [{kind: "curve", of: "ks"}], "sentence.ks_aria");
 
