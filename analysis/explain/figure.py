@@ -58,7 +58,9 @@ def _law(ax: Axes, show: Show, run: Run, frame: int, colour: str) -> None:
     ax.grid(False)
     ax.spines["left"].set_visible(False)
     ax.axhline(0, color=QUIET, lw=0.6)
-    ax.text(0.98, 0.96, f"KS {run.ks[frame]:.2f}", transform=ax.transAxes, ha="right", va="top", fontsize=7.5, color=INK)
+    ax.text(
+        0.98, 0.96, f"KS {run.ks[frame]:.2f}", transform=ax.transAxes, ha="right", va="top", fontsize=7.5, color=INK
+    )
 
 
 def _ks(ax: Axes, show: Show, run: Run, colour: str) -> None:

@@ -15,7 +15,21 @@ from types import FrameType
 import typer
 
 from analysis.escaping import visible
-from harness.cli import clean, doctor, explain, export, losses, mirror, replay, report, score, show, sweep, sweeps, train
+from harness.cli import (
+    clean,
+    doctor,
+    explain,
+    export,
+    losses,
+    mirror,
+    replay,
+    report,
+    score,
+    show,
+    sweep,
+    sweeps,
+    train,
+)
 from harness.errors import InputError
 
 _HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
