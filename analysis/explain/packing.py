@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from analysis import drawing
-from analysis.explain.cast import slopes_of
-from analysis.explain.lessons import alike
+from analysis.explain.cast import label_of, slopes_of
+from analysis.explain.lessons import alike, late
 from analysis.explain.show import Float64, Run, Show, density, toward
 from harness.losses import parse_variant
 from harness.losses.description import text
@@ -55,6 +56,7 @@ def packed(show: Show) -> dict[str, Any]:
         "cast": dict(show.cast),
         "runs": [_run(run, show) for run in runs],
         "alike": _alike(show),
+        "late": _late(show),
         "densest": DENSEST,
         "units": UNITS,
         "packed": {
@@ -72,7 +74,7 @@ def _loss(loss: str, colour: str, show: Show) -> dict[str, Any]:
     return {
         "name": loss,
         "colour": colour,
-        "label": next(run.label for run in show.runs if run.loss == loss),
+        "label": label_of(loss),
         "generator": readable(text(variant.generator.subs(values))),
         "slope": readable(text(variant.generator_derivative.own.subs(values))),
         "slopes": _rounded(slopes_of(loss, LOGITS).numpy()),
@@ -106,10 +108,20 @@ def _run(run: Run, show: Show) -> dict[str, Any]:
     }
 
 
-def _alike(show: Show) -> dict[str, tuple[int, int] | None]:
-    """For each run of the cast, its two frames of ``lessons.alike``."""
+def _alike(show: Show) -> dict[str, Any] | None:
+    """Of ``lessons.alike`` of all runs of the cast the pair whose KS differ most, and whose run it is."""
     found = {word: alike(show.runs[place]) for word, place in show.cast.items()}
-    return {word: pair and (pair.early, pair.late) for word, pair in found.items()}
+    known = {word: pair for word, pair in found.items() if pair is not None}
+    if not known:
+        return None
+    word = max(known, key=lambda word: known[word].gap)
+    return {"word": word, "early": known[word].early, "late": known[word].late}
+
+
+def _late(show: Show) -> dict[str, Any] | None:
+    """``lessons.late`` of minimax beside label True."""
+    found = late(*(show.runs[show.cast[word]] for word in ("minimax", "true")), show.success_ks)
+    return found and asdict(found)
 
 
 def _samples(run: Run) -> Float64:

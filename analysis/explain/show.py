@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.explain.cast import CAST, label_of
+from analysis.explain.cast import CAST
 from analysis.rows import arms_of, target_of
 from harness.errors import InputError
 from harness.store import QUANTILE_LEVELS, Store
@@ -36,7 +36,6 @@ class Run:
 
     key: str
     loss: str
-    label: float | None
     trial: int
     seed: int
     lr_d: float
@@ -131,7 +130,6 @@ def _run(row: Mapping[str, Any], loss: str, frames: Mapping[str, Float64]) -> Ru
     return Run(
         key=row["key"],
         loss=loss,
-        label=label_of(loss),
         trial=row["trial"],
         seed=row["seed"],
         lr_d=row["lr_d"],

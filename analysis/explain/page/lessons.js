@@ -110,9 +110,9 @@ function gradeLesson() {
     drawing.append(group);
     return {dot, name, group: node("g", {style: toneOf(run)}, dot, name)};
   });
-  const pair = show.alike.true, run = cast[0].run;
-  if (pair) {
-    const [[x1, y1], [x2, y2]] = pair.map((frame) => at(run, frame));
+  if (show.alike) {
+    const {word, early, late} = show.alike;
+    const [[x1, y1], [x2, y2]] = [early, late].map((frame) => at(show.runs[show.cast[word]], frame));
     drawing.append(node("path", {class: "cursor", d: `M${x1} ${y1}L${x2} ${y2}`, "stroke-dasharray": "3 3"}));
   }
   drawing.append(...dots.map(({group}) => group));
@@ -120,7 +120,7 @@ function gradeLesson() {
   return (frame) => {
     axisX.textContent = say("panel.loss_axis");
     axisY.textContent = say("panel.ks_axis");
-    tell(text, gradeText(pair));
+    tell(text, gradeText());
     const placed = [];
     dots.forEach(({dot, name}, i) => {
       const {run: own, word} = cast[i], at0 = Math.max(1, Math.min(frame, own.frames - 1)), [x, y] = at(own, at0);
@@ -149,12 +149,15 @@ function nameDots(names, placed) {
   }
 }
 
-function gradeText(pair) {
-  const run = cast[0].run, lost = show.runs[show.cast.false];
-  const [early, late] = pair ?? [1, run.frames - 1];
-  return say("lesson.grade_text", {
-    early_loss: number(run.loss_g[early]), early_step: whole(show.steps[early]), early_ks: number(run.ks[early]),
-    late_loss: number(run.loss_g[late]), late_step: whole(show.steps[late]), late_ks: number(run.ks[late]),
-    false_loss: number(lost.loss_g.at(-1)), false_ks: number(lost.ks.at(-1)),
-  });
+function gradeText() {
+  const lost = show.runs[show.cast.false];
+  const parts = {false_loss: number(lost.loss_g.at(-1)), false_ks: number(lost.ks.at(-1))};
+  const texts = [say("lesson.grade_text")];
+  if (show.alike) {
+    const {word, early, late} = show.alike, run = show.runs[show.cast[word]];
+    texts.push(say("lesson.grade_alike", {name: say(`cast.${word}`),
+      early_loss: number(run.loss_g[early]), early_step: whole(show.steps[early]), early_ks: number(run.ks[early]),
+      late_loss: number(run.loss_g[late]), late_step: whole(show.steps[late]), late_ks: number(run.ks[late])}));
+  }
+  return [...texts, say("lesson.grade_false", parts)].join(say("page.space"));
 }

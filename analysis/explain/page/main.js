@@ -5,9 +5,11 @@ const slider = document.getElementById("slider"), play = document.getElementById
 const languageButton = document.getElementById("language"), themeButton = document.getElementById("theme");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** Milliseconds that a frame stands while it plays. */
-const PACE = 160;
-let playing = null;
+/** Milliseconds that a frame stands while it plays, and where a reader asked for little motion. */
+const PACE = 160, CALM = 800;
+/** The step that is shown at first, where the pushes differ most; play begins at the start. */
+const FIRST = 40;
+let playing = null, untouched = true;
 let theme = remembered("theme", ["light", "dark"]);
 
 const stage = document.getElementById("stage");
@@ -29,14 +31,15 @@ function stop() {
 }
 
 function start() {
-  if (Number(slider.value) === last) slider.value = 0;
+  if (untouched || Number(slider.value) === last) slider.value = 0;
+  untouched = false;
   play.textContent = say("page.pause");
   draw();
   playing = setInterval(() => {
     slider.value = Number(slider.value) + 1;
     draw();
     if (Number(slider.value) === last) stop();
-  }, PACE);
+  }, matchMedia("(prefers-reduced-motion: reduce)").matches ? CALM : PACE);
 }
 
 function speak() {
@@ -55,11 +58,15 @@ function speak() {
   draw();
 }
 
-/** What is said of minimax, where it does start late and arrive. */
+/** What is said of minimax, where it is pushed less than label True and arrives all the same. */
 function late() {
-  const note = document.getElementById("adam"), run = show.runs[show.cast.minimax];
-  note.hidden = !(run.ks.at(-1) <= show.success && run.push[1] < run.push[run.frames - 1]);
-  tell(note, say("lesson.adam"));
+  const note = document.getElementById("adam");
+  note.hidden = !show.late;
+  if (!show.late) return;
+  const {frame, arrived, other_arrived} = show.late;
+  const [run, other] = ["minimax", "true"].map((word) => show.runs[show.cast[word]]);
+  tell(note, say("lesson.adam", {step: whole(show.steps[frame]), push: number(run.push[frame]), push_true: number(other.push[frame]),
+    success: number(show.success, 1), arrived: whole(show.steps[arrived]), arrived_true: whole(show.steps[other_arrived])}));
 }
 
 function foot() {
@@ -78,7 +85,8 @@ function paint() {
 }
 
 slider.max = last;
-slider.addEventListener("input", () => { stop(); draw(); });
+slider.value = Math.max(0, show.steps.findIndex((step) => step >= FIRST));
+slider.addEventListener("input", () => { untouched = false; stop(); draw(); });
 play.addEventListener("click", () => playing ? stop() : start());
 dark.addEventListener("change", paint);
 themeButton.addEventListener("click", () => {

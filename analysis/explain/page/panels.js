@@ -86,7 +86,7 @@ function stepsPanel(card, key, height, ends, marks, curves, aria) {
   for (const {kind, of, told} of curves) {
     const values = card.run[of];
     drawing.append(node("path", {class: kind, d: through(values.map((_, i) => onFrames(i)), values.map(keep))}));
-    const dot = node("circle", {class: "now", r: 3.2}), text = label(0, 0, "start", kind === "curve" ? "tell" : "");
+    const dot = node("circle", {class: "now", r: 3.2}), text = label(0, 0, "start", kind === "curve" ? "tell" : "halo");
     now.push({values, dot, text, told});
   }
   drawing.append(cursor, ...now.flatMap(({dot, text}) => [dot, text]));
@@ -106,7 +106,7 @@ function stepsPanel(card, key, height, ends, marks, curves, aria) {
       dot.setAttribute("cy", y);
       text.textContent = `${told ? say(told) + " " : ""}${number(values[frame.frame])}`;
       text.setAttribute("x", onFrames(frame.frame) + (right ? -6 : 6));
-      text.setAttribute("y", height(y, close && (y > ys[1 - i] || (y === ys[1 - i] && i > 0)), top, base));
+      text.setAttribute("y", besides(y, close && (y > ys[1 - i] || (y === ys[1 - i] && i > 0)), top, base));
       text.setAttribute("text-anchor", right ? "end" : "start");
     });
     drawing.setAttribute("aria-label", say(aria, {...card.told(frame), first: number(card.run.ks[0]), last: number(card.run.ks.at(-1))}));
@@ -114,7 +114,7 @@ function stepsPanel(card, key, height, ends, marks, curves, aria) {
 }
 
 /** Where the number of a point stands: above it, or below it where another is above or the panel ends. */
-const height = (y, under, top, base) => y + (under || (y < top + 12 && y < base - 14) ? 12 : -4);
+const besides = (y, under, top, base) => y + (under || (y < top + 12 && y < base - 14) ? 12 : -4);
 
 const ksPanel = (card) => stepsPanel(card, "panel.ks", 46, [0, 1], [0, 1], [{kind: "curve", of: "ks"}], "sentence.ks_aria");
 

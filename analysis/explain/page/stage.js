@@ -22,7 +22,7 @@ function stand(host, id, place, word) {
     const now = frameOf(place, frame);
     heading.textContent = nameOf(run);
     about.textContent = word ? say(`cast.${word}_about`) : say("box.run", {...runParts(run)});
-    sentence.textContent = [say("sentence.state", told(now)), say(`sentence.${verdict(now)}`, told(now)), ...(now.ended ? [say("sentence.ended")] : [])].join(" ");
+    sentence.textContent = [say("sentence.state", told(now)), say(`sentence.${verdict(now)}`, told(now)), ...(now.ended ? [say("sentence.ended")] : [])].join(say("page.space"));
     for (const panel of panels) panel(now);
   };
 }

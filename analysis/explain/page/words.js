@@ -40,7 +40,7 @@ function number(value, digits = 2) {
   if (value === null || value === undefined) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size < 0.001 || size >= 1e5) return value.toExponential(1).replace("e", "·10^").replace("+", "").replaceAll("-", "−")
+  if (size < 0.001 || size >= 1e5) return value.toExponential(1).replace("e", "×10^").replace("+", "").replaceAll("-", "−")
     .replace(/\^(−?)(\d+)/, (_, sign, power) => (sign ? "⁻" : "") + [...power].map((d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]).join(""));
   const places = size < 0.1 ? digits + 1 : size >= 100 ? 0 : digits;
   return value.toLocaleString(language, {minimumFractionDigits: places, maximumFractionDigits: places}).replace("-", "−");
