@@ -128,6 +128,7 @@ def test_the_colours_change_and_follow_the_system(page: Page) -> None:
     paper = "() => getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(paper)
     page.emulate_media(color_scheme="dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     dark = page.evaluate(paper)
     assert dark != light
     page.locator("#theme").click()
