@@ -63,6 +63,13 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session(default=False, venv_backend="none")
+def explain(session: nox.Session) -> None:
+    """Write the page that answers the question by watching (trains what is missing: two minutes on two cores)."""
+    _install(session)
+    _run(session, "harness", "explain", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
 def ui(session: nox.Session) -> None:
     """Open MLflow's pages on the store that the sweep wrote, on this machine only."""
     _install(session)

@@ -127,10 +127,14 @@ def _row(course: Course, p: int, scores: Scores) -> Row:
     elif course.steps < shape.steps:
         row |= {"outcome": "pruned", "stopped_step": course.steps}
     row |= _snapshots(course, step)
-    bits = course.theta_g_W.tobytes() + course.theta_d_W.tobytes()
-    row["digest"] = hashlib.sha256(bits).hexdigest()
+    row["digest"] = digest_of(course)
     row["generator"] = course.theta_g_W.astype(np.float32)
     return row
+
+
+def digest_of(course: Course) -> str:
+    """sha256 (hex) of the bits of both players' parameters where a member stands."""
+    return hashlib.sha256(course.theta_g_W.tobytes() + course.theta_d_W.tobytes()).hexdigest()
 
 
 #: The scores of a member that has none: the worst KS there is, and nothing that could be averaged by mistake.

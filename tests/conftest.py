@@ -47,6 +47,14 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return carry_on(experiment(), tmp_path_factory.mktemp("done") / "small")
 
 
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A finished sweep of experiments/why_true.toml made small, with its recording, to read only."""
+    from explaining import recorded
+
+    return recorded(tmp_path_factory.mktemp("recorded") / "why_true")
+
+
 @pytest.fixture
 def copied(done: Store, tmp_path: Path) -> Store:
     """A copy of ``done`` to damage."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 from cpu_kernels import called, floats
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from harness.engines import quantiles
 from harness.engines.cpu.compiled import levels_of, prepare
 from harness.engines.quantiles import LEVELS, levels, noise_table, table_worth_having, target_table
 from harness.noise import NOISES
@@ -92,6 +97,20 @@ def test_a_table_holds_the_quantile_of_every_uniform(text: str) -> None:
     single = target.quantile((places + 0.5) / LEVELS).astype(np.float32)
     assert table[places].tobytes() == single.tobytes()
     assert levels(0, 2).tolist() == [0.5 / LEVELS, 1.5 / LEVELS]
+
+
+def test_threads_that_ask_at_once_get_one_table_of_noise() -> None:
+    """A kernel keeps its address alone: a second copy would be freed while a thread still trains on it."""
+    quantiles._noise_table.cache_clear()  # as in a process that has asked for none
+    start = threading.Barrier(3)
+
+    def asked(place: int) -> NDArray[np.float32]:
+        start.wait()
+        return noise_table("normal")
+
+    with ThreadPoolExecutor(3) as pool:
+        first, *others = pool.map(asked, range(3))
+    assert all(other is first for other in others)
 
 
 def test_the_table_of_normal_noise_is_that_of_its_law() -> None:

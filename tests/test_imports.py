@@ -67,6 +67,10 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "finding": ("errors", "store", "tracking"),
     "showing": ("errors", "finding", "overview", "standing", "store"),
     "replaying": ("engines", "errors", "finding", "plan", "population", "spec", "store", "sweep", "training"),
+    "recording": (
+        *("engines", "errors", "losses", "networks", "population", "sampling", "scheduling", "scoring", "spec"),
+        *("store", "streams", "sweep", "training"),
+    ),
     "analysis": ("diagnosis", "errors", "floors", "losses", "penalties", "search", "spec", "store", "targets"),
     "cli": (
         *(
@@ -81,7 +85,19 @@ KNOWS: dict[str, tuple[str, ...]] = {
             "losses",
             "nvidia",
         ),
-        *("overview", "penalties", "plan", "provenance", "replaying", "scoring", "showing", "spec", "store", "sweep"),
+        *(
+            "overview",
+            "penalties",
+            "plan",
+            "provenance",
+            "recording",
+            "replaying",
+            "scoring",
+            "showing",
+            "spec",
+            "store",
+            "sweep",
+        ),
         *("targets", "tracking", "training"),
     ),
 }

@@ -8,9 +8,9 @@ from harness.store import population_named, unfinished
 
 # An arm's folder is named by ``store.slug``.
 _ARM = r"winners/[A-Za-z0-9_-]{1,60}(?:\.[0-9a-f]{8})?"
-_FOLDER = re.compile(rf"populations|report|winners|{_ARM}")
+_FOLDER = re.compile(rf"populations|report|explain|winners|{_ARM}")
 _FILE = re.compile(
-    r"sweep\.(?:json|lock)|mirror\.(?:lock|log)|export\.lock"
+    r"sweep\.(?:json|lock)|recording\.parquet|explain/why_true\.html|mirror\.(?:lock|log)|export\.lock"
     r"|report/(?:report\.html|report\.md|summary\.json|[a-z_]+\.(?:png|svg|csv|parquet))"
     rf"|{_ARM}/(?:generator\.safetensors|sample\.csv|(?:qq|density)\.png)"
 )

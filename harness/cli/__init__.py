@@ -15,7 +15,21 @@ from types import FrameType
 import typer
 
 from analysis.escaping import visible
-from harness.cli import clean, doctor, export, losses, mirror, replay, report, score, show, sweep, sweeps, train
+from harness.cli import (
+    clean,
+    doctor,
+    explain,
+    export,
+    losses,
+    mirror,
+    replay,
+    report,
+    score,
+    show,
+    sweep,
+    sweeps,
+    train,
+)
 from harness.errors import InputError
 
 _HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
@@ -42,7 +56,7 @@ app = typer.Typer(
 )
 #: These need an argument: without one they show their help.
 _ASKING = (sweep, train, score, show, replay, mirror, export)
-for module in (sweep, train, losses, score, sweeps, show, replay, mirror, export, report, clean, doctor):
+for module in (sweep, train, losses, score, sweeps, show, replay, mirror, export, report, explain, clean, doctor):
     app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in _ASKING)(module.command)
 
 

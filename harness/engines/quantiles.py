@@ -63,7 +63,15 @@ def table_worth_having(target: Target, draws: int) -> NDArray[np.float32] | None
     return target_table(target) if target in _TABLES or draws > LEVELS else None
 
 
-@lru_cache(maxsize=2)
 def noise_table(law: str) -> NDArray[np.float32]:
-    """The table of a law of the generator's noise."""
+    """The table of a law of the generator's noise: one and the same for all threads, for good.
+
+    A kernel is given its address alone. Were it made twice at once, one of the two would be freed under it.
+    """
+    with _MAKING:
+        return _noise_table(law)
+
+
+@lru_cache(maxsize=len(NOISES))
+def _noise_table(law: str) -> NDArray[np.float32]:
     return tabulated(NOISES[law])

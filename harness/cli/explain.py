@@ -1,0 +1,50 @@
+"""``harness explain``: one page that answers the question of the label by watching."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import EngineName
+
+
+def command(
+    experiment: Annotated[
+        Path, typer.Argument(help="An experiment file that searches learning rates under a view of single values.")
+    ] = Path("experiments/why_true.toml"),
+    engine: EngineName = "auto",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Where to write (default: SWEEP/explain).")
+    ] = None,
+) -> None:
+    """Write the page "Why is the generator trained with the label True?": one HTML file that needs no network.
+
+    What is missing is made first: the sweep as `harness sweep` makes it, then its recording, for which the searched
+    members train once more. A second call trains nothing.
+
+    Examples:
+
+        harness explain
+
+        harness explain -o /tmp/page
+    """
+    from analysis.explain.page import write_explainer
+    from harness.cli.progress import Reporter
+    from harness.engines import choose
+    from harness.plan import gan_steps, planned
+    from harness.recording import record
+    from harness.spec import load
+    from harness.store import SWEEPS, Store, slug
+    from harness.sweep import Sweep
+
+    spec, trainer = load(experiment), choose(engine)
+    job = Sweep(spec, Store(SWEEPS / slug(spec.name)), trainer)
+    job.open()
+    with Reporter(gan_steps(spec), sum(len(this.populations) for this in job.rounds)) as reporter:
+        job.run(reporter)
+    searched = sum(size for this in planned(spec) if this.stage == "search" for _, size in this.populations)
+    with Reporter(searched * spec.train.steps) as reporter:
+        record(job.store, trainer, reporter.advanced)
+    print(write_explainer(job.store.folder, out))  # noqa: T201
