@@ -23,7 +23,7 @@ from sweeping import carry_on, experiment
 from analysis import drawing
 from analysis.explain.__main__ import main
 from analysis.explain.cast import CAST, label_of
-from analysis.explain.lessons import ALIKE, alike
+from analysis.explain.lessons import ALIKE, alike, late
 from analysis.explain.packing import DRAWN, LOGITS, UNITS, packed
 from analysis.explain.page import SCRIPTS, html, inert, write_explainer
 from analysis.explain.show import Show, density, read_show, toward
@@ -276,3 +276,17 @@ def test_page_and_figure_by_module(recorded: Store, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out == f"{tmp_path / 'sweep/explain/why_true.html'}\n"
     assert main([str(tmp_path / "sweep"), "--figure", str(tmp_path / "why.png")]) == 0
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_late_is_where_the_push_was_least_before_either_arrived(show: Show) -> None:
+    """The frame of the least ratio of mean pushes, counted to the first arrival; none where one never arrives."""
+    ks = np.array([1.0, 1.0, 0.9, 0.5, 0.05, 0.05])
+    pushes, others = np.array([1.0, 0.5, 0.1, 0.4, 0.0, 0.0]), np.array([1.0, 1.0, 2.0, 1.0, 1.0, 1.0])
+    run, other = (
+        replace(show.runs[0], ks=values, forces=np.repeat(push[:, None], 4, axis=1))
+        for values, push in ((ks, pushes), (np.append(ks[:1], ks[:-1]), others))
+    )
+    found = late(run, other, 0.1)
+    assert found is not None
+    assert (found.frame, found.arrived, found.other_arrived) == (2, 4, 5)
+    assert late(run, replace(other, ks=np.ones(6)), 0.1) is None

@@ -153,7 +153,10 @@ def expected(show: Show, label: float | None, loss: str, lr_d: float, lr_g: floa
 def test_the_box_answers_with_the_nearest_run(page: Page, show: Show) -> None:
     """For labels between the trained ones, far rates and unknown seeds: the run that sorting all of them gives."""
     box, answer = page.locator("#wish"), page.locator("#nearest")
-    for t, (lr_d, lr_g), seed in itertools.product((0.0, 0.4, 0.9), ((1e-2, 5e-4), (1e-4, 1.0)), (0, 1, 77)):
+    # Just above the geometric mean of two rates: nearer to the larger by the ratio, to the smaller by the difference.
+    low, high = sorted({run.lr_g for run in show.runs})
+    rates = ((1e-2, 5e-4), (1e-4, 1.0), (1e-2, 1.04 * math.sqrt(low * high)))
+    for t, (lr_d, lr_g), seed in itertools.product((0.0, 0.4, 0.9), rates, (0, 1, 77)):
         for name, value in (("t", t), ("lr_d", lr_d), ("lr_g", lr_g), ("seed", seed)):
             box.locator(f"[name={name}]").fill(str(value))
         run, told = expected(show, t, "", lr_d, lr_g, seed), answer.inner_text()

@@ -120,8 +120,9 @@ def _alike(show: Show) -> dict[str, Any] | None:
 
 def _late(show: Show) -> dict[str, Any] | None:
     """``lessons.late`` of minimax beside label True."""
-    found = late(*(show.runs[show.cast[word]] for word in ("minimax", "true")), show.success_ks)
-    return found and asdict(found)
+    run, other = (show.runs[show.cast[word]] for word in ("minimax", "true"))
+    found = late(run, other, show.success_ks)
+    return None if found is None else asdict(found)
 
 
 def _samples(run: Run) -> Float64:
