@@ -51,5 +51,14 @@ def _panel(paths: pd.DataFrame, arms: list[str], material: Material, meaning: st
         seen += [*low, *high]
         told = [f"{arm}, step {s:.0f}: {v:.3g}" for s, v in zip(steps, middle, strict=True)]
         marks += [Band(steps, low, high, look, arm), Line(steps, middle, look, arm, told=told)]
-    ends = extent(seen, _LEAST) if log else (None, None)
-    return Panel(marks, Axis("training step"), Axis(meaning, log=log, low=ends[0], high=ends[1]), meaning)
+    ends = extent(seen, _LEAST) if log else _most(paths["median"])
+    return Panel(marks, Axis("training step"), Axis("", log=log, low=ends[0], high=ends[1]), meaning)
+
+
+def _most(medians: pd.Series[float]) -> tuple[float | None, float | None]:
+    """Ends of an axis by what most of the medians do: one arm that left would flatten the others to a line."""
+    if medians.empty:
+        return None, None
+    low, high = min(0.0, float(medians.quantile(0.2))), max(0.0, float(medians.quantile(0.8)))
+    room = high - low or 1.0
+    return low - room, high + room
