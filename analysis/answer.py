@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: What stands where a number does not exist.
 ABSENT = "-"
 
+#: Reasons for which an interval is a point.
+_POINTS = ("all values equal", "one value")
+
 HEADINGS = ("arm", "seeds", "KS median [95 %]", "KS mean", "KS IQM", "success [95 %]", "lost", "mean", "sd",
             "KS minus baseline's [95 %]", "p (Holm)", "in floors")  # fmt: skip
 
@@ -40,9 +43,9 @@ def interval_text(interval: Interval, sign: str = "") -> str:
     """``0.012 [0.01, 0.015]``, or the estimate with the reason for having no interval."""
     point = number_text(interval.estimate, sign)
     low, high = (number_text(v, sign, 2) for v in (interval.low, interval.high))
-    if interval.method in ("BCa", "percentile", "Wilson"):
-        return f"{point} [{low}, {high}]"
-    return ABSENT if interval.estimate is None else f"{point} ({interval.method})"
+    if interval.estimate is None:
+        return ABSENT
+    return f"{point} ({interval.method})" if interval.method in _POINTS else f"{point} [{low}, {high}]"
 
 
 def _share_text(interval: Interval) -> str:

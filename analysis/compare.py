@@ -23,8 +23,8 @@ from analysis.answer import text
 from analysis.escaping import visible
 from analysis.intervals import (
     Interval,
-    bootstrap_interval,
     holm,
+    interval_of,
     noise_floor,
     signed_rank,
     stratified_floor,
@@ -145,7 +145,7 @@ def _result(arm: str, rows: pd.DataFrame, declared: Mapping[str, Any], success_k
     diverged, failed = (int((rows["outcome"] == o).sum()) for o in ("diverged", "failed"))
     alive = rows[~rows["outcome"].isin(["diverged", "failed"])]
     successes = int((alive["ks"] < success_ks).sum())
-    median, mean, iqm = (bootstrap_interval(ks, s, rng_seed=rng_seed) for s in ("median", "mean", "iqm"))
+    median, mean, iqm = (interval_of(ks, s, rng_seed=rng_seed) for s in ("median", "mean", "iqm"))
     trials = rows["trial"].dropna()
     return ArmResult(
         arm=arm, loss=_first(rows, declared, "loss"), view=_first(rows, declared, "view"),
@@ -207,7 +207,7 @@ def _difference(
     if not len(shared):
         return replace(result, paired_state="no shared seeds")
     gaps = (own.loc[shared] - other.loc[shared]).to_numpy(dtype=np.float64)
-    median, mean = (bootstrap_interval(gaps, s, rng_seed=rng_seed) for s in ("median", "mean"))
+    median, mean = (interval_of(gaps, s, rng_seed=rng_seed) for s in ("median", "mean"))
     p = signed_rank(gaps)
     floors = median.estimate / floor if median.estimate is not None else None
     return replace(result, paired=Paired(baseline, len(gaps), median, mean, p, p, floors), paired_state="compared")
@@ -224,12 +224,17 @@ def compare_sweep(store: Store) -> Comparison:
 
 def compare_described(description: Mapping[str, Any], frame: pd.DataFrame, remarks: Sequence[str] = ()) -> Comparison:
     """``compare`` with the arms and the success threshold of ``sweep.json``; ``remarks`` come first."""
-    told = spec_of(description).get("success_ks")
-    usable = isinstance(told, (int, float)) and 0 < told <= 1
-    threshold = float(told) if isinstance(told, (int, float)) and usable else SUCCESS_KS
+    threshold, doubts = success_threshold(description)
     found = compare(frame, success_ks=threshold, arms=arms_of(description))
-    more = () if usable else (f"sweep.json has no success threshold; {SUCCESS_KS:g} is used.",)
-    return replace(found, remarks=(*remarks, *found.remarks, *more))
+    return replace(found, remarks=(*remarks, *found.remarks, *doubts))
+
+
+def success_threshold(description: Mapping[str, Any]) -> tuple[float, tuple[str, ...]]:
+    """The KS distance below which ``sweep.json`` calls a member a success, and a remark where it does not say."""
+    told = spec_of(description).get("success_ks")
+    if isinstance(told, (int, float)) and 0 < told <= 1:
+        return float(told), ()
+    return SUCCESS_KS, (f"sweep.json has no success threshold; {SUCCESS_KS:g} is used.",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,14 +16,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation
 
 from analysis.escaping import drawable
+from analysis.scene.looks import DASHES, MARKERS, THEMES, looks_of
 
-#: Colours that stay apart for colour-blind readers and in grey, without the yellow that paper swallows
-#: (Okabe and Ito 2008).
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1.4, 2)))
 INK, QUIET, FAINT = "#222222", "#777777", "#DDDDDD"
 WIDTH, DPI = 9.0, 110
+#: Characters of a name beside an axis.
+LONGEST_TICK = 54
 #: Inches that a row of a legend takes; three of them fit below panels as they are.
 _LEGEND_ROW = 0.19
 
@@ -38,11 +36,9 @@ class Style:
 
 
 def styles(arms: Iterable[str]) -> dict[str, Style]:
-    """A style per arm: colour and marker change with each, so that the first 63 differ in both together."""
-    return {
-        arm: Style(PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)], DASHES[(i // len(PALETTE) + i) % len(DASHES)])
-        for i, arm in enumerate(arms)
-    }
+    """A style per arm: its look (``scene.looks``) under matplotlib's names, in the light theme."""
+    light = THEMES["light"]
+    return {a: Style(light[s.colour], MARKERS[s.marker], DASHES[s.dash]) for a, s in looks_of(arms).items()}
 
 
 def panels(count: int, *, columns: int, height: float, sharex: bool, sharey: bool) -> tuple[Figure, list[Axes]]:
@@ -64,12 +60,17 @@ def panels(count: int, *, columns: int, height: float, sharex: bool, sharey: boo
             ax.tick_params(labelbottom=True)
     shown = axes[: max(count, 1)]
     for ax in shown:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.spines[["left", "bottom"]].set_color(QUIET)
-        ax.tick_params(colors=INK, labelsize=8)
-        ax.grid(True, color=FAINT, linewidth=0.6)
-        ax.set_axisbelow(True)
+        plain_axes(ax)
     return figure, shown
+
+
+def plain_axes(ax: Axes) -> None:
+    """Two quiet spines, small numbers, a faint grid behind."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(QUIET)
+    ax.tick_params(colors=INK, labelsize=8)
+    ax.grid(True, color=FAINT, linewidth=0.6)
+    ax.set_axisbelow(True)
 
 
 def title(ax: Axes, text: str, detail: str = "", width: int = 42, size: float = 8) -> None:
@@ -82,9 +83,9 @@ def title(ax: Axes, text: str, detail: str = "", width: int = 42, size: float = 
 def labels(ax: Axes, x: str = "", y: str = "") -> None:
     """Axis labels; an empty one leaves the axis without."""
     if x:
-        ax.set_xlabel(x, fontsize=9, color=INK)
+        ax.set_xlabel(drawable(x, 110), fontsize=9, color=INK, parse_math=False)
     if y:
-        ax.set_ylabel(y, fontsize=9, color=INK)
+        ax.set_ylabel(drawable(y, 60), fontsize=9, color=INK, parse_math=False)
 
 
 def log_axis(ax: Axes, which: str) -> None:
@@ -92,23 +93,29 @@ def log_axis(ax: Axes, which: str) -> None:
     (ax.set_xscale if which == "x" else ax.set_yscale)("log")
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_major_formatter(LogFormatterSciNotation())
-    axis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(0.9, 0.3)))
+    axis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(1.5, 0.5)))
     axis.set_tick_params(which="minor", labelsize=7)
 
 
 def legend(figure: Figure, entries: Mapping[str, Line2D], columns: int = 2) -> None:
-    """A legend below the panels, one entry per arm, in the order given; the figure grows by its height."""
+    """A legend below the panels, one entry per arm, in the order given.
+
+    A figure whose layout makes room for it grows by its height.
+    """
     if not entries:
         return
     wide = min(columns, len(entries))
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + _LEGEND_ROW * max(0, math.ceil(len(entries) / wide) - 3))
+    fitted = figure.get_layout_engine() is not None
+    if fitted:
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width, height + _LEGEND_ROW * max(0, math.ceil(len(entries) / wide) - 3))
     names = [drawable(n, 100 // wide) for n in entries]
     # A leading underscore would hide the entry; the zero-width joiner before it does not show.
     texts = [f"\u200d{n}" if n.startswith("_") else n for n in names]
     made = figure.legend(
-        list(entries.values()), texts, loc="outside lower center", ncols=wide, fontsize=8.5, frameon=False
-    )
+        list(entries.values()), texts, loc="outside lower center" if fitted else "lower center", ncols=wide,
+        fontsize=8.5, frameon=False, borderaxespad=0.1,
+    )  # fmt: skip
     for entry in made.get_texts():
         entry.set_parse_math(False)
 
@@ -136,7 +143,7 @@ def note(ax: Axes, text: str, height: float = 0.5) -> None:
 def tick_names(ax: Axes, positions: Sequence[float], names: Sequence[str]) -> None:
     """Names as tick labels of the y axis."""
     ax.set_yticks(list(positions))
-    ax.set_yticklabels([drawable(n, 54) for n in names], fontsize=8.5, parse_math=False)
+    ax.set_yticklabels([drawable(n, LONGEST_TICK) for n in names], fontsize=8.5, parse_math=False)
 
 
 def png(figure: Figure) -> bytes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
+
+from markupsafe import Markup
 
 #: What starts markup, a table cell, a formula or a link in CommonMark and GitHub's dialect.
 _MARKDOWN = re.compile(r"([\\`*_\[<>#|&~$!])")
@@ -22,6 +25,20 @@ def visible(text: object) -> str:
 def markdown(text: object) -> str:
     """``text`` for a Markdown paragraph or table cell: punctuation with a meaning is preceded by a backslash."""
     return _MARKDOWN.sub(r"\\\1", visible(text))
+
+
+def script_json(value: object) -> Markup:
+    """``value`` as JSON for a script element of a page: no character of it can end the element or a line of it.
+
+    ``<``, ``>`` and ``&`` are written as escapes of JSON, and so is all that is not ASCII, U+2028 and U+2029 among it.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - nothing that means anything to a parser of HTML is left
 
 
 def csv_cell(text: object) -> str:

@@ -1,4 +1,7 @@
-"""Intervals and tests of the comparison on scipy.stats; every degenerate sample has a named result, never NaN."""
+"""Intervals and tests of the comparison on scipy.stats; every degenerate sample has a named result, never NaN.
+
+How often the intervals hold what they claim to is measured in docs/statistics.md and held by tests/test_calibration.py.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ from scipy import stats
 from harness.floors import floors
 
 Float64 = NDArray[np.float64]
-Method = Literal["BCa", "percentile", "Wilson", "all values equal", "one value", "no values"]
+Method = Literal[
+    "order statistics", "range", "BCa", "percentile", "score", "all values equal", "one value", "no values"
+]
 Statistic = Literal["median", "mean", "iqm"]
 
 LEVEL = 0.95
@@ -40,22 +45,50 @@ class Interval:
     method: Method
 
 
-def bootstrap_interval(
-    values: Sequence[float] | Float64, statistic: Statistic = "median", *, rng_seed: int = 0
-) -> Interval:
-    """Bootstrap interval of a statistic of independent values (BCa: Efron 1987, eq. 2.3).
+def interval_of(values: Sequence[float] | Float64, statistic: Statistic = "median", *, rng_seed: int = 0) -> Interval:
+    """A statistic of independent values with its interval.
 
-    Percentile where BCa is undefined; the point itself where all values are equal or there is only one.
-    The same values give the same interval: the resampling is seeded with ``rng_seed``.
+    The median's is ``median_interval``, the others' a bootstrap. The point itself where all values are equal or there
+    is only one. The same values give the same interval: the resampling is seeded with ``rng_seed``.
     """
     # Sorted, so that the order of the rows does not decide what the seeded resampling draws.
     sample = np.sort(np.asarray(values, dtype=np.float64))
     if sample.size == 0:
         return Interval(None, None, None, "no values")
-    function = STATISTICS[statistic]
-    estimate = float(function(sample, axis=-1))
+    estimate = float(STATISTICS[statistic](sample, axis=-1))
     if sample.size == 1 or float(np.ptp(sample)) == 0.0:
         return Interval(estimate, estimate, estimate, "one value" if sample.size == 1 else "all values equal")
+    if statistic == "median":
+        return median_interval(sample)
+    return _bootstrap(sample, estimate, STATISTICS[statistic], rng_seed)
+
+
+def median_interval(sample: Float64) -> Interval:
+    """Interval of the median from the order statistics of at least two values (Hettmansperger and Sheather 1986).
+
+    [x_(k), x_(n-k+1)] holds the median with probability g_k = 1 - 2 P(Binomial(n, 1/2) < k), whatever the continuous
+    law (the sign test, inverted). Between the last k with g_k >= 0.95 and the next, the ends lie at the share lambda =
+    (n - k) I / (k + (n - 2k) I), I = (g_k - 0.95)/(g_k - g_(k+1)), of the way in: near 95 % where g_k alone jumps. With
+    under six values no k reaches 95 %: their range, which holds the median with probability 1 - 2^(1-n), 94 % at 5.
+    """
+    x, n = np.sort(sample), sample.size
+    estimate = float(np.median(x))
+    k = np.arange(1, n // 2 + 1)
+    covers = 1 - 2 * stats.binom.cdf(k - 1, n, 0.5)
+    if covers[0] < LEVEL:
+        return Interval(estimate, float(x[0]), float(x[-1]), "range")
+    last = int(np.flatnonzero(covers >= LEVEL)[-1])
+    inward = covers[last + 1] if last + 1 < k.size else 0.0
+    share = (covers[last] - LEVEL) / (covers[last] - inward)
+    outer = last + 1  # k
+    part = (n - outer) * share / (outer + (n - 2 * outer) * share)
+    low = (1 - part) * x[outer - 1] + part * x[outer]
+    high = (1 - part) * x[n - outer] + part * x[n - outer - 1]
+    return Interval(estimate, float(low), float(high), "order statistics")
+
+
+def _bootstrap(sample: Float64, estimate: float, function: Callable[..., Any], rng_seed: int) -> Interval:
+    """Bootstrap interval by BCa (Efron 1987, eq. 2.3), percentile where that is undefined, at ``expanded_level``."""
     for method in ("BCa", "percentile"):
         low, high = _resampled(sample, function, method, rng_seed)
         if math.isfinite(low) and math.isfinite(high):
@@ -63,13 +96,23 @@ def bootstrap_interval(
     raise AssertionError("a percentile interval of finite values is finite")
 
 
+def expanded_level(n: int) -> float:
+    """The level that a bootstrap of n values is asked for, so that it covers 95 %: 2 Phi(t sqrt(n/(n-1))) - 1.
+
+    t is Student's 97.5 % quantile with n - 1 degrees of freedom. Resamples spread by sqrt((n-1)/n) too little, and
+    their quantiles are normal ones where Student's are due (Hesterberg 2015, sec. 4.3: the expanded percentile
+    interval). 0.962 at n = 32, 0.988 at 8.
+    """
+    return float(2 * stats.norm.cdf(stats.t.ppf((1 + LEVEL) / 2, n - 1) * math.sqrt(n / (n - 1))) - 1)
+
+
 def _resampled(sample: Float64, function: Callable[..., Any], method: Any, rng_seed: int) -> tuple[float, float]:
     with warnings.catch_warnings():
         # BCa warns where the jackknife does not vary; its NaN is what the caller looks at.
         warnings.simplefilter("ignore")
         found = stats.bootstrap(
-            (sample,), function, vectorized=True, axis=-1, n_resamples=RESAMPLES, confidence_level=LEVEL, method=method,
-            rng=np.random.default_rng(rng_seed),
+            (sample,), function, vectorized=True, axis=-1, n_resamples=RESAMPLES, method=method,
+            confidence_level=expanded_level(sample.size), rng=np.random.default_rng(rng_seed),
         )  # fmt: skip
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
@@ -79,7 +122,7 @@ def success_interval(successes: int, of: int) -> Interval:
     if of == 0:
         return Interval(None, None, None, "no values")
     found = stats.binomtest(successes, of).proportion_ci(LEVEL, method="wilson")
-    return Interval(successes / of, float(found.low), float(found.high), "Wilson")
+    return Interval(successes / of, float(found.low), float(found.high), "score")
 
 
 def signed_rank(differences: Sequence[float] | Float64) -> float:

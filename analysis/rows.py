@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,19 +77,20 @@ def _whole(value: object) -> int | None:
 
 
 def best_trials(search: pd.DataFrame) -> dict[str, int]:
-    """Per arm the trial with the least mean KS over its search seeds (of equals the earliest).
+    """Per arm the trial with the least mean KS over its search seeds (of equals the earliest); see ``best_of``."""
+    known = search[search["trial"].notna()]
+    pruned = (known["outcome"] == "pruned") | known.get("given_up", default=False)
+    grouped = known.assign(pruned=pruned).groupby(["arm", "trial"])
+    return best_of(grouped.agg(score=("ks", "mean"), pruned=("pruned", "any")).reset_index())
+
+
+def best_of(trials: pd.DataFrame) -> dict[str, int]:
+    """Per arm the trial of least score, of rows with arm, trial, score and pruned.
 
     A trial that halving stopped was measured after fewer steps, one that was given up on fewer seeds: they come behind
     all others.
     """
-    known = search[search["trial"].notna()]
-    if known.empty:
-        return {}
-    pruned = (known["outcome"] == "pruned") | known.get("given_up", default=False)
-    grouped = known.assign(pruned=pruned).groupby(["arm", "trial"])
-    means = grouped.agg(ks=("ks", "mean"), pruned=("pruned", "any")).reset_index()
-    means = means.sort_values(by=["pruned", "ks", "trial"])
-    first = means.drop_duplicates("arm")
+    first = trials.sort_values(by=["pruned", "score", "trial"]).drop_duplicates("arm")
     return {str(a): int(t) for a, t in zip(first["arm"], first["trial"], strict=True)}
 
 
@@ -114,6 +115,21 @@ def select(frame: pd.DataFrame) -> Selection:
     if repeated.any():
         remarks.append(f"{int(repeated.sum())} rows repeat an arm and a seed; the first committed one is read.")
     return Selection(stage, chosen[~repeated].reset_index(drop=True), tuple(remarks))
+
+
+def by_seed(rows: pd.DataFrame) -> pd.DataFrame:
+    """KS of ``Selection.frame`` as a table, a line per seed and a column per arm, NaN where an arm lacks a seed."""
+    table = rows.pivot(index="seed", columns="arm", values="ks")
+    return table.astype(np.float64)
+
+
+def views_of(rows: pd.DataFrame, arms: Sequence[str] = ()) -> dict[str, list[str]]:
+    """The arms of each view, both in the order of ``arms``, those it does not name behind."""
+    told = rows.drop_duplicates("arm").set_index("arm")["view"].to_dict()
+    found: dict[str, list[str]] = {}
+    for arm in [a for a in arms if a in told] + [a for a in told if a not in arms]:
+        found.setdefault(str(told[arm]), []).append(str(arm))
+    return found
 
 
 def _one_trial(confirm: pd.DataFrame, best: Mapping[str, int], remarks: list[str]) -> pd.DataFrame:

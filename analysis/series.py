@@ -1,4 +1,4 @@
-"""What the figures show, as small tables: paths over steps, a member's law, scores of trials."""
+"""What the figures show, as small tables: paths over steps, a member's law."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.rows import numbers, quantiles, select, tidy
+from analysis.rows import LOST, numbers, quantiles, select
 from harness.store import QUANTILE_LEVELS
 from harness.targets import Target
 
@@ -21,18 +21,21 @@ _WINDOW = 8
 def over_steps(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Median, quartiles and number of members of a snapshot column at each step; columns step, median, q25, q75, n.
 
-    A KS distance is carried on as 1 past the step where a member diverged or failed; its losses end there.
+    A KS distance is carried on as 1 past the step where a member diverged or failed, be it before its first snapshot;
+    its losses end there.
     """
     steps_found, values_found = [], []
-    last = max((float(s[-1]) for s in map(numbers, rows["snapshot_step"]) if s is not None), default=0.0)
     grid = np.unique(np.concatenate([s for s in map(numbers, rows["snapshot_step"]) if s is not None] or [np.empty(0)]))
     cells = zip(rows["snapshot_step"], rows[f"snapshot_{column}"], rows["outcome"], strict=True)
     for step_cell, value_cell, outcome in cells:
         steps, values = numbers(step_cell), numbers(value_cell)
+        ends = column == "ks" and outcome in LOST
+        if ends and steps is None:
+            steps, values = np.empty(0), np.empty(0)
         if steps is None or values is None or steps.size != values.size:
             continue
-        if column == "ks" and outcome in ("diverged", "failed") and last:
-            later = grid[grid > steps[-1]]
+        if ends:
+            later = grid[grid > steps[-1]] if steps.size else grid
             steps = np.concatenate([steps, later])
             values = np.concatenate([values, np.ones(later.size)])
         known = np.isfinite(values) & np.isfinite(steps)
@@ -53,12 +56,22 @@ def over_steps(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def member_of(rows: pd.DataFrame, which: str) -> pd.Series[Any] | None:
-    """Of the rows with a finite law that of least KS ("best") or lower-median KS ("median"); None without one."""
-    known = rows[[quantiles(row) is not None for _, row in rows.iterrows()]]
+    """Of the rows with a finite law that of least ("best"), lower-median or largest ("worst") KS; None without one."""
+    known = rows[[quantiles({"quantiles": cell}) is not None for cell in rows["quantiles"]]]
     if known.empty:
         return None
     ranked = known.sort_values(["ks", "seed"], kind="stable")
-    return ranked.iloc[0 if which == "best" else (len(ranked) - 1) // 2]
+    return ranked.iloc[{"best": 0, "median": (len(ranked) - 1) // 2, "worst": -1}[which]]
+
+
+def gap_to_target(law: Float64, target: Target, at: Float64) -> tuple[Float64, Float64]:
+    """F_generated - F_target at the law's quantiles q_i, where F_generated is (i + 1/2)/N, and between them at ``at``.
+
+    F_generated is 0 below the first quantile and 1 above the last.
+    """
+    x = np.sort(np.concatenate([law, at]))
+    levels = (np.arange(law.size) + 0.5) / law.size
+    return x, np.interp(x, law, levels, left=0.0, right=1.0) - target.cdf(x)
 
 
 def law_density(law: Float64) -> tuple[Float64, Float64]:
@@ -71,19 +84,6 @@ def law_density(law: Float64) -> tuple[Float64, Float64]:
     middle = 0.5 * (law[window:] + law[:-window])
     smooth = gap > 1e-9 * max(1.0, float(np.abs(law).max()))
     return middle[smooth], (window / law.size) / gap[smooth]
-
-
-def trial_scores(frame: pd.DataFrame) -> pd.DataFrame:
-    """Score of each searched trial, the mean KS over its seeds (of a pruned one where it stopped): columns arm, trial,
-    lr_d, lr_g, score, seeds.
-    """
-    rows, _ = tidy(frame)
-    search = rows[(rows["stage"] == "search") & rows["trial"].notna()]
-    known = search[(search["lr_d"] > 0) & (search["lr_g"] > 0)]
-    grouped = known.groupby(["arm", "trial"], sort=False)
-    return grouped.agg(
-        lr_d=("lr_d", "first"), lr_g=("lr_g", "first"), score=("ks", "mean"), seeds=("ks", "size")
-    ).reset_index()
 
 
 def path_table(frame: pd.DataFrame, arms: Sequence[str], columns: Sequence[str], points: int = 6) -> pd.DataFrame:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from analysis import drawing
-from analysis.figures import winner_figures
-from analysis.rows import target_of
+from typing import Any
+
+import pandas as pd
+
+from analysis.report.sections.generators import Draw, axis_between, draw_density, draw_quantiles
+from analysis.rows import quantiles, target_of
+from analysis.scene import Note, Panel, Scene
+from analysis.scene.paper import paper, png
 from harness.store import Store, slug, write_whole
+from harness.targets import Target
+
+#: A picture's file: how it is drawn, and what its axes are.
+_PICTURES: dict[str, tuple[Draw, str, str]] = {
+    "qq": (draw_quantiles, "target's quantile", "generated quantile"),
+    "density": (draw_density, "value", "density"),
+}
 
 
 def draw_winners(store: Store) -> None:
@@ -14,5 +26,19 @@ def draw_winners(store: Store) -> None:
     if target is None:
         return
     for best in store.winners():
-        for name, figure in zip(("qq", "density"), winner_figures(best, target), strict=True):
-            write_whole(store.folder / "winners" / slug(best["arm"]) / f"{name}.png", drawing.png(figure))
+        for name, scene in winner_scenes(best, target).items():
+            write_whole(store.folder / "winners" / slug(best["arm"]) / f"{name}.png", png(paper(scene)))
+
+
+def winner_scenes(row: dict[str, Any], target: Target) -> dict[str, Scene]:
+    """Q-Q plot and density of one member's generated law against the target, from its row in the store."""
+    member = {"best": pd.Series(row)} if quantiles(row) is not None else {}
+    title = f"{row.get('arm')}, seed {row.get('seed')}"
+    found = {}
+    for name, (draw, x, y) in _PICTURES.items():
+        drawn = draw(member, target)
+        lawless = f"no finite law: {row.get('sample_state') or row.get('outcome') or 'missing'}"
+        marks = drawn.marks if member else [Note(lawless)]
+        panel = Panel(marks, axis_between(x, drawn.x), axis_between(y, drawn.y), title, drawn.said)
+        found[name] = Scene([panel], height=480)
+    return found

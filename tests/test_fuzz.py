@@ -13,11 +13,11 @@ import pytest
 from commanding import EXPERIMENT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from reporting import page_of
 
-from analysis.compare import compare_described
-from analysis.page import compose
-from analysis.report import html_page, markdown_page
-from analysis.rows import read
+from analysis.reading import read_sweep
+from analysis.report.material import material_of
+from analysis.report.page import markdown_page
 from harness.errors import InputError, StoreError
 from harness.scoring import score_file
 from harness.spec import Experiment, load
@@ -195,8 +195,7 @@ def test_any_sound_sweep_has_a_page(data: st.DataObject, done: Store, tmp_path: 
         description[name] = data.draw(JSON)
     store.start(description)
     store.commit(0, rows, {})
-    told, frame, remarks = read(store)
-    page = compose(told, frame, compare_described(told, frame, remarks))
-    names = Elements(html_page(page)).names
-    assert not names & {"script", "img", "iframe", "a", "link", "form", "onerror"}
-    assert markdown_page(page)
+    material = material_of(read_sweep(store))
+    names = Elements(page_of(material)).names
+    assert not names & {"img", "iframe", "link", "form", "onerror"}
+    assert markdown_page(material)

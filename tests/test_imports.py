@@ -31,6 +31,7 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "streams": (),
     "floors": ("targets",),
     "kolmogorov": (),
+    "diagnosis": ("targets",),
     "scoring": ("errors", "floors", "kolmogorov", "noise", "targets"),
     "store": ("errors", "failpoints"),
     "standing": ("errors", "store"),
@@ -70,7 +71,7 @@ KNOWS: dict[str, tuple[str, ...]] = {
         *("engines", "errors", "losses", "networks", "population", "sampling", "scheduling", "scoring", "spec"),
         *("store", "streams", "sweep", "training"),
     ),
-    "analysis": ("errors", "floors", "losses", "penalties", "spec", "store", "targets"),
+    "analysis": ("diagnosis", "errors", "floors", "losses", "penalties", "search", "spec", "store", "targets"),
     "cli": (
         *(
             "analysis",

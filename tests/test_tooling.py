@@ -84,6 +84,19 @@ def test_a_resumed_sweep_is_timed_to_its_first_step(monkeypatch: pytest.MonkeyPa
     assert told == ["resumed, 60 trials", "resuming them"]
 
 
+def test_a_report_is_measured_once_for_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds, memory and size of one report of a folder of six arms: 60 trials of 8 seeds."""
+    asked: list[str] = []
+    worker = measuring._worker
+    monkeypatch.setattr(measuring, "_worker", lambda program, *rest: asked.append(program) or worker(program, *rest))
+    found = {
+        name: measured(BAR[name], True, lambda words: None) for name in ("reported", "report_memory", "report_page")
+    }
+    assert asked == ["made", "report"]
+    assert found["reported"]["detail"]["members"] == 60 * 8 + 6 * 128
+    assert all(line["values"][0] > 0 for line in found.values())
+
+
 def test_a_process_that_fails_ends_the_run_with_its_words(tmp_path: Path) -> None:
     """A sweep that cannot begin, because a file stands in its folder's place, is told by its own error."""
     (tmp_path / "sweep").write_text("")

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.compare import SUCCESS_KS
-from analysis.intervals import bootstrap_interval, success_interval
+from analysis.intervals import interval_of, success_interval
 from analysis.label_law.landing import landings, later
 from analysis.rows import LOST, select, spec_of
 from harness.errors import InputError
@@ -78,5 +78,5 @@ def by_label(members: pd.DataFrame, after: float) -> pd.DataFrame:
 
 
 def _interval(name: str, values: pd.Series[Any]) -> dict[str, float | None]:
-    found = bootstrap_interval(values.to_numpy(dtype=float))
+    found = interval_of(values.to_numpy(dtype=float))
     return {f"{name}_median": found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}

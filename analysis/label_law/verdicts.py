@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.intervals import bootstrap_interval
+from analysis.intervals import interval_of
 
 State = Literal["holds", "fails", "cannot be told yet"]
 
@@ -141,7 +141,7 @@ def _trend(column: str, sign: int) -> Rule:
         if labels.size < 2 or len(times) < MIN_SEEDS:
             return _unknown("too few labels from 1/2 on, or seeds that all of them have")
         taus = [_tau(labels, row) for row in times.to_numpy(dtype=float)]
-        mean = bootstrap_interval(taus, "mean")
+        mean = interval_of(taus, "mean")
         low, high = (sign * v for v in (mean.low or 0.0, mean.high or 0.0))
         ends = table.set_index("label")[f"{column}_median"]
         told = (
@@ -186,7 +186,7 @@ def _equilibrium(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Ju
     for label, own in settled.groupby("label"):
         values = own["d_fake"].dropna().to_numpy(dtype=float)
         if values.size >= MIN_SEEDS:
-            found = bootstrap_interval(values)
+            found = interval_of(values)
             lines.append((label, found.estimate, found.low, found.high))
     return _d_fake(pd.DataFrame(lines, columns=["label", "d_fake_median", "d_fake_low", "d_fake_high"]))
 

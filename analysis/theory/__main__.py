@@ -1,4 +1,6 @@
-"""``python -m analysis.theory [-o DIR]``: play the registry on the Dirac-GAN and hold it against its predictions."""
+"""``python -m analysis.theory [-o DIR]``: play the registry on the Dirac-GAN and hold it against its predictions;
+``python -m analysis.theory SWEEP [-o DIR]``: hold a sweep's arms against theirs.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,24 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from analysis.script import answered
+from analysis.theory.beside import section, told
 from analysis.theory.entries import HEADINGS, besides, disagreements, registered, shown
 from analysis.theory.page import write_theory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play every entry of the registry; print and write what happened. Exit status 1 where a prediction fails."""
+    """Play every entry of the registry; print and write what happened. Exit status 1 where a prediction fails.
+
+    With SWEEP, write what theory predicts of its arms beside what became of their seeds; exit status 2 without a sweep.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and not given[0].startswith("-"):
+        question = "What does theory predict of each arm, and what became of its seeds?"
+        return answered("theory", question, [section], given, told)
     parser = argparse.ArgumentParser(prog="python -m analysis.theory", description=main.__doc__)
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write theory.md, .csv and .png")
-    out = parser.parse_args(arguments).out
+    out = parser.parse_args(given).out
     entries, others = registered(), besides()
     console = Console()
     _print(pd.concat([entries, others], ignore_index=True), console)

@@ -11,7 +11,7 @@ _ARM = r"winners/[A-Za-z0-9_-]{1,60}(?:\.[0-9a-f]{8})?"
 _FOLDER = re.compile(rf"populations|report|explain|winners|{_ARM}")
 _FILE = re.compile(
     r"sweep\.(?:json|lock)|recording\.parquet|explain/why_true\.html|mirror\.(?:lock|log)|export\.lock"
-    r"|report/(?:report\.html|report\.md|arms\.csv|summary\.json|[a-z_]+\.png)"
+    r"|report/(?:report\.html|report\.md|summary\.json|[a-z_]+\.(?:png|svg|csv|parquet))"
     rf"|{_ARM}/(?:generator\.safetensors|sample\.csv|(?:qq|density)\.png)"
 )
 # Fewer digits than the hash in a slug: "labels-1.12345678" is a sweep's own name.

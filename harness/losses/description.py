@@ -45,9 +45,12 @@ _LATEX_NAMES = {
 _WEIGHT = sympy.exp(fake - log_mean_exp) / 2
 
 
-def _arranged(terms: Iterable[Expr]) -> list[Expr]:
-    # As papers write them. A sum over both kinds of data: real first, then fake. A sum over one kind: what is
-    # added before what is subtracted. SymPy's own order within each, and wherever no logit occurs.
+def arranged(terms: Iterable[Expr]) -> list[Expr]:
+    """The terms of a sum as papers write them: SymPy's own order within each kind, and wherever no logit occurs.
+
+    A sum over both kinds of data: real first, then fake. A sum over one kind: what is added before what is subtracted.
+    """
+
     def kind(term: Expr) -> int:
         symbols = term.free_symbols
         return 0 if symbols & {real, real_mean, y_real} else 1 if symbols & {fake, fake_mean, y_fake} else 2
@@ -64,12 +67,12 @@ def _arranged(terms: Iterable[Expr]) -> list[Expr]:
 
 class _TextPrinter(StrPrinter):  # type: ignore[misc]
     def _as_ordered_terms(self, expr: Expr, order: str | None = None) -> list[Expr]:
-        return _arranged(super()._as_ordered_terms(expr, order=order))
+        return arranged(super()._as_ordered_terms(expr, order=order))
 
 
 class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
     def _as_ordered_terms(self, expr: Expr, order: str | None = None) -> list[Expr]:
-        return _arranged(super()._as_ordered_terms(expr, order=order))
+        return arranged(super()._as_ordered_terms(expr, order=order))
 
     def _print_floor_at(self, expr: Expr) -> str:
         x, bound = expr.args

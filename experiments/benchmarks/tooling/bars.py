@@ -11,7 +11,8 @@ from typing import Any
 class Bar:
     """One line: ``what`` at its full size; ``trials`` of the full and of a quick run, None where no sweep is measured.
 
-    ``must`` and ``aim`` are the most that the number may be, as ``shown`` takes it; there may be no aim.
+    ``must`` and ``aim`` are the most that the number may be, as ``shown`` takes it; there may be no aim. Lines of one
+    ``program`` are numbers of one run of that worker, which is the line's name where none is said.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Bar:
     must: float
     aim: float | None
     shown: Callable[[float], str]
+    program: str = ""
 
     def verdict(self, value: float) -> str:
         """Which of the two bars the value holds."""
@@ -38,6 +40,10 @@ def _percent(value: float) -> str:
 
 def _gigabytes(value: float) -> str:
     return f"{value:.2f} GB"
+
+
+def _megabytes(value: float) -> str:
+    return f"{value:.1f} MB"
 
 
 BARS = (
@@ -80,6 +86,33 @@ BARS = (
         must=1.5,
         aim=0.8,
         shown=_gigabytes,
+    ),
+    Bar(
+        name="reported",
+        what="the report of 100,000 trials × 8 seeds, six arms, 1,669 files: the whole process",
+        trials=(100_000, 60),
+        must=30.0,
+        aim=20.0,
+        shown=_seconds,
+        program="report",
+    ),
+    Bar(
+        name="report_memory",
+        what="its peak memory",
+        trials=(100_000, 60),
+        must=2.0,
+        aim=1.5,
+        shown=_gigabytes,
+        program="report",
+    ),
+    Bar(
+        name="report_page",
+        what="its page",
+        trials=(100_000, 60),
+        must=15.0,
+        aim=None,
+        shown=_megabytes,
+        program="report",
     ),
     Bar(name="help", what="`harness --help`", trials=None, must=0.5, aim=None, shown=_seconds),
     Bar(name="losses", what="`harness losses`", trials=None, must=2.0, aim=None, shown=_seconds),

@@ -72,10 +72,29 @@ def held(trials: int, folder: Path) -> Found:
     job = opened(experiment(SOBOL, trials, hidden_g=1), folder / "sweep", StubEngine())
     tally = Tally()
     job.run(tally)
+    return {"gigabytes": _peak(), "members": float(tally.members)}
+
+
+def made(trials: int, folder: Path) -> Found:
+    """A large sweep's folder without training."""
+    from tooling.synthetic import written
+
+    return {"members": float(written(folder / "sweep", trials))}
+
+
+def report(trials: int, folder: Path) -> Found:
+    """The report of that folder: the most memory that it took, and its page."""
+    from analysis.report import write_report
+
+    page = write_report(folder / "sweep")
+    return {"gigabytes": _peak(), "megabytes": page.stat().st_size / 1e6, "cpu": time.process_time()}
+
+
+def _peak() -> float:
+    """The most memory that this process has held, in gigabytes."""
     # ru_maxrss counts bytes on macOS, KiB elsewhere.
     unit = 1 if sys.platform == "darwin" else 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return {"gigabytes": peak / 1e9, "members": float(tally.members)}
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def _mirrored(spec: Experiment, folder: Path, engine: Engine, runs: int) -> Found:
@@ -106,7 +125,7 @@ def _mirrored(spec: Experiment, folder: Path, engine: Engine, runs: int) -> Foun
 
 
 PROGRAMS: Mapping[str, Callable[[int, Path], Found]] = {
-    one.__name__: one for one in (searched, adapted, run_by_run, committed, resumed, held)
+    one.__name__: one for one in (searched, adapted, run_by_run, committed, resumed, held, made, report)
 }
 
 

@@ -1,0 +1,89 @@
+"""What became of the members, in one word each, and where perfect losses hide wrong samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from analysis.deceptive import deceptive
+from analysis.report.blocks import Block, Bullets, Facts, Figure, Lines, Section, Text
+from analysis.report.frame import row_height
+from analysis.report.material import Material
+from analysis.report.tables import table_of
+from analysis.scene import FAINT, INK, QUIET, Axis, Bars, Look, Panel, Scene
+from harness.diagnosis import DIAGNOSES
+
+#: From what is good to what is lost; a diagnosis that is not here is drawn in the colour of what stands back.
+LOOKS: Mapping[str, Look] = {
+    "converged": Look("c2"), "ringing": Look("c4"), "offset": Look("c5"), "wrong shape": Look("c3"),
+    "collapsed": Look("c0"), "runaway": Look("c1"), "dead": Look(QUIET), "diverged": Look(INK), "failed": Look("s1"),
+    "pruned": Look(FAINT),
+}  # fmt: skip
+
+
+def section(material: Material) -> Section:
+    """Counts per arm, and what the words mean."""
+    stage = "confirm" if material.comparison.stage == "confirm" else "search"
+    told = material.read.diagnoses
+    counts = told[told["stage"] == stage].groupby(["arm", "diagnosis"])["members"].sum().unstack(fill_value=0)
+    known = [d for d in (*LOOKS, *DIAGNOSES) if d in counts.columns]
+    counts = counts[list(dict.fromkeys(known))]
+    blocks: list[Block] = [_figure(material, counts, stage)]
+    if known:
+        blocks.append(Facts([(word, DIAGNOSES[word]) for word in dict.fromkeys(known)]))
+    blocks += _deceptive(material)
+    return Section("diagnosis", "What became of them", blocks)
+
+
+def _deceptive(material: Material) -> list[Block]:
+    """Members whose losses look perfect and whose samples are wrong."""
+    found = deceptive(material.frame, material.comparison.success_ks)
+    seeds = len(material.selection.frame)
+    if found.empty:
+        text = (
+            f"Losses that look perfect over wrong samples: none of {seeds} compared members has both players' losses "
+            "at their equilibrium values while its KS is three times the success threshold or more."
+        )
+        return [Text(text)]
+    several = found.groupby("arm").size().sort_values(ascending=False)
+    counts = ", ".join(f"{n} of {arm}" for arm, n in several.items())
+    table = found.rename(columns={"ks": "KS", "loss_d": "loss D", "ideal_d": "ideal D", "loss_g": "loss G",
+                                  "ideal_g": "ideal G"})[
+        ["arm", "seed", "KS", "loss D", "ideal D", "loss G", "ideal G"]]  # fmt: skip
+    warning = (
+        f"The losses look perfect, the samples are wrong: {len(found)} of {seeds} compared members ({counts}). Both "
+        "players' late losses are what they would be if generated and real law agreed, and KS says that they do not."
+    )
+    label = "Members whose losses look perfect while their samples are wrong"
+    return [Bullets([warning], warning=True, label="Losses that deceive"), Lines(label, table_of(table), numbers=found,
+                                                                                 name="deceptive")]  # fmt: skip
+
+
+def _figure(material: Material, counts: pd.DataFrame, stage: str) -> Figure:
+    arms = [arm for arm in material.arms if arm in counts.index]
+    counts = counts.loc[arms]
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    starts = shares.cumsum(axis=1) - shares
+    lines = np.arange(len(arms), dtype=np.float64)
+    marks = [
+        Bars(
+            lines, starts[word].to_numpy(), shares[word].to_numpy(), LOOKS.get(word, Look(QUIET)), word,
+            told=[f"{arm}: {counts.loc[arm, word]} of {counts.loc[arm].sum()} {word}" for arm in arms],
+        )
+        for word in counts.columns
+    ]  # fmt: skip
+    panel = Panel(
+        marks, Axis(f"share of the {stage} members", low=0.0, high=1.0),
+        Axis(names=arms, low=-0.6, high=len(arms) - 0.4, down=True),
+    )  # fmt: skip
+    told = [f"{arm}: " + ", ".join(f"{n} {word}" for word, n in counts.loc[arm].items() if n) for arm in arms[:5]]
+    return Figure(
+        "diagnosis", f"Diagnoses of the {stage} members",
+        "Each member's diagnosis is the first rule that holds, from its scores and its path, never from its losses.",
+        f"Stacked bars of diagnoses per arm. {'; '.join(told)}.",
+        Scene([panel] if arms else [], {w: LOOKS.get(w, Look(QUIET)) for w in counts.columns},
+              height=row_height(len(arms)), empty="" if arms else "No member was diagnosed."),
+        counts.reset_index().rename_axis(columns=None),
+    )  # fmt: skip

@@ -1,0 +1,186 @@
+"""What was learned: best, median and worst generator of each arm beside the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.report.blocks import Figure, Section
+from analysis.report.material import Material
+from analysis.rows import quantiles
+from analysis.scene import QUIET, Axis, Band, Dots, Line, Look, Mark, Note, Panel, Scene
+from analysis.series import LEVELS, gap_to_target, law_density, law_table, member_of
+from harness.targets import Target
+
+Float64 = NDArray[np.float64]
+
+#: Which members of an arm are drawn, and how.
+WHICH = {"median": Look("c0"), "best": Look("c2", dash="dash"), "worst": Look("c1", dash="dot")}
+_TARGET = Look(QUIET)
+#: Points of a curve that are drawn, and arms.
+_POINTS, _ARMS = 50, 8
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The marks of a panel, the ends of its axes (the data's own where None), and what they cannot show in words."""
+
+    marks: list[Mark]
+    x: tuple[float, float] | None = None
+    y: tuple[float, float] | None = None
+    said: str = ""
+
+
+Draw = Callable[[Mapping[str, "pd.Series[Any]"], Target | None], Drawn]
+
+
+def section(material: Material) -> Section:
+    """Densities, quantiles and differences of distribution functions."""
+    return Section("generators", "What was learned", [_densities(material), _quantiles(material), _gaps(material)])
+
+
+def _members(material: Material, arm: str) -> dict[str, pd.Series[Any]]:
+    own = material.groups[arm]
+    found = {which: member_of(own, which) for which in WHICH}
+    return {which: row for which, row in found.items() if row is not None}
+
+
+def _detail(members: Mapping[str, pd.Series[Any]], own: pd.DataFrame) -> str:
+    told = ", ".join(f"{which} {members[which]['ks']:.3g}" for which in ("best", "median", "worst") if which in members)
+    lawless = sum(quantiles(row) is None for row in own.to_dict("records"))
+    parts = [f"KS {told}"] if told else []
+    return "; ".join([*parts, *([f"{lawless} of {len(own)} have no finite law"] if lawless else [])])
+
+
+def _figure(
+    material: Material, name: str, heading: str, caption: str, keys: Mapping[str, Look], x: str, y: str,
+    draw: Draw,
+) -> Figure:  # fmt: skip
+    arms, said = material.shown(_ARMS)
+    panels, told = [], []
+    for arm in arms:
+        members = _members(material, arm)
+        drawn, detail = draw(members, material.target), _detail(members, material.groups[arm])
+        more = "; ".join(part for part in (detail, drawn.said) if part)
+        panels.append(Panel(drawn.marks, axis_between(x, drawn.x), axis_between(y, drawn.y), arm, more))
+        told.append(f"{arm}: {detail}")
+    return Figure(
+        name, heading, f"{caption} {said}".strip(), f"{heading}, one panel per arm. {'; '.join(told[:6])}.",
+        Scene(panels, dict(keys), columns=3, height=240,
+              empty="" if panels else "No committed row holds a generated law."),
+        law_table(material.frame, material.target, material.arms),
+    )  # fmt: skip
+
+
+def axis_between(label: str, ends: tuple[float, float] | None) -> Axis:
+    """An axis with those ends, or with the data's own."""
+    return Axis(label, low=ends[0], high=ends[1]) if ends else Axis(label)
+
+
+def _densities(material: Material) -> Figure:
+    return _figure(
+        material, "densities", "Densities",
+        "Grey: the target. Lines: the generated laws of the arm's best, median and worst seed, from their quantiles.",
+        {"target": Look(QUIET), **WHICH}, "value", "density", draw_density,
+    )  # fmt: skip
+
+
+def draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
+    """The target's density, and those of some members' laws by which they are."""
+    marks: list[Mark] = []
+    low, high, top = -np.inf, np.inf, None
+    if target is not None:
+        low, high, x, f = _target_curve(target)
+        top = 1.8 * float(f.max()) or 1.0
+        marks += [Band(x, np.zeros_like(f), f, _TARGET, "target", 0.22), Line(x, f, _TARGET, "target", 1.0)]
+    off = []
+    for which, row in members.items():
+        law = _law(row)
+        x, f = law_density(law)
+        if law[-1] < low or law[0] > high:
+            off.append(f"{which} is off to the {'right' if law[0] > high else 'left'}, median {np.median(law):.3g}")
+        elif not x.size:
+            marks.append(Line([float(np.median(law))] * 2, [0.0, top or 1.0], WHICH[which], which, 2.0))
+        else:
+            keep = _thin(x.size)
+            marks.append(Line(x[keep], f[keep] if top is None else f[keep].clip(max=1.5 * top), WHICH[which], which))
+            if top is not None and f.max() > top:
+                off.append(f"{which} peaks at {f.max():.2g}")
+    marks += [] if members else [Note("no finite law")]
+    said = "; ".join(off)
+    return Drawn(marks, (low, high), (0.0, top), said) if top else Drawn(marks, said=said)
+
+
+def _target_curve(target: Target) -> tuple[float, float, Float64, Float64]:
+    """Ends of the axis (the middle 99.8 % of the target and some room), and its density between them."""
+    first, last = target.quantile(np.array([0.001, 0.999]))
+    margin = 0.6 * (last - first)
+    x = np.linspace(first - margin, last + margin, 100)
+    return float(x[0]), float(x[-1]), x, np.nan_to_num(target.density(x), posinf=0.0)
+
+
+def _quantiles(material: Material) -> Figure:
+    return _figure(
+        material, "quantiles", "Quantiles",
+        "Generated quantiles against the target's. Grey: the line on which a perfect generator lies. Each panel has "
+        "its own scale.", {"perfect": Look(QUIET), **WHICH}, "target's quantile", "generated quantile", draw_quantiles,
+    )  # fmt: skip
+
+
+def draw_quantiles(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
+    """Generated quantiles of some members against the target's."""
+    if target is None:
+        return Drawn([Note("the target is unknown")])
+    known = target.quantile(LEVELS)
+    ends = known[[0, -1]]
+    marks: list[Mark] = [Line(ends, ends, Look(QUIET), "perfect", 1.0)]
+    keep = _thin(LEVELS.size)
+    for which, row in members.items():
+        law = _law(row)
+        if law.size == LEVELS.size:
+            marks.append(Line(known[keep], law[keep], WHICH[which], which))
+    return Drawn(marks if members else [*marks, Note("no finite law")])
+
+
+def _gaps(material: Material) -> Figure:
+    return _figure(
+        material, "cdf_differences", "Where the distance lies",
+        "Generated minus target's distribution function; a dot marks the largest gap, which is the KS distance as far "
+        "as 200 quantiles tell. Above zero: too much mass to the left of there.",
+        {"zero": Look(QUIET), **WHICH}, "value", "F generated - F target", draw_gap,
+    )  # fmt: skip
+
+
+def draw_gap(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
+    """F_generated - F_target of some members, the largest gap marked."""
+    if target is None:
+        return Drawn([Note("the target is unknown")])
+    low, high, grid, _ = _target_curve(target)
+    marks: list[Mark] = [Line([low, high], [0.0, 0.0], Look(QUIET), "zero", 1.0)]
+    largest = 0.02
+    for which, row in members.items():
+        x, gap = gap_to_target(_law(row), target, grid)
+        at = int(np.abs(gap).argmax())
+        keep = np.unique([*_thin(x.size), at])
+        marks.append(Line(x[keep], gap[keep], WHICH[which], which))
+        marks.append(Dots([x[at]], [gap[at]], Look(WHICH[which].colour, "circle"), which, size=8, strength=1,
+                          told=[f"{which} seed {row['seed']}: largest gap {gap[at]:+.3g} at {x[at]:.4g}; "
+                                f"KS {row['ks']:.3g}"]))  # fmt: skip
+        largest = max(largest, float(np.abs(gap).max()))
+    ends = (-1.1 * largest, 1.1 * largest)
+    return Drawn(marks if members else [*marks, Note("no finite law")], (low, high), ends)
+
+
+def _law(row: pd.Series[Any]) -> Float64:
+    law = quantiles(row)
+    assert law is not None  # noqa: S101 - member_of gives rows with a finite law alone
+    return law
+
+
+def _thin(size: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, size - 1, _POINTS).round().astype(np.int64))

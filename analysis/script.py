@@ -1,0 +1,62 @@
+"""What the scripts that answer one question share: SWEEP and -o, and the sections of the report that answer it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from analysis.escaping import visible
+from analysis.reading import read_sweep
+from analysis.report.blocks import Figure, Lines, Section
+from analysis.report.material import Material, material_of
+from analysis.report.tables import csv_text
+from analysis.scene.paper import paper, png, svg
+from harness.errors import InputError
+from harness.store import Store, write_whole
+
+
+def answered(
+    program: str,
+    question: str | None,
+    sections: Sequence[Callable[[Material], Section]],
+    arguments: Sequence[str] | None,
+    told: Callable[[Material], str] = lambda material: "",
+) -> int:
+    """Read the sweep that the arguments name, write the figures and tables of the sections, print the paths and
+    what is ``told`` besides; exit status 2 where there is no sweep.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m analysis.{program}", description=question)
+    parser.add_argument("folder", type=Path, metavar="SWEEP", help="the sweep's folder")
+    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write (default: SWEEP/report)")
+    options = parser.parse_args(arguments)
+    try:
+        material = material_of(read_sweep(Store(options.folder)))
+        for path in written([section(material) for section in sections], options.out or options.folder / "report"):
+            sys.stdout.write(f"{path}\n")
+    except InputError as error:
+        sys.stderr.write(f"{visible(error)}\n")
+        return 2
+    lines = [*told(material).splitlines(), *material.read.remarks]
+    sys.stdout.write("".join(f"{visible(line)}\n" for line in lines))
+    return 0
+
+
+def written(sections: Sequence[Section], out: Path) -> Iterator[Path]:
+    """Write every figure of the sections as PNG and SVG, and what has numbers as CSV; the paths, one by one.
+
+    Raises:
+        StoreError: the system refuses to write.
+    """
+    for block in (block for section in sections for block in section.blocks):
+        files = {}
+        if isinstance(block, Figure):
+            drawn = paper(block.scene)
+            files = {"png": png(drawn), "svg": svg(drawn)}
+        if isinstance(block, (Figure, Lines)) and block.name and len(block.numbers.columns):
+            files["csv"] = csv_text(block.numbers).encode("utf-8", "backslashreplace")
+        for ending, data in files.items():
+            path = out / f"{block.name}.{ending}"  # type: ignore[union-attr]
+            write_whole(path, data)
+            yield path
