@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from sweeping import carry_on, experiment
 
-from analysis import drawing
 from analysis.explain.__main__ import main
 from analysis.explain.cast import CAST, label_of
 from analysis.explain.lessons import ALIKE, alike, late
@@ -28,6 +27,7 @@ from analysis.explain.packing import DRAWN, LOGITS, UNITS, packed
 from analysis.explain.page import SCRIPTS, html, inert, write_explainer
 from analysis.explain.show import Show, density, read_show, toward
 from analysis.explain.words import LANGUAGES, texts
+from analysis.scene.looks import THEMES, looks_of
 from harness.errors import InputError
 from harness.losses import LOSSES, parse_variant
 from harness.store import QUANTILE_LEVELS, Store
@@ -154,9 +154,10 @@ def test_slopes_are_the_registrys(show: Show) -> None:
         expected = -sigma if loss["name"] == "minimax" else sigma - (loss["label"] or 0)
         np.testing.assert_allclose(loss["slopes"], expected, atol=6e-5)
     assert told["non_saturating"]["slope"] == "−σ(−ℓ)"
-    looks = drawing.styles(show.losses)
-    assert [loss["colour"] for loss in told.values()] == [looks[name].colour for name in told]
-    assert len({told[loss]["colour"] for loss in CAST.values()}) == len(CAST)
+    looks = looks_of(show.losses)
+    for theme, colours in THEMES.items():
+        assert [loss["colours"][theme] for loss in told.values()] == [colours[looks[name].colour] for name in told]
+        assert len({told[loss]["colours"][theme] for loss in CAST.values()}) == len(CAST)
 
 
 # -- what is read -------------------------------------------------------------------------------------------------

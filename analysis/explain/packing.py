@@ -12,10 +12,10 @@ import sympy
 import torch
 from numpy.typing import NDArray
 
-from analysis import drawing
 from analysis.explain.cast import label_of, slopes_of
 from analysis.explain.lessons import alike, late
 from analysis.explain.show import Float64, Run, Show, density, toward
+from analysis.scene.looks import THEMES, Look, looks_of
 from harness.losses import parse_variant
 from harness.losses.description import text
 from harness.store import QUANTILE_LEVELS
@@ -39,7 +39,7 @@ def packed(show: Show) -> dict[str, Any]:
     densities = np.stack([_padded(density(run.values, show.grid), count) for run in runs])
     decisions = np.stack([_padded(_sigmoid(run.curve), count) for run in runs])
     samples = np.stack([_padded(_samples(run), count) for run in runs])
-    looks = drawing.styles(show.losses)
+    looks = looks_of(show.losses)
     return {
         "steps": show.steps,
         "grid": {"low": show.grid[0], "high": show.grid[-1], "count": len(show.grid)},
@@ -52,7 +52,7 @@ def packed(show: Show) -> dict[str, Any]:
         },
         "success": show.success_ks,
         "logits": {"low": float(LOGITS[0]), "high": float(LOGITS[-1]), "count": len(LOGITS)},
-        "losses": [_loss(loss, looks[loss].colour, show) for loss in show.losses],
+        "losses": [_loss(loss, looks[loss]) for loss in show.losses],
         "cast": dict(show.cast),
         "runs": [_run(run, show) for run in runs],
         "alike": _alike(show),
@@ -67,13 +67,13 @@ def packed(show: Show) -> dict[str, Any]:
     }
 
 
-def _loss(loss: str, colour: str, show: Show) -> dict[str, Any]:
-    """A variant's formulas, by the registry, as the page writes them; its slope over ``LOGITS``."""
+def _loss(loss: str, look: Look) -> dict[str, Any]:
+    """A variant's formulas, by the registry, as the page writes them; its slope over ``LOGITS``, and its colours."""
     variant, params = parse_variant(loss)
     values = {p.symbol: sympy.nsimplify(params[p.name]) for p in variant.parameters}
     return {
         "name": loss,
-        "colour": colour,
+        "colours": {theme: colours[look.colour] for theme, colours in THEMES.items()},
         "label": label_of(loss),
         "generator": readable(text(variant.generator.subs(values))),
         "slope": readable(text(variant.generator_derivative.own.subs(values))),

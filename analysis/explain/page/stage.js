@@ -1,12 +1,18 @@
 // A card for a run: its name, its formula, its panels, and in words what happens at the frame.
 
+/** A run's colour in both themes, for the style sheet. */
+function toneOf(run) {
+  const {light, dark} = show.losses[run.loss].colours;
+  return `--light: ${light}; --dark: ${dark}`;
+}
+
 /** The pushes below which a run counts as not pushed. */
 const STILL = 0.02;
 
 /** Put a card of a run into the host; ``word`` is its name in the cast, if it has one. Returns what shows a frame. */
 function stand(host, id, place, word) {
   const run = show.runs[place], loss = show.losses[run.loss];
-  const card = element("article", {class: "card", style: `--colour: ${loss.colour}; --rows: 8`});
+  const card = element("article", {class: "card", style: `${toneOf(run)}; --rows: 8`});
   const heading = element("h3"), about = element("p", {class: "about"}), code = element("code");
   const sentence = element("p", {class: "sentence"});
   card.id = id;
