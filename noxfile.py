@@ -64,7 +64,7 @@ def report(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def explain(session: nox.Session) -> None:
-    """Write the page that answers the question by watching (trains what is missing: two minutes on two cores)."""
+    """Write the page that answers the question by watching (trains what is missing: a minute on two idle cores)."""
     _install(session)
     _run(session, "harness", "explain", *session.posargs)
 
