@@ -26,8 +26,8 @@ DRAWN = slice(4, None, 8)
 #: The densest that is drawn; a density is kept by its root, which gives the thin ones more of a byte.
 DENSEST = 1.2
 
-#: What one unit of a sample's 16 bits is worth: of x, of D's logit, of the force. Forces beyond 3.2 are cut there: their
-#: arrows would be longer than the page draws any.
+#: What one unit of a sample's 16 bits is worth: of x, of D's logit, of the force. Forces beyond 3.2 are cut there:
+#: their arrows would be longer than the page draws any.
 UNITS = (0.01, 0.002, 0.0001)
 
 #: Logits that slopes are drawn over.
