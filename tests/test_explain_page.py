@@ -60,8 +60,9 @@ def test_every_run_stands_with_its_panels_and_their_numbers(page: Page, show: Sh
         expect(drawings).to_have_count(4)
         told = [drawings.nth(i).get_attribute("aria-label") or "" for i in range(4)]
         assert f"{run.values[3].mean():.2f}".replace("-", "−")[:4] in told[0]
-        assert f"KS {run.ks[3]:.2f}" in card.locator(".sentence").inner_text()
+        assert f"KS {run.ks[3]:.2f}" in card.locator(".sentence").first.inner_text()
         assert f"{run.ks[3]:.2f} at step {show.steps[3]}" in told[2]
+        assert f"ends at {run.ks[-1]:.2f}" in card.locator(".sentence").last.inner_text()
         for label in told:
             assert EN["cast"][word] in label
     for text in (page.inner_text("main"), *page.locator("svg").evaluate_all("all => all.map(one => one.outerHTML)")):

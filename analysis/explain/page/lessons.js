@@ -131,7 +131,7 @@ function gradeLesson() {
     });
     nameDots(dots.map(({name}) => name), placed);
     const states = cast.map(({word, place}) => say("sentence.scatter_state", {...told(frameOf(place, frame)), name: say(`cast.${word}`)}));
-    drawing.setAttribute("aria-label", say("sentence.scatter_aria", {step: whole(show.steps[frame]), states: states.join("; ")}));
+    drawing.setAttribute("aria-label", say("sentence.scatter_aria", {step: whole(show.steps[frame]), states: states.join(say("page.and"))}));
   };
 }
 
