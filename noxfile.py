@@ -64,16 +64,18 @@ def report(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def explain(session: nox.Session) -> None:
-    """Write the page that answers the question by watching (trains what is missing: two minutes on two cores)."""
+    """Write the page that answers the question by watching (trains what is missing: a minute on two idle cores)."""
     _install(session)
     _run(session, "harness", "explain", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")
 def ui(session: nox.Session) -> None:
-    """Open MLflow's pages on the store that the sweep wrote, on this machine only."""
+    """Open MLflow's pages on the store that the sweep wrote, on this machine only, and say where the runs are."""
     _install(session)
-    _run(session, "mlflow", "ui", "--backend-store-uri", STORE, "--host", "127.0.0.1", *session.posargs)
+    arguments = ("--backend-store-uri", STORE, "--host", "127.0.0.1", "--port", "5000", *session.posargs)
+    _run(session, "python", "-m", "harness.tracking.opening", *arguments)
+    _run(session, "mlflow", "ui", *arguments)
 
 
 @nox.session(default=False, venv_backend="none")

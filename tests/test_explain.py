@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from sweeping import carry_on, experiment
 
-from analysis import drawing
 from analysis.explain.__main__ import main
 from analysis.explain.cast import CAST, label_of
-from analysis.explain.lessons import ALIKE, alike
+from analysis.explain.lessons import ALIKE, alike, late
 from analysis.explain.packing import DRAWN, LOGITS, UNITS, packed
 from analysis.explain.page import SCRIPTS, html, inert, write_explainer
 from analysis.explain.show import Show, density, read_show, toward
 from analysis.explain.words import LANGUAGES, texts
+from analysis.scene.looks import THEMES, looks_of
 from harness.errors import InputError
 from harness.losses import LOSSES, parse_variant
 from harness.store import QUANTILE_LEVELS, Store
@@ -142,7 +142,8 @@ def test_packed_frames_come_back(show: Show) -> None:
     for place, run in enumerate(show.runs):
         assert np.abs(decisions[place] - 1 / (1 + np.exp(-run.curve))).max() <= 0.5 / 255 + 1e-7
         for part, (exact, unit) in enumerate(zip((run.values, run.logits, run.forces), UNITS, strict=True)):
-            assert np.abs(samples[place, :, :, part] * unit - exact[:, DRAWN]).max() <= unit / 2 + 1e-7
+            held = np.clip(exact[:, DRAWN], -32768 * unit, 32767 * unit)
+            assert np.abs(samples[place, :, :, part] * unit - held).max() <= unit / 2 + 1e-7
     json.dumps(made, allow_nan=False)
 
 
@@ -154,9 +155,10 @@ def test_slopes_are_the_registrys(show: Show) -> None:
         expected = -sigma if loss["name"] == "minimax" else sigma - (loss["label"] or 0)
         np.testing.assert_allclose(loss["slopes"], expected, atol=6e-5)
     assert told["non_saturating"]["slope"] == "−σ(−ℓ)"
-    looks = drawing.styles(show.losses)
-    assert [loss["colour"] for loss in told.values()] == [looks[name].colour for name in told]
-    assert len({told[loss]["colour"] for loss in CAST.values()}) == len(CAST)
+    looks = looks_of(show.losses)
+    for theme, colours in THEMES.items():
+        assert [loss["colours"][theme] for loss in told.values()] == [colours[looks[name].colour] for name in told]
+        assert len({told[loss]["colours"][theme] for loss in CAST.values()}) == len(CAST)
 
 
 # -- what is read -------------------------------------------------------------------------------------------------
@@ -276,3 +278,17 @@ def test_page_and_figure_by_module(recorded: Store, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out == f"{tmp_path / 'sweep/explain/why_true.html'}\n"
     assert main([str(tmp_path / "sweep"), "--figure", str(tmp_path / "why.png")]) == 0
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_late_is_where_the_push_was_least_before_either_arrived(show: Show) -> None:
+    """The frame of the least ratio of mean pushes, counted to the first arrival; none where one never arrives."""
+    ks = np.array([1.0, 1.0, 0.9, 0.5, 0.05, 0.05])
+    pushes, others = np.array([1.0, 0.5, 0.1, 0.4, 0.0, 0.0]), np.array([1.0, 1.0, 2.0, 1.0, 1.0, 1.0])
+    run, other = (
+        replace(show.runs[0], ks=values, forces=np.repeat(push[:, None], 4, axis=1))
+        for values, push in ((ks, pushes), (np.append(ks[:1], ks[:-1]), others))
+    )
+    found = late(run, other, 0.1)
+    assert found is not None
+    assert (found.frame, found.arrived, found.other_arrived) == (2, 4, 5)
+    assert late(run, replace(other, ks=np.ones(6)), 0.1) is None

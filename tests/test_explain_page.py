@@ -60,8 +60,9 @@ def test_every_run_stands_with_its_panels_and_their_numbers(page: Page, show: Sh
         expect(drawings).to_have_count(4)
         told = [drawings.nth(i).get_attribute("aria-label") or "" for i in range(4)]
         assert f"{run.values[3].mean():.2f}".replace("-", "−")[:4] in told[0]
-        assert f"KS {run.ks[3]:.2f}" in card.locator(".sentence").inner_text()
+        assert f"KS {run.ks[3]:.2f}" in card.locator(".sentence").first.inner_text()
         assert f"{run.ks[3]:.2f} at step {show.steps[3]}" in told[2]
+        assert f"ends at {run.ks[-1]:.2f}" in card.locator(".sentence").last.inner_text()
         for label in told:
             assert EN["cast"][word] in label
     for text in (page.inner_text("main"), *page.locator("svg").evaluate_all("all => all.map(one => one.outerHTML)")):
@@ -153,7 +154,10 @@ def expected(show: Show, label: float | None, loss: str, lr_d: float, lr_g: floa
 def test_the_box_answers_with_the_nearest_run(page: Page, show: Show) -> None:
     """For labels between the trained ones, far rates and unknown seeds: the run that sorting all of them gives."""
     box, answer = page.locator("#wish"), page.locator("#nearest")
-    for t, (lr_d, lr_g), seed in itertools.product((0.0, 0.4, 0.9), ((1e-2, 5e-4), (1e-4, 1.0)), (0, 1, 77)):
+    # Just above the geometric mean of two rates: nearer to the larger by the ratio, to the smaller by the difference.
+    low, high = sorted({run.lr_g for run in show.runs})
+    rates = ((1e-2, 5e-4), (1e-4, 1.0), (1e-2, 1.04 * math.sqrt(low * high)))
+    for t, (lr_d, lr_g), seed in itertools.product((0.0, 0.4, 0.9), rates, (0, 1, 77)):
         for name, value in (("t", t), ("lr_d", lr_d), ("lr_g", lr_g), ("seed", seed)):
             box.locator(f"[name={name}]").fill(str(value))
         run, told = expected(show, t, "", lr_d, lr_g, seed), answer.inner_text()

@@ -64,8 +64,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Store:
 #: Every figure of a page, as its files are named.
 FIGURES = {
     "ranking", "differences", "improvement", "ranks", "final_ks", "profiles", "ks_over_steps", "losses",
-    "gradient_norms", "densities", "quantiles", "cdf_differences", "budget", "slices", "parallel", "rates", "diagnosis",
+    "gradient_norms", "gradient_anatomy", "densities", "quantiles", "cdf_differences", "budget", "importance", "slices",
+    "parallel", "rates", "diagnosis",
 }  # fmt: skip
+
+#: Those of them for which three trials an arm are too few: the page says so instead.
+UNDRAWN = {"importance"}
 
 
 def test_the_page_has_every_part(folder: Path) -> None:
@@ -78,7 +82,7 @@ def test_the_page_has_every_part(folder: Path) -> None:
         assert part in text
     assert {dict(a)["id"] for tag, a in outline.elements if tag == "figure"} >= FIGURES
     images = [dict(a) for tag, a in outline.elements if tag == "img"]
-    assert len(images) == len(FIGURES)
+    assert len(images) == len(FIGURES - UNDRAWN)
     for image in images:
         assert image["alt"]
         assert base64.b64decode((image["src"] or "").removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
@@ -97,7 +101,7 @@ def test_figures_are_sound_and_small(folder: Path) -> None:
     """
     outline = Outline((folder / "report" / "report.html").read_text(encoding="utf-8"))
     scenes = {a["data-scene"]: json.loads(data) for a, data in outline.scripts if "data-scene" in a}
-    assert set(scenes) == FIGURES
+    assert set(scenes) == FIGURES - UNDRAWN
     for scene in scenes.values():
         count = 0
         for panel in scene["panels"]:

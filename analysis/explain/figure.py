@@ -11,12 +11,15 @@ from analysis.drawing import FAINT, INK, QUIET
 from analysis.explain.packing import DRAWN
 from analysis.explain.show import Run, Show, density
 from analysis.explain.words import LANGUAGES, texts
+from harness.store import QUANTILE_LEVELS
 
 #: Steps that a row of densities is drawn at, or the frames nearest to them.
 STEPS = (0, 40, 150, 2000)
 
 #: How long the arrow of a force of 1 is, in units of x, and the longest; where the densities' axis ends.
 _PUSH, _LONGEST, _TOP = 1.0, 3.0, 0.72
+#: The grey of the line on which the target has the values.
+_RANKS = "#BBBBBB"
 
 
 def why_true_figure(show: Show) -> Figure:
@@ -48,6 +51,7 @@ def _law(ax: Axes, show: Show, run: Run, frame: int, colour: str) -> None:
     ax.plot(show.grid, law, color=colour, lw=1.3)
     values, forces = run.values[frame, DRAWN], run.forces[frame, DRAWN]
     rows = np.linspace(-0.05, -0.42, len(values))[::-1]
+    ax.plot(show.target.quantile(np.array(QUANTILE_LEVELS[DRAWN])), rows, color=_RANKS, lw=1.1)
     arrows = np.clip(_PUSH * forces, -_LONGEST, _LONGEST)
     ax.quiver(values, rows, arrows, np.zeros_like(arrows), color=colour, angles="xy", scale_units="xy", scale=1,
               width=0.008, headwidth=4)  # fmt: skip

@@ -38,7 +38,8 @@ def alike(run: Run) -> Alike | None:
     early, late = np.unravel_index(int(gap_FF.argmax()), gap_FF.shape)
     if gap_FF[early, late] < 0:
         return None
-    return Alike(*sorted((int(early), int(late))), gap=float(gap_FF[early, late]))
+    first, second = sorted((int(early), int(late)))
+    return Alike(first, second, float(gap_FF[first, second]))
 
 
 def late(run: Run, other: Run, success_ks: float) -> Late | None:

@@ -12,10 +12,10 @@ import sympy
 import torch
 from numpy.typing import NDArray
 
-from analysis import drawing
 from analysis.explain.cast import label_of, slopes_of
 from analysis.explain.lessons import alike, late
 from analysis.explain.show import Float64, Run, Show, density, toward
+from analysis.scene.looks import THEMES, Look, looks_of
 from harness.losses import parse_variant
 from harness.losses.description import text
 from harness.store import QUANTILE_LEVELS
@@ -26,8 +26,9 @@ DRAWN = slice(4, None, 8)
 #: The densest that is drawn; a density is kept by its root, which gives the thin ones more of a byte.
 DENSEST = 1.2
 
-#: What one unit of a sample's 16 bits is worth: of x, of D's logit, of the force.
-UNITS = (0.01, 0.002, 0.001)
+#: What one unit of a sample's 16 bits is worth: of x, of D's logit, of the force. Forces beyond 3.2 are cut there:
+#: their arrows would be longer than the page draws any.
+UNITS = (0.01, 0.002, 0.0001)
 
 #: Logits that slopes are drawn over.
 LOGITS = torch.linspace(-10, 10, 81, dtype=torch.float64)
@@ -39,7 +40,7 @@ def packed(show: Show) -> dict[str, Any]:
     densities = np.stack([_padded(density(run.values, show.grid), count) for run in runs])
     decisions = np.stack([_padded(_sigmoid(run.curve), count) for run in runs])
     samples = np.stack([_padded(_samples(run), count) for run in runs])
-    looks = drawing.styles(show.losses)
+    looks = looks_of(show.losses)
     return {
         "steps": show.steps,
         "grid": {"low": show.grid[0], "high": show.grid[-1], "count": len(show.grid)},
@@ -52,7 +53,7 @@ def packed(show: Show) -> dict[str, Any]:
         },
         "success": show.success_ks,
         "logits": {"low": float(LOGITS[0]), "high": float(LOGITS[-1]), "count": len(LOGITS)},
-        "losses": [_loss(loss, looks[loss].colour, show) for loss in show.losses],
+        "losses": [_loss(loss, looks[loss]) for loss in show.losses],
         "cast": dict(show.cast),
         "runs": [_run(run, show) for run in runs],
         "alike": _alike(show),
@@ -67,13 +68,13 @@ def packed(show: Show) -> dict[str, Any]:
     }
 
 
-def _loss(loss: str, colour: str, show: Show) -> dict[str, Any]:
-    """A variant's formulas, by the registry, as the page writes them; its slope over ``LOGITS``."""
+def _loss(loss: str, look: Look) -> dict[str, Any]:
+    """A variant's formulas, by the registry, as the page writes them; its slope over ``LOGITS``, and its colours."""
     variant, params = parse_variant(loss)
     values = {p.symbol: sympy.nsimplify(params[p.name]) for p in variant.parameters}
     return {
         "name": loss,
-        "colour": colour,
+        "colours": {theme: colours[look.colour] for theme, colours in THEMES.items()},
         "label": label_of(loss),
         "generator": readable(text(variant.generator.subs(values))),
         "slope": readable(text(variant.generator_derivative.own.subs(values))),
@@ -120,8 +121,9 @@ def _alike(show: Show) -> dict[str, Any] | None:
 
 def _late(show: Show) -> dict[str, Any] | None:
     """``lessons.late`` of minimax beside label True."""
-    found = late(*(show.runs[show.cast[word]] for word in ("minimax", "true")), show.success_ks)
-    return found and asdict(found)
+    run, other = (show.runs[show.cast[word]] for word in ("minimax", "true"))
+    found = late(run, other, show.success_ks)
+    return None if found is None else asdict(found)
 
 
 def _samples(run: Run) -> Float64:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -25,6 +26,8 @@ _MAP = LinearSegmentedColormap.from_list("scale", SCALE)
 #: Inches per pixel of a scene's height: paper holds more of it than a screen.
 _INCH = 1 / 120
 _LOWER = 8
+#: Characters of a line above a panel, where three stand beside each other.
+_WIDE = 40
 
 
 def paper(scene: Scene) -> Figure:
@@ -46,7 +49,7 @@ def _grid(scene: Scene) -> tuple[Figure, list[Axes]]:
     rows = math.ceil(len(scene.panels) / wide)
     names = max((min(len(n), drawing.LONGEST_TICK) for p in scene.panels for n in p.y.names), default=0)
     left, right = max(0.62, 0.2 + 0.068 * names), 0.15
-    lines = max(_title_lines(p) for p in scene.panels)
+    lines = max(len(_title(p)) + _has_words_above(p) for p in scene.panels)
     below = 1.1 if any(p.x.names for p in scene.panels) else 0.5
     above, keys = 0.12 + 0.15 * lines, 0.19 * math.ceil(len(scene.keys) / 2) + 0.1
     inner = max(scene.height * _INCH - below, 0.8)
@@ -65,9 +68,14 @@ def _grid(scene: Scene) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _title_lines(panel: Panel) -> int:
-    rule = any(isinstance(m, Rule) and m.axis == "x" and m.text for m in panel.marks)
-    return (0 if not panel.title else 1 + (len(panel.title) > 42)) + bool(panel.detail) + rule
+def _title(panel: Panel) -> list[str]:
+    """Title and detail, each in at most three lines as wide as a panel of three."""
+    texts = [drawable(text, 3 * _WIDE) for text in (panel.title, panel.detail) if text]
+    return [line for text in texts for line in textwrap.wrap(text, _WIDE)[:3]]
+
+
+def _has_words_above(panel: Panel) -> bool:
+    return any(isinstance(m, Rule) and m.axis == "x" and m.text for m in panel.marks)
 
 
 def png(figure: Figure) -> bytes:
@@ -95,7 +103,11 @@ def _draw(ax: Axes, panel: Panel, figure: Figure) -> None:
         elif isinstance(mark, Note):
             ax.text(mark.x, mark.y, drawable(mark.text, 60), transform=ax.transAxes, ha=mark.anchor, va="center",
                     fontsize=_LOWER, color=_PAPER[mark.colour], parse_math=False)  # fmt: skip
-    drawing.title(ax, panel.title, panel.detail)
+    lines = _title(panel)
+    if lines:
+        # Words of rules stand directly above the panel, and the title above them.
+        ax.set_title("\n".join(lines), fontsize=_LOWER, loc="left", color=_PAPER["ink"], parse_math=False,
+                     pad=14 if _has_words_above(panel) else 4)  # fmt: skip
     drawing.labels(ax, panel.x.label, panel.y.label)
 
 

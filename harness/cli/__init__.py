@@ -17,6 +17,7 @@ import typer
 from analysis.escaping import visible
 from harness.cli import (
     clean,
+    compare,
     doctor,
     explain,
     export,
@@ -55,8 +56,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 #: These need an argument: without one they show their help.
-_ASKING = (sweep, train, score, show, replay, mirror, export)
-for module in (sweep, train, losses, score, sweeps, show, replay, mirror, export, report, explain, clean, doctor):
+_ASKING = (sweep, train, score, show, compare, replay, mirror, export)
+_COMMANDS = (sweep, train, losses, score, sweeps, show, compare, replay, mirror, export, report, explain, clean, doctor)
+for module in _COMMANDS:
     app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in _ASKING)(module.command)
 
 

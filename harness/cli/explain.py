@@ -32,8 +32,9 @@ def command(
     """
     from analysis.explain.page import write_explainer
     from harness.cli.progress import Reporter
+    from harness.cli.sweep import reporter_of
     from harness.engines import choose
-    from harness.plan import gan_steps, planned
+    from harness.plan import planned
     from harness.recording import record
     from harness.spec import load
     from harness.store import SWEEPS, Store, slug
@@ -42,7 +43,7 @@ def command(
     spec, trainer = load(experiment), choose(engine)
     job = Sweep(spec, Store(SWEEPS / slug(spec.name)), trainer)
     job.open()
-    with Reporter(gan_steps(spec), sum(len(this.populations) for this in job.rounds)) as reporter:
+    with reporter_of(job) as reporter:
         job.run(reporter)
     searched = sum(size for this in planned(spec) if this.stage == "search" for _, size in this.populations)
     with Reporter(searched * spec.train.steps) as reporter:

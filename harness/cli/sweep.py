@@ -121,7 +121,7 @@ def _run(job: Sweep, mirror: Mirror, uri: str, retry: frozenset[str]) -> None:
             mirror.start()
 
     # At the first commit the folder is known to be this process's alone and all that is committed to be sound.
-    with _reporter(job, begin) as reporter:
+    with reporter_of(job, begin) as reporter:
         job.run(reporter, retry)
     begin()  # nothing was left to commit, but runs of a mirror that was cut off may be missing
     draw_winners(job.store)
@@ -130,7 +130,7 @@ def _run(job: Sweep, mirror: Mirror, uri: str, retry: frozenset[str]) -> None:
     _say(f"report: {page}")
 
 
-def _reporter(job: Sweep, on_commit: Callable[[], None]) -> Reporter:
+def reporter_of(job: Sweep, on_commit: Callable[[], None] = lambda: None) -> Reporter:
     """Shows the sweep, what was committed before included."""
     from harness.cli.board import COLUMNS, Board, found_steps
     from harness.cli.progress import Reporter

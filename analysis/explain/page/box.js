@@ -76,7 +76,7 @@ function answerText(wish, run) {
   const parts = {run: say("box.run", runParts(run))};
   if (!other.length) return say("box.exact", parts);
   const differences = other.map((name) => say("box.difference", {what: say(`box.what_${name}`), got: rate(got[name]), asked: rate(asked[name])}));
-  return say("box.nearest", {...parts, differences: differences.join("; ")});
+  return say("box.nearest", {...parts, differences: differences.join(say("page.and"))});
 }
 
 function boxText() {

@@ -54,9 +54,10 @@ function axis(y, from, to, ticks) {
   return group;
 }
 
-/** An arrow from a point along x; nothing where it would be shorter than a pixel. */
+/** An arrow from a point along x; where it would be too short to see, its tip alone, beside the point. */
 function arrow(x, y, length) {
-  if (Math.abs(length) < 1) return "";
+  if (length === 0) return "";
+  if (Math.abs(length) < 4) return `M${(x + 3 * Math.sign(length)).toFixed(1)} ${(y - 1.7).toFixed(1)}l${2 * Math.sign(length)} 1.7l${-2 * Math.sign(length)} 1.7`;
   const tip = x + length, barb = Math.sign(length) * Math.min(3, Math.abs(length) / 2);
   return `M${x.toFixed(1)} ${y.toFixed(1)}H${tip.toFixed(1)}m${-barb} ${-2}l${barb} 2l${-barb} 2`;
 }

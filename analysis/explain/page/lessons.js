@@ -1,7 +1,6 @@
 // The four facts, with the numbers of the frame that is shown.
 
 const cast = castWords.map((word) => ({word, place: show.cast[word], run: show.runs[show.cast[word]]}));
-const toneOf = (run) => `--colour: ${show.losses[run.loss].colour}; --tone: color-mix(in oklab, var(--colour), white var(--lift))`;
 
 /** The way of the gradient, noise to loss and back, and a table of what is measured in all runs. */
 function gradientLesson() {
@@ -37,6 +36,7 @@ function measuredTable(frame, parts) {
 function wayFigure(host, run) {
   const drawing = canvas(430, 118);
   drawing.setAttribute("style", toneOf(run));
+  drawing.setAttribute("class", "tone");
   const places = [["z", 18, 18], ["G", 92, 40], ["x", 170, 18], ["D", 248, 40], ["ℓ", 326, 18], ["L", 400, 18]];
   places.forEach(([name, x, size], i) => {
     const boxed = size > 18;
@@ -105,10 +105,10 @@ function gradeLesson() {
   const at = (run, frame) => [onLoss(within(run.loss_g[frame], -1.2, 4.2)), onKs(run.ks[frame])];
   const dots = cast.map(({run}) => {
     const path = run.loss_g.map((v, i) => v === null ? [0, null] : at(run, i));
-    const group = node("g", {style: toneOf(run)}, node("path", {class: "curve faint", d: through(path.map(([x]) => x), path.map(([, y]) => y))}));
+    const group = node("g", {class: "tone", style: toneOf(run)}, node("path", {class: "curve faint", d: through(path.map(([x]) => x), path.map(([, y]) => y))}));
     const dot = node("circle", {class: "now", r: 5}), name = label(0, 0, "start", "tell");
     drawing.append(group);
-    return {dot, name, group: node("g", {style: toneOf(run)}, dot, name)};
+    return {dot, name, group: node("g", {class: "tone", style: toneOf(run)}, dot, name)};
   });
   if (show.alike) {
     const {word, early, late} = show.alike;
@@ -131,7 +131,7 @@ function gradeLesson() {
     });
     nameDots(dots.map(({name}) => name), placed);
     const states = cast.map(({word, place}) => say("sentence.scatter_state", {...told(frameOf(place, frame)), name: say(`cast.${word}`)}));
-    drawing.setAttribute("aria-label", say("sentence.scatter_aria", {step: whole(show.steps[frame]), states: states.join("; ")}));
+    drawing.setAttribute("aria-label", say("sentence.scatter_aria", {step: whole(show.steps[frame]), states: states.join(say("page.and"))}));
   };
 }
 

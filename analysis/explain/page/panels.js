@@ -69,8 +69,7 @@ function decisionPanel(card) {
     name.textContent = say("panel.decision");
     unit.textContent = say("panel.probability");
     curve.setAttribute("d", through(points.map(onX), now.decision.map(onShare)));
-    const at = (x) => percent(between(points, now.decision, x));
-    drawing.setAttribute("aria-label", say("sentence.decision_aria", {...card.told(now), at_target: at(show.target.mean), at_mean: at(now.mean)}));
+    drawing.setAttribute("aria-label", say("sentence.decision_aria", card.told(now)));
   };
 }
 
@@ -109,7 +108,7 @@ function stepsPanel(card, key, height, ends, marks, curves, aria) {
       text.setAttribute("y", besides(y, close && (y > ys[1 - i] || (y === ys[1 - i] && i > 0)), top, base));
       text.setAttribute("text-anchor", right ? "end" : "start");
     });
-    drawing.setAttribute("aria-label", say(aria, {...card.told(frame), first: number(card.run.ks[0]), last: number(card.run.ks.at(-1))}));
+    drawing.setAttribute("aria-label", say(aria, card.told(frame)));
   };
 }
 
