@@ -13,8 +13,8 @@ from pathlib import Path
 HARNESS = Path(sys.executable).with_name("harness")
 
 COMMANDS = (
-    *("sweep", "train", "losses", "score", "sweeps", "show", "replay", "mirror", "export", "report", "clean"),
-    "doctor",
+    *("sweep", "train", "losses", "score", "sweeps", "show", "compare", "replay", "mirror", "export", "report"),
+    *("clean", "doctor"),
 )
 
 #: 2 arms x 2 trials x 2 seeds in rounds of one trial, then 2 arms x 2 fresh seeds: 12 members, 240 GAN-steps, 3

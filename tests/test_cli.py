@@ -297,7 +297,7 @@ def test_the_same_command_again_does_nothing_new(home: Path) -> None:
 
 @pytest.mark.promise("P12", "F6")
 def test_an_interrupt_is_told_in_a_line(tmp_path: Path) -> None:
-    """Control-C ends a sweep with status 130 and says that nothing committed is lost."""
+    """Control-C ends a sweep with status 130 and says that nothing committed is lost, and how to go on."""
     (tmp_path / "long.toml").write_text(
         EXPERIMENT.replace("steps = 20", "steps = 10000000").replace("[10, 20]", "[10]")
     )
@@ -313,7 +313,7 @@ def test_an_interrupt_is_told_in_a_line(tmp_path: Path) -> None:
     with process.stderr as said:
         assert said.readline().startswith("starting sweeps/small")
         process.send_signal(signal.SIGINT)
-        assert said.read() == "interrupted; what was committed is kept\n"
+        assert said.read() == "interrupted; what was committed is kept\nto go on: harness sweep long.toml\n"
     assert process.wait(60) == 130
 
 

@@ -93,6 +93,7 @@ def test_control_c_on_a_terminal_ends_a_sweep_in_a_line(tmp_path: Path) -> None:
         terminal.press(CONTROL_C)
         assert terminal.ended(seconds=5) == 130, terminal.shown
     assert "interrupted; what was committed is kept" in terminal.shown
+    assert "to go on: harness sweep killed.toml --engine batched-cpu" in terminal.shown
     assert "Traceback" not in terminal.shown
     assert len(Store(tmp_path / "sweeps/killed").committed()) >= 2
 

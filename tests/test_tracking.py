@@ -69,7 +69,7 @@ def test_runs_hold_what_was_committed(mirrored: tuple[Path, str]) -> None:
         assert run.info.run_name == (f"{arm} #{trial}" if stage == "search" else f"{arm} confirm")
         assert metrics["ks"] == pytest.approx(rows["ks"].mean())
         assert (metrics["ks_best_seed"], metrics["ks_worst_seed"]) == (rows["ks"].min(), rows["ks"].max())
-        assert metrics["diverged"] == np.mean(rows["outcome"] == "diverged")
+        assert metrics["share_diverged"] == np.mean(rows["outcome"] == "diverged")
         for name in ("w1", "mean", "sd"):
             assert metrics.get(name, math.nan) == pytest.approx(rows[name].mean(), nan_ok=True)
         for name in ("lr_d", "lr_g", "ema", "steps", "hidden", "g_steps"):
@@ -101,8 +101,8 @@ def test_runs_are_nested_and_summarised(mirrored: tuple[Path, str]) -> None:
     assert sweep.data.tags["fingerprint"] == description["fingerprint"]
     assert sweep.data.tags["harness.git_commit"] == "0" * 40
     assert sweep.data.metrics["members"] == len(frame)
-    assert sweep.data.metrics["diverged"] == np.mean(frame["outcome"] == "diverged")
-    assert sweep.data.metrics["failed"] == 1 / len(frame)
+    assert sweep.data.metrics["share_diverged"] == np.mean(frame["outcome"] == "diverged")
+    assert sweep.data.metrics["share_failed"] == 1 / len(frame)
     for arm in description["arms"]:
         run = runs[f"{uid}:{arm['arm']}"]
         confirmed = frame[(frame["arm"] == arm["arm"]) & (frame["stage"] == "confirm")]

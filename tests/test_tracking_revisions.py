@@ -55,7 +55,7 @@ def test_a_revised_population_changes_its_trials_alone(made: Path, tmp_path: Pat
     assert {run.info.status for run in after.values()} == {"FINISHED"}
     tags, metrics = after[key].data.tags, after[key].data.metrics
     assert (tags["outcome"], tags["harness.populations"], "reason" in tags) == ("scored", "1.r2", False)
-    assert (metrics["ks"], metrics["failed"]) == (0.125, 0.0)
+    assert (metrics["ks"], metrics["share_failed"]) == (0.125, 0.0)
     assert after[store.describe()["uid"]].data.metrics["members"] == store.table().num_rows
     assert mirrored_now(folder, uri).written == 0
 
@@ -141,9 +141,9 @@ def test_a_member_that_was_spared_says_nothing_of_its_trial(made: Path) -> None:
     content = trial_run(store.describe(), Trial(FIRST, "search", 1), [trained[0], spared], "folder")
     points = {(name, step): value for name, value, step in content.metrics}
     last = int(trained[0]["steps"])
-    for name in ("ks", "ks_best_seed", "ks_worst_seed"):
-        assert points[name, last] == trained[0]["ks"]
-    assert (points["pruned", last], points["diverged", last], points["failed", last]) == (0.5, 0.0, 0.0)
+    for name, step in (("ks", last), ("ks_best_seed", 0), ("ks_worst_seed", 0)):
+        assert points[name, step] == trained[0]["ks"]
+    assert [points[f"share_{ended}", 0] for ended in ("pruned", "diverged", "failed")] == [0.5, 0.0, 0.0]
     first = int(trained[0]["snapshot_step"][0])
     assert points["ks", first] == trained[0]["snapshot_ks"][0]
     assert (content.tags["outcome"], content.tags["reason"]) == ("pruned", "pruned before its other seeds were trained")

@@ -135,7 +135,8 @@ def _cells(mark: Cells) -> dict[str, Any]:
         "type": "heatmap", "x": _numbers(mark.x), "y": _numbers(mark.y), "z": [_numbers(line) for line in z],
         "zmin": float(low), "zmax": float(high), "xgap": 1, "ygap": 1, "hoverongaps": False, "showlegend": False,
         "colorscale": [[i / (len(SCALE) - 1), colour] for i, colour in enumerate(SCALE)],
-        "colorbar": {"title": {"text": plain(mark.label), "side": "right"}, "thickness": 12, "outlinewidth": 0, **ticks},
+        "colorbar": {"title": {"text": plain(mark.label), "side": "right"}, "thickness": 12, "outlinewidth": 0,
+                     **ticks},
     }  # fmt: skip
     if mark.told:
         found |= {"hovertext": [[plain(t) for t in line] for line in mark.told], "hoverinfo": "text"}

@@ -15,7 +15,21 @@ from types import FrameType
 import typer
 
 from analysis.escaping import visible
-from harness.cli import clean, doctor, export, losses, mirror, replay, report, score, show, sweep, sweeps, train
+from harness.cli import (
+    clean,
+    compare,
+    doctor,
+    export,
+    losses,
+    mirror,
+    replay,
+    report,
+    score,
+    show,
+    sweep,
+    sweeps,
+    train,
+)
 from harness.errors import InputError
 
 _HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
@@ -41,8 +55,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 #: These need an argument: without one they show their help.
-_ASKING = (sweep, train, score, show, replay, mirror, export)
-for module in (sweep, train, losses, score, sweeps, show, replay, mirror, export, report, clean, doctor):
+_ASKING = (sweep, train, score, show, compare, replay, mirror, export)
+for module in (sweep, train, losses, score, sweeps, show, compare, replay, mirror, export, report, clean, doctor):
     app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in _ASKING)(module.command)
 
 
@@ -65,7 +79,8 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as ended:
         if ended.code in (130, 143):
-            print("interrupted; what was committed is kept", file=sys.stderr)  # noqa: T201
+            for line in ("interrupted; what was committed is kept", *getattr(ended, "__notes__", ())):
+                print(visible(line), file=sys.stderr)  # noqa: T201
         raise
 
 

@@ -1,4 +1,4 @@
-"""How a run's progress is shown: a bar with rate and time left on a terminal, plain lines in a log."""
+"""How a run's progress is shown: a live view on a terminal, plain lines in a log. Both on standard error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.live import Live
+
+from analysis.escaping import visible
+from harness.cli.board import Board, population_text, stage_text
+from harness.cli.pace import Pace
+from harness.cli.screen import Screen, pace_text
 
 if TYPE_CHECKING:
     from harness.plan import Round
@@ -19,62 +24,82 @@ LOG_EVERY_SECONDS = 15.0
 
 
 class Reporter:
-    """Hears GAN-steps and commits (``sweep.Listener``) and shows them on standard error. A context manager.
+    """Hears GAN-steps and commits (``sweep.Listener``) and shows them. A context manager.
 
-    ``on_commit`` is called at every commit, in the thread that commits.
+    ``found`` of the ``gan_steps`` were done before. ``board`` is there for a sweep, and knows what was committed
+    before. ``on_commit`` is called at every commit, in the thread that commits.
     """
 
-    def __init__(self, gan_steps: int, populations: int = 0, on_commit: Callable[[], None] = lambda: None) -> None:
-        self._total, self._populations, self._on_commit = gan_steps, populations, on_commit
+    def __init__(
+        self,
+        gan_steps: int,
+        *,
+        found: int = 0,
+        board: Board | None = None,
+        on_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._pace, self._board, self._on_commit = Pace(gan_steps, time.monotonic(), found), board, on_commit
         self._console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%  {task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("training", total=gan_steps, rate="")
-        self._done, self._told, self._lock = 0, 0.0, threading.Lock()
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._last = ""
+        self._live: Live | None = None
+        self._logging: threading.Thread | None = None
 
     def __enter__(self) -> Reporter:
-        self._start = self._told = time.monotonic()
-        self._bar.start()
+        if self._console.is_terminal:
+            self._live = Live(get_renderable=self._screen, console=self._console, vertical_overflow="crop")
+            self._live.start(refresh=True)
+        else:
+            self._logging = threading.Thread(target=self._log, daemon=True)
+            self._logging.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._over.set()
+        if self._live:
+            self._live.stop()
+        if self._logging:
+            self._logging.join()
 
     def advanced(self, gan_steps: int) -> None:
         """Count GAN-steps, from any thread."""
         with self._lock:
-            self._done += gan_steps
-            now = time.monotonic()
-            rate = self._done / max(now - self._start, 1e-9)
-            self._bar.update(self._task, completed=self._done, rate=f"{rate:,.0f} GAN-steps/s")
-            if self._bar.disable and now - self._told >= LOG_EVERY_SECONDS:
-                self._told = now
-                left = (self._total - self._done) / max(rate, 1e-9)
-                self._console.print(f"{self._done / self._total:4.0%}  {rate:,.0f} GAN-steps/s, {left:.0f} s left")
+            self._pace.advance(gan_steps, time.monotonic())
 
     def committed(self, this: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
         """Say how a population came out."""
         self._on_commit()
-        stage = "confirm stage" if this.stage == "confirm" else f"search round {this.number}"
-        lost = sum(row["outcome"] in ("diverged", "failed") for row in rows)
+        if self._board:
+            self._board.hear(index, rows)
+        self._last = population_text(rows, seconds)
+        if self._live:
+            return
+        place = f"population {index + 1}/{self._board.populations}  " if self._board else ""
         trained = [row for row in rows if row["ks"] is not None]
         best = min(trained, key=lambda row: (row["outcome"] == "pruned", row["ks"]))
-        steps = sum(row["stopped_step"] if row["outcome"] == "pruned" else row["steps"] for row in rows)
-        rate = f" ({seconds / steps * 1e6:.0f} µs a GAN-step)" if seconds else ", all of them trained before"
-        count = sum(row["outcome"] == "pruned" for row in rows)
-        pruned = f", {count} pruned" if count else ""
         self._console.print(
-            f"population {index + 1}/{self._populations}  {stage}: {len(rows)} members in {seconds:.1f} s{rate}, "
-            f"{lost} diverged or failed{pruned}; "
-            f"best KS {best['ks']:.4f} by {best['arm']}"
+            f"{place}{stage_text(this.stage, this.number)}: {self._last}; "
+            f"best KS {best['ks']:.4f} by {visible(best['arm'])}"
         )
+
+    def _screen(self) -> Screen:
+        with self._lock:
+            return Screen(self._pace, self._board, self._last, time.monotonic(), self._console.height)
+
+    def _log(self) -> None:
+        while not self._over.wait(LOG_EVERY_SECONDS):
+            with self._lock:
+                line = f"{self._pace.done / self._pace.total:4.0%}  {pace_text(self._pace, time.monotonic())}"
+            self._console.print("; ".join((line, *self._so_far())))
+
+    def _so_far(self) -> list[str]:
+        if not self._board or not self._board.committed:
+            return []
+        first = self._board.ranking()[0]
+        told = [f"{self._board.committed} of {self._board.populations} populations"]
+        if first.best is not None:
+            told.append(f"best trial {first.best:.4f} by {visible(first.arm)}")
+        lost = {outcome: self._board.lost(outcome) for outcome in ("diverged", "failed")}
+        return [*told, *(f"{count} {outcome}" for outcome, count in lost.items() if count)]

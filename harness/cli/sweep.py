@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +16,7 @@ from analysis.escaping import visible
 from harness.cli.options import EngineName, Overrides
 
 if TYPE_CHECKING:
+    from harness.cli.progress import Reporter
     from harness.spec import Arm, Experiment
     from harness.sweep import Sweep
     from harness.tracking import Mirror
@@ -75,8 +78,26 @@ def command(
         return
     if fresh and (aside := set_aside(folder)):
         _say(f"set aside: {aside}")
-    _open(job, more)
-    _run(job, mirror, uri, again)
+    with _told_how_to_go_on():
+        _open(job, more)
+        _run(job, mirror, uri, again)
+
+
+@contextmanager
+def _told_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except SystemExit as interrupted:
+        interrupted.add_note(f"to go on: {going_on_text(sys.argv[1:])}")
+        raise
+
+
+def going_on_text(arguments: Sequence[str]) -> str:
+    """The command that goes on where this one was interrupted: the same, but for --fresh, which would start anew."""
+    # A session of nox has put its own programs on the path, where the shell that it returns to finds none of them.
+    program = "nox -s sweep --" if os.environ.get("NOX_CURRENT_SESSION") == "sweep" else "harness"
+    kept = [word for word in arguments if word != "--fresh"]
+    return f"{program} {shlex.join(kept[1:] if program != 'harness' else kept)}"
 
 
 def _open(job: Sweep, extend: int | None) -> None:
@@ -93,23 +114,36 @@ def _open(job: Sweep, extend: int | None) -> None:
 def _run(job: Sweep, mirror: Mirror, uri: str, retry: frozenset[str]) -> None:
     from analysis.report import write_report
     from analysis.winners import draw_winners
-    from harness.cli.progress import Reporter
-    from harness.plan import gan_steps
     from harness.tracking import redact
 
     def begin() -> None:
         if mirror.pid is None:
             mirror.start()
 
-    populations = sum(len(this.populations) for this in job.rounds)
     # At the first commit the folder is known to be this process's alone and all that is committed to be sound.
-    with Reporter(gan_steps(job.experiment, job.extensions), populations, on_commit=begin) as reporter:
+    with _reporter(job, begin) as reporter:
         job.run(reporter, retry)
     begin()  # nothing was left to commit, but runs of a mirror that was cut off may be missing
     draw_winners(job.store)
     page = write_report(job.store.folder)
     _say(f"MLflow ({redact(uri)}): {mirror.finish()}")
     _say(f"report: {page}")
+
+
+def _reporter(job: Sweep, on_commit: Callable[[], None]) -> Reporter:
+    """Shows the sweep, what was committed before included."""
+    from harness.cli.board import COLUMNS, Board, found_steps
+    from harness.cli.progress import Reporter
+    from harness.plan import gan_steps, round_steps
+
+    spec, rounds = job.experiment, job.rounds
+    populations = sum(len(this.populations) for this in rounds)
+    board = Board([arm.text for arm in spec.arms], populations, spec.search.seeds)
+    committed = job.store.committed()
+    for index in committed:
+        board.hear(index, job.store.population(index, COLUMNS).to_pylist())
+    found = found_steps(rounds, {this.number: round_steps(spec, this) for this in rounds}, committed)
+    return Reporter(gan_steps(spec, job.extensions), found=found, board=board, on_commit=on_commit)
 
 
 def _dry_run(job: Sweep, folder: Path) -> None:

@@ -13,6 +13,7 @@ from harness.standing import standing
 from harness.store import Store, locked, slug
 from harness.tracking.address import check
 from harness.tracking.orphans import close_orphans
+from harness.tracking.pages import COMPARED_RUNS, sweep_note
 from harness.tracking.runs import RunContent, arm_run, sweep_run, trial_run
 from harness.tracking.trials import RUN_LIMIT, Trial, Trials
 
@@ -149,6 +150,8 @@ class Follower:
             writer.adopt(content.key, sweep.key)
             for trial in trials.complete(arm=str(arm["arm"])):
                 writer.adopt(trial.key(uid), content.key)
+        note = self._described(writer, description, trials)
+        sweep = replace(sweep, tags={**sweep.tags, "mlflow.note.content": note})
         for key in sorted(set(writer.trials()) - trials.keys(uid)) if now.complete else ():
             writer.supersede(key, "the sweep was changed since, and has this trial no longer")
         files = {"sweep.json": self._folder / "sweep.json"}
@@ -157,6 +160,15 @@ class Follower:
                 files[str(path.relative_to(self._folder))] = path
         _finish(writer, sweep, files, None, status)
         self._tell(written=writer.written)
+
+    def _described(self, writer: RunWriter, description: Mapping[str, Any], trials: Trials) -> str:
+        """Tell on the experiment's page what was asked and where runs compare well; the same text for the sweep's."""
+        uid = str(description["uid"])
+        best = [trial.key(uid) for trial in trials.best(COMPARED_RUNS)]
+        winners = [trial.key(uid) for trial in trials.complete(stage="confirm")[:COMPARED_RUNS]]
+        note = sweep_note(description["spec"], writer.views(best, winners))
+        writer.describe(note)
+        return note
 
     def _tell(self, **changes: Any) -> None:
         self.progress = replace(self.progress, **changes)

@@ -16,7 +16,11 @@ from typing import Any
 import numpy as np
 
 from harness.store import HYPERPARAMETERS
+from harness.tracking.pages import arm_note, sweep_note
 from harness.tracking.trials import Row, Trial, Trials, trained
+
+#: Of a metric with one value. MLflow's charts show those of many runs as bars, and any later step as a curve.
+_ONCE = 0
 
 # A tag holds 8,000 characters and a parameter 6,000; a longer list of members continues in further tags.
 _TAG_CHARACTERS = 8000
@@ -27,7 +31,8 @@ _TEXT_CHARACTERS = 1000
 class RunContent:
     """Everything of one run; ``metrics`` holds (name, value, step) with finite values.
 
-    ``revision`` rises when rows behind the run were replaced: of two values at one step the later one's counts.
+    ``revision`` rises when rows behind the run came in or were replaced: of two values at one step the later one's
+    counts.
     """
 
     key: str
@@ -48,7 +53,7 @@ def sweep_run(description: Mapping[str, Any], trials: Trials, folder: str) -> Ru
     """The parent run: what was asked, with what, and how many members it took.
 
     The budget of trials is a tag, not a parameter, which MLflow would not let change when the sweep is extended.
-    Metrics: ``members``, ``trials`` (complete ones of the search), ``diverged`` and ``failed`` (shares of members).
+    Metrics: ``members``, ``trials`` (complete ones of the search), ``share_diverged``, ``share_failed`` (of members).
     """
     spec, uid = description["spec"], str(description["uid"])
     members = trials.members()
@@ -64,8 +69,8 @@ def sweep_run(description: Mapping[str, Any], trials: Trials, folder: str) -> Ru
     }
     if commit := provenance.get("git_commit"):
         tags["mlflow.source.git.commit"] = commit
-    if note := "\n\n".join(str(spec[k]) for k in ("question", "prediction") if spec.get(k)):
-        tags["mlflow.note.content"] = note[:_TAG_CHARACTERS]
+    if note := sweep_note(spec):
+        tags["mlflow.note.content"] = note
     beyond = [t for t in trials.complete(stage="search") if t.number >= trials.quota]
     if beyond:
         tags["harness.left_out"] = (
@@ -74,16 +79,17 @@ def sweep_run(description: Mapping[str, Any], trials: Trials, folder: str) -> Ru
         )
     values: dict[str, float] = {"members": len(members), "trials": len(trials.complete(stage="search"))}
     values |= _shares(members)
-    metrics = [(name, value, len(members)) for name, value in values.items()]
-    return RunContent(uid, str(description["name"]), tags, _sweep_params(spec), metrics, trials.revision)
+    metrics = [(name, value, _ONCE) for name, value in values.items()]
+    revision = trials.revision + len(members)
+    return RunContent(uid, str(description["name"]), tags, _sweep_params(spec), metrics, revision)
 
 
 def arm_run(description: Mapping[str, Any], trials: Trials, arm: Mapping[str, Any]) -> RunContent:
     """One arm: what the confirm stage found over its fresh seeds.
 
     Metrics: ``ks`` (mean), ``ks_median``, ``ks_p05``, ``ks_p95``, ``success`` (share of seeds with ``ks`` below
-    ``success_ks``), ``diverged``, ``failed`` (shares), ``w1``, ``mean``, ``sd`` (means over the seeds that have one);
-    of the search: ``trials``, ``ks_search`` (the best trial's score).
+    ``success_ks``), ``share_diverged``, ``share_failed``, ``w1``, ``mean``, ``sd`` (means over the seeds that have
+    one); of the search: ``trials``, ``ks_search`` (the best trial's score).
     Parameters: the confirmed hyper-parameters.
     """
     label, uid = str(arm["arm"]), str(description["uid"])
@@ -98,6 +104,7 @@ def arm_run(description: Mapping[str, Any], trials: Trials, arm: Mapping[str, An
         "variant": str(arm["loss"]),
         "view": str(arm["view"]),
         "formula": f"D: {arm.get('discriminator', '')}; G: {arm.get('generator', '')}"[:_TEXT_CHARACTERS],
+        "mlflow.note.content": arm_note(arm),
         **{k: _text(arm[k]) for k in ("citation", "prediction") if arm.get(k)},
     }
     params: dict[str, str] = {}
@@ -109,16 +116,16 @@ def arm_run(description: Mapping[str, Any], trials: Trials, arm: Mapping[str, An
         tags |= {"engine": _text(rows[0]["engine"]), "harness.winner": str(confirmed[-1].number)}
     values, absent = _finite(values)
     tags |= absent
-    step = len(trials.members(arm=label))
-    metrics = [(name, value, step) for name, value in values.items()]
-    return RunContent(f"{uid}:{label}", label, tags, params, metrics, trials.revision)
+    metrics = [(name, value, _ONCE) for name, value in values.items()]
+    revision = trials.revision + len(trials.members(arm=label))
+    return RunContent(f"{uid}:{label}", label, tags, params, metrics, revision)
 
 
 def trial_run(description: Mapping[str, Any], trial: Trial, rows: Sequence[Row], folder: str) -> RunContent:
     """One trial over its seeds, of either stage.
 
     Metrics: ``ks`` (mean over seeds at each snapshot step, and the score at the last step), ``ks_best_seed``,
-    ``ks_worst_seed``, ``diverged``, ``failed``, ``pruned`` (shares of seeds, the last where any is);
+    ``ks_worst_seed``, ``share_diverged``, ``share_failed``, ``share_pruned`` (of seeds, the last where any is);
     ``loss_d``, ``loss_g`` at each snapshot step and
     ``w1``, ``mean``, ``sd`` at the end, as means over the seeds that have one. A diverged or failed seed has ks = 1;
     a seed that pruning kept from training counts in ``pruned`` alone.
@@ -138,7 +145,7 @@ def trial_run(description: Mapping[str, Any], trial: Trial, rows: Sequence[Row],
         }
     )
     metrics = [point for point in _curves(run) if point[2] < steps or point[0] not in finals]
-    metrics += [(name, value, steps) for name, value in finals.items()]
+    metrics += [(name, value, steps if name in _CURVES else _ONCE) for name, value in finals.items()]
     tags = {
         "harness.sweep": uid,
         "harness.stage": trial.stage,
@@ -147,6 +154,7 @@ def trial_run(description: Mapping[str, Any], trial: Trial, rows: Sequence[Row],
         "variant": str(first["loss"]),
         "view": str(first["view"]),
         "engine": str(first["engine"]),
+        "trial": str(trial.number),
         "outcome": _outcome(rows),
         **_member_tags([str(row["key"]) for row in rows]),
         **absent,
@@ -245,9 +253,11 @@ def _reason(row: Row) -> str | None:
 
 def _shares(rows: Sequence[Row]) -> dict[str, float]:
     count = max(1, len(rows))
-    shares = {name: sum(row["outcome"] == name for row in rows) / count for name in ("diverged", "failed", "pruned")}
-    if not shares["pruned"]:
-        del shares["pruned"]  # of interest only where trials are halved
+    ended = ("diverged", "failed", "pruned")
+    # Behind ``ks`` in the alphabet, by which MLflow orders charts.
+    shares = {f"share_{name}": sum(row["outcome"] == name for row in rows) / count for name in ended}
+    if not shares["share_pruned"]:
+        del shares["share_pruned"]  # of interest only where trials are halved
     return shares
 
 

@@ -137,6 +137,14 @@ class Trials:
             chosen += [t for t in outside if t in picks]
         return chosen
 
+    def best(self, count: int) -> list[Trial]:
+        """The ``count`` trials of the search, at most, that are best of their arm: as many of every arm, best first."""
+        found: list[tuple[int, float, Trial]] = []
+        for arm in self.arms:
+            ranked = sorted((self.pruned(t), self.score(t), t) for t in self.complete(arm=arm, stage="search"))
+            found += [(place, score, trial) for place, (_, score, trial) in enumerate(ranked)]
+        return [trial for _, _, trial in sorted(found)[:count]]
+
     def pruned(self, trial: Trial) -> bool:
         """Whether the trial was stopped early; its score is then of fewer steps, or of fewer seeds."""
         return any(m["outcome"] == "pruned" for m in self._members[trial])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.tracking.address import artifact_root, redact
+from harness.tracking.pages import experiment_tags, is_own_note, view_links
 from harness.tracking.paging import runs_found
 from harness.tracking.runs import RunContent
 
@@ -137,6 +138,18 @@ class RunWriter:
         if known and above and not known.deleted and known.tags.get("mlflow.parentRunId") != above.run_id:
             self._tag(known, {"mlflow.parentRunId": above.run_id})
 
+    def views(self, trials: Iterable[str], winners: Iterable[str]) -> list[str]:
+        """Markdown links to the pages on which the runs of these keys, as far as there are any, compare well."""
+        there = {key: known.run_id for key, known in self._known.items() if not known.deleted}
+        ids = ([there[key] for key in keys if key in there] for keys in (trials, winners))
+        return view_links(self._experiment, self._uid, *ids)
+
+    def describe(self, note: str) -> None:
+        """Make ``note`` the experiment's description, unless a user has written another."""
+        if not self._note or is_own_note(self._note):
+            self._describe(self._experiment, {"mlflow.note.content": note}, {"mlflow.note.content": self._note})
+            self._note = note
+
     def supersede(self, key: str, reason: str) -> None:
         """Say of a run that the sweep no longer has what it shows."""
         known = self._known[key]
@@ -222,12 +235,21 @@ class RunWriter:
                     raise  # another mirror may have created it in this instant
             found = self._client.get_experiment_by_name(name)
         self._progress()
+        if found is not None and found.lifecycle_stage == "active":
+            self._describe(found.experiment_id, experiment_tags(), found.tags)
+            self._note = found.tags.get("mlflow.note.content", "")
         if found is None or found.lifecycle_stage != "active":
             raise InputError(
                 f"experiment {name!r} was deleted in {redact(uri)}; restore it (mlflow experiments restore) or rename "
                 "the sweep"
             )
         return found.experiment_id, found.artifact_location
+
+    def _describe(self, experiment: str, tags: Mapping[str, str], there: Mapping[str, str]) -> None:
+        for name, value in tags.items():
+            if there.get(name) != value:
+                self._client.set_experiment_tag(experiment, name, value)
+                self._progress()
 
     def _find_runs(self) -> dict[str, _Known]:
         if not self._uid.isalnum():

@@ -43,8 +43,8 @@ def _deceptive(material: Material) -> list[Block]:
     seeds = len(material.selection.frame)
     if found.empty:
         text = (
-            f"Losses that look perfect over wrong samples: none of {seeds} compared members has both players' losses at "
-            "their equilibrium values while its KS is three times the success threshold or more."
+            f"Losses that look perfect over wrong samples: none of {seeds} compared members has both players' losses "
+            "at their equilibrium values while its KS is three times the success threshold or more."
         )
         return [Text(text)]
     several = found.groupby("arm").size().sort_values(ascending=False)

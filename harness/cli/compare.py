@@ -1,0 +1,113 @@
+"""``harness compare``: two sweeps side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from analysis.escaping import visible
+from harness.cli.amounts import duration_text
+from harness.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from analysis.compare import ArmResult
+    from analysis.intervals import Interval
+    from analysis.versus import Arm, Side, Versus
+
+_SWEEP = "A sweep's folder, or its name in sweeps/."
+
+
+def command(
+    a: Annotated[str, typer.Argument(metavar="A", help=_SWEEP)],
+    b: Annotated[str, typer.Argument(metavar="B", help=_SWEEP)],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two sweeps: settings that differ, arms of both (KS, paired differences, successes), new and missing ones.
+
+    Differences are B minus A, seed by seed: below 0, B is nearer the target.
+
+    Examples:
+
+        harness compare labels labels_longer
+
+        harness compare sweeps/labels /tmp/other --json
+    """
+    from analysis.versus import versus
+    from harness.finding import the_sweep
+
+    found = versus(the_sweep(a), the_sweep(b))
+    if as_json:
+        print(json.dumps(found.as_json(), indent=1, allow_nan=False))  # noqa: T201
+        return
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    for line in _head(found):
+        console.print(line, soft_wrap=True)
+    if found.arms:
+        console.print(_table(found))
+    for line in _tail(found):
+        console.print(line, soft_wrap=True)
+
+
+def _head(found: Versus) -> Iterator[str]:
+    yield _side("A", found.a)
+    yield _side("B", found.b)
+    yield "settings that differ (A -> B):" if found.settings else "no setting that decides results differs"
+    yield from (f"  {visible(change)}" for change in found.settings)
+
+
+def _side(letter: str, side: Side) -> str:
+    state = "finished" if side.finished else "not finished"
+    return (
+        f"{letter}: {visible(side.name)} ({visible(side.folder)}), {state}: {side.arms} arms, {side.trials} trials, "
+        f"{duration_text(side.seconds)} of training"
+    )
+
+
+def _table(found: Versus) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title = "Median KS of the confirm seeds, successes; below it the 95 % interval"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("arm", overflow="fold")
+    for heading in ("A", "B", "B − A by seed", "p (Holm)"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for arm in found.arms:
+        cells = (_reached(arm.a), _reached(arm.b), *_difference(arm))
+        table.add_row(Text(visible(arm.arm)), *map(Text, cells))
+    return table
+
+
+def _reached(result: ArmResult | None) -> str:
+    if result is None or not result.n:
+        return "-"
+    return _interval(result.ks_median, ".4f", f", {result.successes}/{result.n}")
+
+
+def _difference(arm: Arm) -> tuple[str, str]:
+    if arm.gap is None:
+        return "only in B" if arm.a is None else "only in A" if arm.b is None else "not paired", "-"
+    if arm.gap.same == arm.gap.pairs:
+        return "the same members", "-"
+    return _interval(arm.gap.median, "+.4f"), f"{arm.gap.p_holm:.2g}"
+
+
+def _interval(found: Interval, form: str, behind: str = "") -> str:
+    if found.estimate is None or found.low is None or found.high is None:
+        return "-"
+    return f"{found.estimate:{form}}{behind}\n[{found.low:{form}}, {found.high:{form}}]"
+
+
+def _tail(found: Versus) -> Iterator[str]:
+    for why in dict.fromkeys(arm.unpaired for arm in found.arms if arm.a and arm.b and arm.unpaired):
+        yield f"not paired: {why}"
+    for letter, side in (("A", found.a), ("B", found.b)):
+        yield from (f"{letter}: {visible(remark)}" for remark in side.remarks)

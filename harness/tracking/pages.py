@@ -1,0 +1,73 @@
+"""What MLflow's pages say of an experiment, a sweep and an arm, and links to the views in which runs compare well.
+
+Links are relative to whatever address the pages are opened at. Pure functions.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+#: Runs in a link at most, each of 41 characters. An experiment's description holds 5,000 and has two such links.
+COMPARED_RUNS = 40
+
+_NOTE_CHARACTERS, _WORDS_CHARACTERS = 5000, 400
+
+_ABOUT_ARMS = (("Source", "citation"), ("Predicted", "prediction"))
+
+
+def experiment_tags() -> dict[str, str]:
+    """What makes MLflow open an experiment with its runs and charts, and not with traces of language models."""
+    return {"mlflow.experimentKind": "custom_model_development"}
+
+
+def arm_note(arm: Mapping[str, Any]) -> str:
+    """An arm in Markdown: both losses, their source, what they are predicted to do."""
+    told = [
+        *(f"{player}: `{arm[key]}`" for player, key in (("D", "discriminator"), ("G", "generator")) if arm.get(key)),
+        *(f"{title}: {_shown(arm[key])}" for title, key in _ABOUT_ARMS if arm.get(key)),
+    ]
+    return "\n\n".join(told)[:_NOTE_CHARACTERS]
+
+
+def sweep_note(spec: Mapping[str, Any], views: Sequence[str] = ()) -> str:
+    """A sweep in Markdown: what was asked, what was predicted, and links to ``views``."""
+    told = [_shown(spec[key])[:_WORDS_CHARACTERS] for key in ("question", "prediction") if spec.get(key)]
+    return "\n\n".join((*told, *views))
+
+
+def view_links(experiment: str, uid: str, trials: Sequence[str], winners: Sequence[str]) -> list[str]:
+    """Markdown links: curves of the confirm stage, arms as bars, ``trials`` and ``winners`` (run ids) side by side."""
+    links = {
+        "KS over training, one curve a variant (confirm seeds)": _charts(experiment, uid, "confirm"),
+        "What each variant reached, as bars": _charts(experiment, uid, "arm"),
+    }
+    if len(trials) > 1:
+        links[f"Hyper-parameters to KS, {len(trials)} trials in parallel coordinates"] = _compared(experiment, trials)
+    if len(winners) > 1:
+        links["The winners side by side"] = _compared(experiment, winners)
+    return [f"[{title}]({link})" for title, link in links.items()]
+
+
+def is_own_note(note: str) -> bool:
+    """Whether a description was written here: it then leads to charts of its experiment."""
+    return "](#/experiments/" in note
+
+
+def _charts(experiment: str, uid: str, stage: str) -> str:
+    wanted = f"tags.`harness.sweep` = '{uid}' AND tags.`harness.stage` = '{stage}'"
+    order = f"orderByKey={quote('metrics.`ks`')}&orderByAsc=true"
+    return f"#/experiments/{experiment}/runs?searchFilter={quote(wanted)}&{order}&compareRunsMode=CHART"
+
+
+def _compared(experiment: str, runs: Sequence[str]) -> str:
+    shown, within = (quote(json.dumps(ids, separators=(",", ":"))) for ids in (list(runs), [experiment]))
+    return f"#/compare-runs?runs={shown}&experiments={within}"
+
+
+def _shown(text: Any) -> str:
+    """A user's words as Markdown without HTML of their own."""
+    return html.escape(str(text), quote=False)
