@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,3 +160,10 @@ def test_every_row_gets_one_word(rows: list[dict[str, Any]], target: Target | No
 def test_it_reads_columns_of_the_store() -> None:
     """Every column named is one of the row's."""
     assert set(columns(Target("cauchy", {"loc": 0.0, "scale": 1.0}))) <= set(SCHEMA.names)
+
+
+def test_the_documentation_has_the_rules() -> None:
+    """docs/statistics.md shows every word with its rule, as the table has them."""
+    text = (Path(__file__).parents[1] / "docs/statistics.md").read_text().replace("\\|", "|")
+    for word, rule in DIAGNOSES.items():
+        assert f"| {word} | {rule} |" in text
