@@ -93,7 +93,7 @@ def _band(mark: Band) -> dict[str, Any]:
 
 
 def _dots(mark: Dots) -> dict[str, Any]:
-    size = mark.size if isinstance(mark.size, float | int) else _numbers(mark.size)
+    size: Any = float(mark.size) if isinstance(mark.size, (float, int)) else _numbers(np.asarray(mark.size))
     symbol = mark.look.marker or "circle"
     drawn = f"{symbol}-open" if mark.hollow or symbol in ("x-thin", "line-ns") else symbol
     return {

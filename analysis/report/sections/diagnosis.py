@@ -78,7 +78,7 @@ def _figure(material: Material, counts: pd.DataFrame, stage: str) -> Figure:
         marks, Axis(f"share of the {stage} members", low=0.0, high=1.0),
         Axis(names=arms, low=-0.6, high=len(arms) - 0.4, down=True),
     )  # fmt: skip
-    told = [f"{arm}: " + ", ".join(f"{n} {word}" for word, n in counts.loc[arm].items() if n) for arm in arms[:5]]
+    told = [f"{arm}: " + ", ".join(f"{n} {word!s}" for word, n in counts.loc[arm].items() if n) for arm in arms[:5]]
     return Figure(
         "diagnosis", f"Diagnoses of the {stage} members",
         "Each member's diagnosis is the first rule that holds, from its scores and its path, never from its losses.",

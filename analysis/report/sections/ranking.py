@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from analysis.answer import HEADINGS, cells
 from analysis.compare import ArmResult
 from analysis.intervals import RESAMPLES
-from analysis.report.blocks import Bullets, Figure, Lines, Section
+from analysis.report.blocks import Block, Bullets, Figure, Lines, Section
 from analysis.report.frame import extent, floors, row_height
 from analysis.report.material import DRAWS, LOWEST, Material
 from analysis.report.tables import Table
-from analysis.scene import INK, Axis, Look, Panel, Rule, Scene, Spans
+from analysis.scene import INK, Axis, Look, Mark, Panel, Rule, Scene, Spans
 
 LABELS = {
     "confirm": "Arms by median KS distance on the confirm seeds",
@@ -25,7 +27,11 @@ def section(material: Material) -> Section:
     """The answer table, how to read it, and its figures."""
     comparison = material.comparison
     table = Table(HEADINGS, tuple(cells(a) for a in comparison.arms))
-    blocks = [Lines(LABELS[comparison.stage], table, ranges=True), Bullets(reading(material)), medians(material)]
+    blocks: list[Block] = [
+        Lines(LABELS[comparison.stage], table, ranges=True),
+        Bullets(reading(material)),
+        medians(material),
+    ]
     if any(a.paired for a in material.ranked):
         blocks.append(differences(material))
     return Section("ranking", "Ranking", blocks)
@@ -86,7 +92,8 @@ def _span(line: int, arm: ArmResult, look: Look) -> Spans:
 def differences(material: Material) -> Figure:
     """Paired difference to the baseline per arm, with its interval and p."""
     arms = [(a.arm, a.paired) for a in material.ranked if a.paired]
-    marks, lines = [], []
+    marks: list[Mark] = []
+    lines: list[dict[str, Any]] = []
     for i, (arm, gap) in enumerate(arms):
         point = gap.median.estimate or 0.0
         low, high = (point if v is None else v for v in (gap.median.low, gap.median.high))

@@ -113,7 +113,7 @@ def maps(material: Material, trials: pd.DataFrame) -> Figure:
         marks = _dots_by_class(own) if few else [_cells_of(found[found["arm"] == arm], known, side)]
         ends = [extent(known[key], 0.0) for key in ("lr_g", "lr_d")]
         x, y = (Axis(f"lr_{p}", log=True, low=low, high=high) for p, (low, high) in zip("GD", ends, strict=True))
-        best = own.loc[own["score"].idxmin()] if len(own) else None
+        best = own.sort_values("score").iloc[0] if len(own) else None
         detail = "" if best is None else f"best {best['score']:.3g} at lr_G {best['lr_g']:.2g}, lr_D {best['lr_d']:.2g}"
         panels.append(Panel(marks, x, y, arm, detail))
     how = ("A dot per trial, by the fifth of its arm's scores that it is in." if few
@@ -144,7 +144,7 @@ def _cells_of(cells: pd.DataFrame, known: pd.DataFrame, side: int) -> Cells:
     for cell in cells.itertuples():
         i, j = (int(np.abs(np.log(edges[k] / low)).argmin()) for k, low in (("lr_d", cell.lr_d_low),
                                                                             ("lr_g", cell.lr_g_low)))  # fmt: skip
-        value[i, j] = max(cell.score, LOWEST)
+        value[i, j] = max(float(cell.score), LOWEST)
         where = f"lr_G {cell.lr_g_low:.2g} to {cell.lr_g_high:.2g}, lr_D {cell.lr_d_low:.2g} to {cell.lr_d_high:.2g}"
         told[i][j] = f"{where}: KS {cell.score:.3g}, {cell.trials} trials, {cell.lost:.0%} lost"
     low = max(float(known["score"].min()), LOWEST)
