@@ -122,7 +122,8 @@ def table(sweeps: int = 1000) -> str:
                      + " | ".join(f"{100 * c:.1f}" for c in found) + " |")  # fmt: skip
     lines += ["", f"The same arm told apart: {100 * told_apart(sweeps, 32):.1f}"]
     chosen = ", ".join(f"{100 * told_apart(sweeps, 32, spread=spread):.1f}" for spread in (0.2, 0.5, 1.0))
-    lines += [f"each at its own best setting: {chosen}", f"0.6 of it: {100 * told_apart(sweeps, 32, other=0.6):.1f}"]
+    found = (f"{other:g} of it: {100 * told_apart(sweeps, 32, other=other):.1f}" for other in (0.6, 0.4))
+    lines += [f"each at its own best setting: {chosen}", *found]
     return "\n".join(lines)
 
 
