@@ -198,6 +198,8 @@ def _axis(axis: Axis, across: str) -> dict[str, Any]:
         # Two and five are labelled, too, where there are few decades; where there are many, not each.
         decades = np.log10(high / low) if low is not None and high is not None else 3.0
         found |= {"type": "log", "dtick": "D2" if decades < 1.8 else int(np.ceil(decades / 7)), "tickformat": "~g"}
+        if decades >= 3 and low is not None and low < 1e-3:
+            found["tickformat"] = ".0e"
     if low is not None and high is not None:
         ends = [float(np.log10(v)) if axis.log else v for v in (low, high)]
         found |= {"range": ends[::-1] if axis.down else ends}
