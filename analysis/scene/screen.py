@@ -39,7 +39,8 @@ def screen(scene: Scene) -> dict[str, Any]:
 def plain(text: object, width: int = 10_000) -> str:
     """``text`` for a label of plotly's: no tag, no entity, at most ``width`` characters."""
     shown = visible(text)
-    shown = shown if len(shown) <= width else f"{shown[: width - 1]}…"
+    if len(shown) > width:  # both ends of a name tell: the loss stands at its head, its view at its tail
+        shown = f"{shown[: (width + 1) // 2]}…{shown[-(width // 2 - 1) :]}"
     return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
