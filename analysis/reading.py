@@ -145,7 +145,7 @@ class _Gathered:
         kept = rows[["stage", "trial", "seed", "ks"]].assign(
             population=np.repeat([i for i, _ in read], [t.num_rows for _, t in read]).astype(np.int32),
             arm=self._numbered(rows["arm"]),
-            stage=pd.Categorical(rows["stage"].astype(object), _STAGES),
+            stage=pd.Categorical(rows["stage"].astype(object).where(rows["stage"].isin(_STAGES)), _STAGES),
             lost=rows["outcome"].isin(LOST),
             pruned=rows["outcome"] == "pruned",
             spared=spared(rows),

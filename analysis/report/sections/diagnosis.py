@@ -64,13 +64,14 @@ def _deceptive(material: Material) -> list[Block]:
 def _figure(material: Material, counts: pd.DataFrame, stage: str) -> Figure:
     arms = [arm for arm in material.arms if arm in counts.index]
     counts = counts.loc[arms]
-    shares = counts.div(counts.sum(axis=1), axis=0)
+    sums = counts.sum(axis=1)
+    shares = counts.div(sums, axis=0)
     starts = shares.cumsum(axis=1) - shares
     lines = np.arange(len(arms), dtype=np.float64)
     marks = [
         Bars(
             lines, starts[word].to_numpy(), shares[word].to_numpy(), LOOKS.get(word, Look(QUIET)), word,
-            told=[f"{arm}: {counts.loc[arm, word]} of {counts.loc[arm].sum()} {word}" for arm in arms],
+            told=[f"{arm}: {n} of {of} {word}" for arm, n, of in zip(arms, counts[word], sums, strict=True)],
         )
         for word in counts.columns
     ]  # fmt: skip

@@ -141,12 +141,11 @@ def _cells_of(cells: pd.DataFrame, known: pd.DataFrame, side: int) -> Cells:
     edges = {key: np.geomspace(known[key].min(), known[key].max(), side + 1) for key in ("lr_g", "lr_d")}
     value = np.full((side, side), np.nan)
     told = [[""] * side for _ in range(side)]
-    for cell in cells.itertuples():
-        i, j = (int(np.abs(np.log(edges[k] / low)).argmin()) for k, low in (("lr_d", cell.lr_d_low),
-                                                                            ("lr_g", cell.lr_g_low)))  # fmt: skip
-        value[i, j] = max(float(cell.score), LOWEST)
-        where = f"lr_G {cell.lr_g_low:.2g} to {cell.lr_g_high:.2g}, lr_D {cell.lr_d_low:.2g} to {cell.lr_d_high:.2g}"
-        told[i][j] = f"{where}: KS {cell.score:.3g}, {cell.trials} trials, {cell.lost:.0%} lost"
+    for cell in cells.to_dict("records"):
+        i, j = (int(np.abs(np.log(edges[key] / cell[f"{key}_low"])).argmin()) for key in ("lr_d", "lr_g"))
+        value[i, j] = max(cell["score"], LOWEST)
+        where = ", ".join(f"{k} {cell[f'{k}_low']:.2g} to {cell[f'{k}_high']:.2g}" for k in ("lr_g", "lr_d"))
+        told[i][j] = f"{where}: KS {cell['score']:.3g}, {cell['trials']} trials, {cell['lost']:.0%} lost"
     low = max(float(known["score"].min()), LOWEST)
     return Cells(edges["lr_g"], edges["lr_d"], value, low, 1.0, "KS", log=True, edges=True, told=told)
 
