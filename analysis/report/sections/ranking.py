@@ -9,7 +9,6 @@ import pandas as pd
 
 from analysis.answer import HEADINGS, cells
 from analysis.compare import ArmResult
-from analysis.intervals import RESAMPLES
 from analysis.report.blocks import Block, Bullets, Figure, Lines, Section
 from analysis.report.frame import extent, floors, row_height
 from analysis.report.material import DRAWS, LOWEST, Material
@@ -47,8 +46,8 @@ def reading(material: Material) -> tuple[str, ...]:
         "KS: sup |F_generated - F_target|, on stratified noise. A perfect generator reads "
         f"{told.stratified_floor:.2g} there, and {told.noise_floor:.2g} on average from as many "
         "independent draws: the noise floor.",
-        f"Success: KS < {told.success_ks:g}, share with Wilson's interval. Other intervals: bootstrap of the "
-        f"seeds, BCa where it is defined, {RESAMPLES:,} resamples.",
+        f"Success: KS < {told.success_ks:g}, share with Wilson's interval. Other intervals are of medians, "
+        "from the order statistics of the seeds (Hettmansperger and Sheather 1986).",
         "Difference: median over shared seeds of KS minus the baseline's on the same seed; negative is nearer. p: "
         "Wilcoxon's signed-rank test with Holm's correction over all arms. In floors: that median over the floor.",
     ]
