@@ -7,19 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from analysis import drawing
 from analysis.intervals import LEVEL
-from analysis.reading import Read
-from analysis.script import Answer, answered
 
 Float64 = NDArray[np.float64]
 COLUMNS = ("arm", "trials", "expected", "low", "high", "in_order", "held_out")
 RESAMPLES, _AT_ONCE = 400, 50
+#: Draws of an arm's trials that all resamples take: from 5,000 trials on there are fewer, and 100 at least.
+_DRAWS = 2_000_000
 
 
 def budget_curves(trials: pd.DataFrame, points: int = 40, rng_seed: int = 0) -> pd.DataFrame:
@@ -75,7 +72,7 @@ def _curve(choose: Float64, judge: Float64, late: NDArray[np.bool_], sizes: NDAr
     means = [
         weights @ np.stack([np.repeat(judged, np.bincount(rng.integers(0, count, count), minlength=count))
                             for _ in range(_AT_ONCE)]).T
-        for _ in range(RESAMPLES // _AT_ONCE)
+        for _ in range(int(np.clip(_DRAWS // (count * _AT_ONCE), 2, RESAMPLES // _AT_ONCE)))
     ]  # fmt: skip
     low, high = np.quantile(np.concatenate(means, axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     place = np.empty(count, np.intp)
@@ -84,38 +81,13 @@ def _curve(choose: Float64, judge: Float64, late: NDArray[np.bool_], sizes: NDAr
     return np.stack([weights @ judged, low, high, in_hand[sizes - 1]])
 
 
-def figure(curves: pd.DataFrame, arms: Sequence[str]) -> Figure:
-    """The curves with their bands, an arm a line."""
-    shown = [arm for arm in arms if arm in set(curves["arm"])]
-    if not shown:
-        return drawing.empty("No searched trial is committed.")
-    made, (ax,) = drawing.panels(1, columns=1, height=4.4, sharex=False, sharey=False)
-    look, keys = drawing.styles(arms), {}
-    for arm in shown:
-        own, s = curves[curves["arm"] == arm], look[arm]
-        ax.fill_between(own["trials"], own["low"], own["high"], color=s.colour, alpha=0.12, lw=0)
-        every = max(1, len(own) // 8)
-        ax.plot(own["trials"], own["expected"], color=s.colour, ls=s.dash, marker=s.marker, ms=4, lw=1.5,
-                markevery=every)  # fmt: skip
-        keys[arm] = drawing.key(s)
-    if curves["trials"].max() > 12:
-        drawing.log_axis(ax, "x")
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    drawing.log_axis(ax, "y")
-    drawing.labels(ax, "trials of a search", "expected KS of the best, on other seeds")
-    drawing.legend(made, keys)
-    return made
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """How good does an arm get when it may be tried k times?"""
+    # Here, because the section draws what this module computes.
+    from analysis.report.sections import budget
+    from analysis.script import answered
 
-    def answer(read: Read, arms: Sequence[str]) -> Answer:
-        curves = budget_curves(read.trials)
-        return Answer({"budget": curves}, {"budget": figure(curves, arms)})
-
-    return answered("budget", main.__doc__, answer, arguments)
+    return answered("budget", main.__doc__, [budget.section], arguments)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation
 
 from analysis.escaping import drawable
+from analysis.scene.looks import DASHES, MARKERS, THEMES, looks_of
 
-#: Colours that stay apart for colour-blind readers and in grey, without the yellow that paper swallows
-#: (Okabe and Ito 2008).
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1.4, 2)))
 INK, QUIET, FAINT = "#222222", "#777777", "#DDDDDD"
 WIDTH, DPI = 9.0, 110
 #: Characters of a name beside an axis.
@@ -40,11 +36,9 @@ class Style:
 
 
 def styles(arms: Iterable[str]) -> dict[str, Style]:
-    """A style per arm: colour and marker change with each, so that the first 63 differ in both together."""
-    return {
-        arm: Style(PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)], DASHES[(i // len(PALETTE) + i) % len(DASHES)])
-        for i, arm in enumerate(arms)
-    }
+    """A style per arm: its look (``scene.looks``) under matplotlib's names, in the light theme."""
+    light = THEMES["light"]
+    return {a: Style(light[s.colour], MARKERS[s.marker], DASHES[s.dash]) for a, s in looks_of(arms).items()}
 
 
 def panels(count: int, *, columns: int, height: float, sharex: bool, sharey: bool) -> tuple[Figure, list[Axes]]:
@@ -89,9 +83,9 @@ def title(ax: Axes, text: str, detail: str = "", width: int = 42, size: float = 
 def labels(ax: Axes, x: str = "", y: str = "") -> None:
     """Axis labels; an empty one leaves the axis without."""
     if x:
-        ax.set_xlabel(x, fontsize=9, color=INK)
+        ax.set_xlabel(drawable(x, 110), fontsize=9, color=INK, parse_math=False)
     if y:
-        ax.set_ylabel(y, fontsize=9, color=INK)
+        ax.set_ylabel(drawable(y, 60), fontsize=9, color=INK, parse_math=False)
 
 
 def log_axis(ax: Axes, which: str) -> None:

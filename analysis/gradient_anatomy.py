@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from analysis.dynamics import figure
-from analysis.reading import Read
 from analysis.rows import numbers, select
-from analysis.script import Answer, answered
 from analysis.series import over_steps
 from harness.errors import InputError
 from harness.losses import LOSSES
@@ -75,8 +73,9 @@ def slopes(loss: str, params: Mapping[str, float], real: Float64, fake: Float64)
 
     try:
         variant, bound = LOSSES.parse(loss)
-        at = (torch.tensor(v[:, None], dtype=torch.float64) for v in (real, fake))
-        found: Float64 = variant.generator_slope(*at, **{**bound, **params}).numpy()[:, 0]
+        at_real, at_fake = (torch.tensor(v[:, None], dtype=torch.float64) for v in (real, fake))
+        given: dict[str, Any] = {**bound, **params}
+        found: Float64 = variant.generator_slope(at_real, at_fake, **given).numpy()[:, 0]
     except InputError:
         return None
     return found
@@ -84,12 +83,11 @@ def slopes(loss: str, params: Mapping[str, float], real: Float64, fake: Float64)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """How hard was the generator pushed, and by which slope?"""
+    # Here, because the section draws what this module computes.
+    from analysis.report.sections import anatomy
+    from analysis.script import answered
 
-    def answer(read: Read, arms: Sequence[str]) -> Answer:
-        paths = gradient_anatomy(read.frame, arms)
-        return Answer({"gradient_anatomy": paths}, {"gradient_anatomy": figure(paths, arms, QUANTITIES)})
-
-    return answered("gradient_anatomy", main.__doc__, answer, arguments)
+    return answered("gradient_anatomy", main.__doc__, [anatomy.section], arguments)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis import drawing
-from analysis.reading import Read
-from analysis.script import Answer, answered
-
 COLUMNS = ("arm", "lr_d_low", "lr_d_high", "lr_g_low", "lr_g_high", "trials", "score", "lost")
-#: Panels of a figure; a sweep of a hundred arms has its numbers in the table.
-MOST_PANELS = 12
 
 
 def phase_map(trials: pd.DataFrame, arms: Sequence[str] = (), bins: int = 10) -> pd.DataFrame:
@@ -55,42 +47,13 @@ def _cell(rates: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.
     return np.clip(np.searchsorted(edges, rates, side="right") - 1, 0, edges.size - 2)
 
 
-def figure(cells: pd.DataFrame, arms: Sequence[str]) -> Figure:
-    """A map per arm: a cell's colour is its score, on one logarithmic scale; white where nothing was tried."""
-    shown = [arm for arm in arms if arm in set(cells["arm"])][:MOST_PANELS]
-    if not shown:
-        return drawing.empty("No trial with both learning rates is committed.")
-    made, axes = drawing.panels(len(shown), columns=3, height=2.7, sharex=True, sharey=True)
-    norm = LogNorm(max(float(cells["score"].min()), 1e-4), 1.0)
-    mesh = None
-    for ax, arm in zip(axes, shown, strict=True):
-        own = cells[cells["arm"] == arm]
-        for cell in own.itertuples():
-            x, y = [cell.lr_g_low, cell.lr_g_high], [cell.lr_d_low, cell.lr_d_high]
-            mesh = ax.pcolormesh(x, y, [[max(cell.score, norm.vmin or 0)]], norm=norm, cmap="viridis_r")
-        ends = (cells["lr_d_low"].min(), cells["lr_d_high"].max())
-        ax.plot(ends, ends, color=drawing.INK, lw=0.7, ls=(0, (2, 3)))
-        ax.set_xlim(cells["lr_g_low"].min(), cells["lr_g_high"].max())
-        ax.set_ylim(*ends)
-        drawing.log_axis(ax, "x")
-        drawing.log_axis(ax, "y")
-        drawing.title(ax, arm, width=36)
-    for i, ax in enumerate(axes):
-        drawing.labels(ax, "lr_G" if i + 3 >= len(shown) else "", "lr_D" if i % 3 == 0 else "")
-    if mesh is not None:
-        bar = made.colorbar(mesh, ax=axes, shrink=0.8, pad=0.02)
-        bar.set_label("median KS of the cell's trials", fontsize=9)
-    return made
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """At which pairs of learning rates does an arm work?"""
+    # Here, because the section draws what this module computes.
+    from analysis.report.sections import search
+    from analysis.script import answered
 
-    def answer(read: Read, arms: Sequence[str]) -> Answer:
-        cells = phase_map(read.trials, arms)
-        return Answer({"phase_map": cells}, {"phase_map": figure(cells, arms)})
-
-    return answered("phase_map", main.__doc__, answer, arguments)
+    return answered("phase_map", main.__doc__, [search.section], arguments)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def read_sweep(store: Store) -> Read:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for start in range(0, len(revisions), TOGETHER):
             some = revisions[start : start + TOGETHER]
-            found.take(list(pool.map(lambda named: _few(store, *named, found.columns), some)))
+            found.take(list(pool.map(lambda named: _few(store, named[0], named[1], found.columns), some)))
     light = found.light()
     trials = trials_of(light, found.arms, found.keys)
     best = best_of(trials)
@@ -145,7 +145,7 @@ class _Gathered:
         kept = rows[["stage", "trial", "seed", "ks"]].assign(
             population=np.repeat([i for i, _ in read], [t.num_rows for _, t in read]).astype(np.int32),
             arm=self._numbered(rows["arm"]),
-            stage=pd.Categorical(rows["stage"].astype(object), _STAGES),
+            stage=pd.Categorical(rows["stage"].astype(object).where(rows["stage"].isin(_STAGES)), _STAGES),
             lost=rows["outcome"].isin(LOST),
             pruned=rows["outcome"] == "pruned",
             spared=spared(rows),
@@ -162,7 +162,8 @@ class _Gathered:
             return pd.concat(self.parts, ignore_index=True)
         names = ("population", "arm", "trial", "seed", "ks", "lost", "pruned", "spared", *self.keys)
         nothing = pd.DataFrame({n: pd.Series(dtype=np.float64) for n in names})
-        return nothing.assign(stage=pd.Categorical([], _STAGES), diagnosis=pd.Categorical([], diagnosis.DIAGNOSES))
+        words = {"stage": _STAGES, "diagnosis": list(diagnosis.DIAGNOSES)}
+        return nothing.assign(**{name: pd.Categorical([], known) for name, known in words.items()})
 
     def cost(self) -> Cost:
         """The sums over what the files tell."""
@@ -234,7 +235,7 @@ def trials_of(light: pd.DataFrame, arms: Sequence[str], keys: Sequence[str]) -> 
 def _counts(light: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
     known = light[light["arm"] >= 0]
     counted = known.groupby(["arm", "stage", "diagnosis"], observed=True).size().rename("members").reset_index()
-    counted["arm"] = pd.Index(arms, dtype=object).take(counted["arm"].to_numpy(np.intp))
+    counted["arm"] = np.array(arms, dtype=object)[counted["arm"].to_numpy(np.intp)]
     return counted.astype({"stage": object, "diagnosis": object})
 
 

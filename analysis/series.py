@@ -1,4 +1,4 @@
-"""What the figures show, as small tables: paths over steps, a member's law, scores of trials."""
+"""What the figures show, as small tables: paths over steps, a member's law."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.rows import LOST, numbers, quantiles, select, tidy
+from analysis.rows import LOST, numbers, quantiles, select
 from harness.store import QUANTILE_LEVELS
 from harness.targets import Target
 
@@ -84,19 +84,6 @@ def law_density(law: Float64) -> tuple[Float64, Float64]:
     middle = 0.5 * (law[window:] + law[:-window])
     smooth = gap > 1e-9 * max(1.0, float(np.abs(law).max()))
     return middle[smooth], (window / law.size) / gap[smooth]
-
-
-def trial_scores(frame: pd.DataFrame) -> pd.DataFrame:
-    """Score of each searched trial, the mean KS over its seeds (of a pruned one where it stopped): columns arm, trial,
-    lr_d, lr_g, score, seeds.
-    """
-    rows, _ = tidy(frame)
-    search = rows[(rows["stage"] == "search") & rows["trial"].notna()]
-    known = search[(search["lr_d"] > 0) & (search["lr_g"] > 0)]
-    grouped = known.groupby(["arm", "trial"], sort=False)
-    return grouped.agg(
-        lr_d=("lr_d", "first"), lr_g=("lr_g", "first"), score=("ks", "mean"), seeds=("ks", "size")
-    ).reset_index()
 
 
 def path_table(frame: pd.DataFrame, arms: Sequence[str], columns: Sequence[str], points: int = 6) -> pd.DataFrame:

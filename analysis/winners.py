@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.report.sections.generators import Draw, draw_density, draw_quantiles
+from analysis.report.sections.generators import Draw, axis_between, draw_density, draw_quantiles
 from analysis.rows import quantiles, target_of
-from analysis.scene import Axis, Note, Panel, Scene
+from analysis.scene import Note, Panel, Scene
 from analysis.scene.paper import paper, png
 from harness.store import Store, slug, write_whole
 from harness.targets import Target
@@ -39,8 +39,6 @@ def winner_scenes(row: dict[str, Any], target: Target) -> dict[str, Scene]:
         drawn = draw(member, target)
         lawless = f"no finite law: {row.get('sample_state') or row.get('outcome') or 'missing'}"
         marks = drawn.marks if member else [Note(lawless)]
-        ends = (drawn.x or (None, None), drawn.y or (None, None))
-        panel = Panel(marks, *(Axis(label, low=low, high=high) for label, (low, high) in zip((x, y), ends, strict=True)),
-                      title, drawn.said)  # fmt: skip
+        panel = Panel(marks, axis_between(x, drawn.x), axis_between(y, drawn.y), title, drawn.said)
         found[name] = Scene([panel], height=480)
     return found

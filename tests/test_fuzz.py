@@ -13,6 +13,7 @@ import pytest
 from commanding import EXPERIMENT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from reporting import page_of
 
 from analysis.reading import read_sweep
 from analysis.report.material import material_of

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from fabricate import fabricate_sweep
 
-from analysis.dynamics import PATHS, dynamics
 from analysis.gradient_anatomy import QUANTITIES, gradient_anatomy, slopes
 from analysis.rows import select
 from analysis.series import over_steps
@@ -65,14 +64,12 @@ def test_a_sure_discriminator_has_no_logit() -> None:
 
 
 def test_every_quantity_of_a_sweep(tmp_path: Path) -> None:
-    """A fabricated sweep has all four quantities of all arms, and all the paths of dynamics, as ``over_steps`` has."""
+    """A fabricated sweep has all four quantities of all arms; the norms are those that ``over_steps`` has."""
     frame = fabricate_sweep(tmp_path / "s").frame()
     found = gradient_anatomy(frame)
     assert set(found["column"]) == {name for name, *_ in QUANTITIES}
-    paths = dynamics(frame)
-    assert set(paths["column"]) == {name for name, *_ in PATHS}
-    arm = paths["arm"].iloc[0]
+    arm = found["arm"].iloc[0]
     rows = select(frame).frame
-    expected = over_steps(rows[rows["arm"] == arm], "ks")
-    own = paths[(paths["arm"] == arm) & (paths["column"] == "ks")][list(expected.columns)].reset_index(drop=True)
-    pd.testing.assert_frame_equal(own, expected)
+    expected = over_steps(rows[rows["arm"] == arm], "grad_norm_g")
+    own = found[(found["arm"] == arm) & (found["column"] == "grad_norm_g")]
+    pd.testing.assert_frame_equal(own[list(expected.columns)].reset_index(drop=True), expected)

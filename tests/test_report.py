@@ -64,8 +64,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Store:
 #: Every figure of a page, as its files are named.
 FIGURES = {
     "ranking", "differences", "improvement", "ranks", "final_ks", "profiles", "ks_over_steps", "losses",
-    "gradient_norms", "densities", "quantiles", "cdf_differences", "budget", "slices", "parallel", "rates", "diagnosis",
+    "gradient_norms", "gradient_anatomy", "densities", "quantiles", "cdf_differences", "budget", "importance", "slices",
+    "parallel", "rates", "diagnosis",
 }  # fmt: skip
+
+#: Those of them for which three trials an arm are too few: the page says so instead.
+UNDRAWN = {"importance"}
 
 
 def test_the_page_has_every_part(folder: Path) -> None:
@@ -78,7 +82,7 @@ def test_the_page_has_every_part(folder: Path) -> None:
         assert part in text
     assert {dict(a)["id"] for tag, a in outline.elements if tag == "figure"} >= FIGURES
     images = [dict(a) for tag, a in outline.elements if tag == "img"]
-    assert len(images) == len(FIGURES)
+    assert len(images) == len(FIGURES - UNDRAWN)
     for image in images:
         assert image["alt"]
         assert base64.b64decode((image["src"] or "").removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
@@ -97,7 +101,7 @@ def test_figures_are_sound_and_small(folder: Path) -> None:
     """
     outline = Outline((folder / "report" / "report.html").read_text(encoding="utf-8"))
     scenes = {a["data-scene"]: json.loads(data) for a, data in outline.scripts if "data-scene" in a}
-    assert set(scenes) == FIGURES
+    assert set(scenes) == FIGURES - UNDRAWN
     for scene in scenes.values():
         count = 0
         for panel in scene["panels"]:
@@ -184,7 +188,7 @@ def test_the_report_is_a_function_of_the_rows(folder: Path, tmp_path: Path) -> N
 @pytest.mark.promise("P9")
 @example(arm="a [b] c", failure="a [b] c", question="a [b] c", other="a [b] c")
 @example(arm="<b>|`", failure="</td><td>", question="<script>alert(1)</script>", other='"><img src=x onerror=alert(1)>')
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(arm=HOSTILE, failure=HOSTILE, question=ANY, other=HOSTILE)
 def test_user_text_adds_no_element(
     small: Store, outline: Outline, arm: str, failure: str, question: str, other: str
@@ -215,7 +219,7 @@ def shape(element: tuple[str, tuple[tuple[str, str | None], ...]]) -> tuple[str,
 
 
 @pytest.mark.promise("P9")
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(arm=HOSTILE, question=HOSTILE)
 def test_markdown_keeps_its_shape(small: Store, arm: str, question: str) -> None:
     """A hostile name or question adds no line, heading or cell to report.md."""
@@ -233,7 +237,7 @@ def test_markdown_keeps_its_shape(small: Store, arm: str, question: str) -> None
 
 
 @pytest.mark.promise("F27")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_missing_data_are_said(small: Store, data: st.DataObject) -> None:
     """Rows and columns of the table and keys of sweep.json removed at random: a page that names every arm it knows."""

@@ -13,7 +13,7 @@ from harness.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the report of one sweep's folder or of several; print the page's path; exit status 2 where there is none."""
+    """Write the report of a sweep's folder, or of several; print the page's path. Exit status 2: there is none."""
     parser = argparse.ArgumentParser(prog="python -m analysis.report", description=main.__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("-o", "--out", type=Path, help="the folder of the page (default: report/ within the sweep)")

@@ -89,7 +89,10 @@ class Formula:
 
 @dataclass(frozen=True)
 class Variant:
-    """One arm: its formulas, its source, what theory predicts and what was found."""
+    """One arm: its formulas, its source, what theory predicts and what was found.
+
+    ``outcome``: the prediction in a word beside the diagnoses.
+    """
 
     kind: ClassVar[str] = "variant"
     name: str
@@ -98,6 +101,7 @@ class Variant:
     source: str
     prediction: str
     found: str
+    outcome: str
 
 
 Block = Text | Bullets | Facts | Code | Lines | Figure | Variant

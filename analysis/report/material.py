@@ -107,4 +107,6 @@ def names_of(reads: Iterable[Read]) -> list[str]:
     known = list(reads)
     declared = [str(a["arm"]) for read in known for a in arms_of(read.description)]
     tables = [table for read in known for table in (read.frame, read.trials, read.diagnoses)]
-    return list(dict.fromkeys([*declared, *sorted({str(a) for table in tables for a in table["arm"].dropna().unique()})]))
+    return list(
+        dict.fromkeys([*declared, *sorted({str(a) for table in tables for a in table["arm"].dropna().unique()})])
+    )

@@ -78,7 +78,7 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
     def _as_ordered_terms(self, expression: Expr, order: str | None = None) -> list[Expr]:
         return arranged(super()._as_ordered_terms(expression, order=order))
 
-    def _print_Symbol(self, symbol: sympy.Symbol, style: str = "plain") -> Any:
+    def _print_Symbol(self, symbol: sympy.Symbol, style: str = "plain") -> Any:  # noqa: N802 - SymPy's name for it
         base, index, bar = _WRITTEN.get(symbol, (symbol.name, "", False))
         node = self._written("mi", base)
         if index:

@@ -50,12 +50,12 @@ def html_page(title: str, parts: Sequence[Part], stills: Mapping[str, bytes]) ->
         trim_blocks=True, lstrip_blocks=True, finalize=_plain,
     )  # fmt: skip
     plotly, own, style = plotly_script(), _part(environment, "page.js"), _part(environment, "page.css")
+    images = {n: Markup(base64.b64encode(image).decode("ascii")) for n, image in stills.items()}  # noqa: S704
     fields = {
-        "title": title, "parts": parts, "table_of": table_of, "lines_of": _lines,
-        "stills": {name: Markup(base64.b64encode(image).decode("ascii")) for name, image in stills.items()},
+        "title": title, "parts": parts, "stills": images, "table_of": table_of, "lines_of": _lines,
         "scenes": [(f.name, script_json(screen(f.scene))) for p in parts for f in p.figures() if f.scene.panels],
         "themes": script_json(THEMES), "plotly": plotly, "script": own, "style": style,
-        "policy": Markup(f"'{_hash(plotly)}' '{_hash(own)}'"),
+        "hashes": (_hash(plotly), _hash(own)),
     }  # fmt: skip
     return environment.get_template("page.html").render(fields)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -25,6 +26,8 @@ _MAP = LinearSegmentedColormap.from_list("scale", SCALE)
 #: Inches per pixel of a scene's height: paper holds more of it than a screen.
 _INCH = 1 / 120
 _LOWER = 8
+#: Characters of a line above a panel, where three stand beside each other.
+_WIDE = 40
 
 
 def paper(scene: Scene) -> Figure:
@@ -46,7 +49,7 @@ def _grid(scene: Scene) -> tuple[Figure, list[Axes]]:
     rows = math.ceil(len(scene.panels) / wide)
     names = max((min(len(n), drawing.LONGEST_TICK) for p in scene.panels for n in p.y.names), default=0)
     left, right = max(0.62, 0.2 + 0.068 * names), 0.15
-    lines = max(_title_lines(p) for p in scene.panels)
+    lines = max(len(_title(p)) + _has_words_above(p) for p in scene.panels)
     below = 1.1 if any(p.x.names for p in scene.panels) else 0.5
     above, keys = 0.12 + 0.15 * lines, 0.19 * math.ceil(len(scene.keys) / 2) + 0.1
     inner = max(scene.height * _INCH - below, 0.8)
@@ -65,9 +68,14 @@ def _grid(scene: Scene) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _title_lines(panel: Panel) -> int:
-    rule = any(isinstance(m, Rule) and m.axis == "x" and m.text for m in panel.marks)
-    return (0 if not panel.title else 1 + (len(panel.title) > 42)) + bool(panel.detail) + rule
+def _title(panel: Panel) -> list[str]:
+    """Title and detail, each in at most three lines as wide as a panel of three."""
+    texts = [drawable(text, 3 * _WIDE) for text in (panel.title, panel.detail) if text]
+    return [line for text in texts for line in textwrap.wrap(text, _WIDE)[:3]]
+
+
+def _has_words_above(panel: Panel) -> bool:
+    return any(isinstance(m, Rule) and m.axis == "x" and m.text for m in panel.marks)
 
 
 def png(figure: Figure) -> bytes:
@@ -95,7 +103,11 @@ def _draw(ax: Axes, panel: Panel, figure: Figure) -> None:
         elif isinstance(mark, Note):
             ax.text(mark.x, mark.y, drawable(mark.text, 60), transform=ax.transAxes, ha=mark.anchor, va="center",
                     fontsize=_LOWER, color=_PAPER[mark.colour], parse_math=False)  # fmt: skip
-    drawing.title(ax, panel.title, panel.detail)
+    lines = _title(panel)
+    if lines:
+        # Words of rules stand directly above the panel, and the title above them.
+        ax.set_title("\n".join(lines), fontsize=_LOWER, loc="left", color=_PAPER["ink"], parse_math=False,
+                     pad=14 if _has_words_above(panel) else 4)  # fmt: skip
     drawing.labels(ax, panel.x.label, panel.y.label)
 
 
@@ -132,7 +144,7 @@ def _cells(ax: Axes, mark: Cells, figure: Figure) -> None:
     x, y = ((np.asarray(v) if mark.edges else _edges(len(v))) for v in (mark.x, mark.y))
     drawn = ax.pcolormesh(x, y, np.ma.masked_invalid(mark.value), norm=norm, cmap=_MAP, edgecolors="white", lw=0.5)
     bar = figure.colorbar(drawn, ax=ax, shrink=0.9)
-    bar.set_label(drawable(mark.label), fontsize=_LOWER)
+    bar.set_label(drawable(mark.label), fontsize=_LOWER, parse_math=False)
     bar.ax.tick_params(labelsize=7)
     for i, line in enumerate(mark.shown):
         for j, text in enumerate(line):
@@ -150,11 +162,12 @@ def _rule(ax: Axes, mark: Rule) -> None:
     (ax.axvline if mark.axis == "x" else ax.axhline)(mark.at, color=colour, lw=0.9, ls=DASHES[mark.dash])
     if not mark.text:
         return
+    text = drawable(mark.text, 60)
     if mark.axis == "x":
-        ax.annotate(mark.text, (mark.at, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
+        ax.annotate(text, (mark.at, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
                     ha=_side(ax, mark.at), fontsize=7, color=colour, parse_math=False)  # fmt: skip
     else:
-        ax.annotate(mark.text, (0, mark.at), (3, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
+        ax.annotate(text, (0, mark.at), (3, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
                     ha="left", fontsize=7, color=colour, parse_math=False)  # fmt: skip
 
 

@@ -6,6 +6,7 @@ shows it letter by letter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,7 +94,7 @@ def _band(mark: Band) -> dict[str, Any]:
 
 
 def _dots(mark: Dots) -> dict[str, Any]:
-    size = mark.size if isinstance(mark.size, float | int) else _numbers(mark.size)
+    size: Any = float(mark.size) if isinstance(mark.size, (float, int)) else _numbers(np.asarray(mark.size))
     symbol = mark.look.marker or "circle"
     drawn = f"{symbol}-open" if mark.hollow or symbol in ("x-thin", "line-ns") else symbol
     return {
@@ -128,14 +129,16 @@ def _bars(mark: Bars) -> dict[str, Any]:
 
 def _cells(mark: Cells) -> dict[str, Any]:
     value = np.asarray(mark.value, dtype=np.float64)
-    z, low, high = (np.log10(v) if mark.log else v for v in (value, mark.low, mark.high))
-    exponents = range(int(np.ceil(low - 1e-9)), int(np.floor(high + 1e-9)) + 1)
+    z = np.log10(value) if mark.log else value
+    low, high = (math.log10(v) if mark.log else v for v in (mark.low, mark.high))
+    exponents = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
     ticks = {"tickvals": list(exponents), "ticktext": [f"{10.0**e:g}" for e in exponents]} if mark.log else {}
     found: dict[str, Any] = {
         "type": "heatmap", "x": _numbers(mark.x), "y": _numbers(mark.y), "z": [_numbers(line) for line in z],
-        "zmin": float(low), "zmax": float(high), "xgap": 1, "ygap": 1, "hoverongaps": False, "showlegend": False,
+        "zmin": low, "zmax": high, "xgap": 1, "ygap": 1, "hoverongaps": False, "showlegend": False,
         "colorscale": [[i / (len(SCALE) - 1), colour] for i, colour in enumerate(SCALE)],
-        "colorbar": {"title": {"text": plain(mark.label), "side": "right"}, "thickness": 12, "outlinewidth": 0, **ticks},
+        "colorbar": {"title": {"text": plain(mark.label), "side": "right"}, "thickness": 12, "outlinewidth": 0,
+                     **ticks},
     }  # fmt: skip
     if mark.told:
         found |= {"hovertext": [[plain(t) for t in line] for line in mark.told], "hoverinfo": "text"}
@@ -195,6 +198,8 @@ def _axis(axis: Axis, across: str) -> dict[str, Any]:
         # Two and five are labelled, too, where there are few decades; where there are many, not each.
         decades = np.log10(high / low) if low is not None and high is not None else 3.0
         found |= {"type": "log", "dtick": "D2" if decades < 1.8 else int(np.ceil(decades / 7)), "tickformat": "~g"}
+        if decades >= 3 and low is not None and low < 1e-3:
+            found["tickformat"] = ".0e"
     if low is not None and high is not None:
         ends = [float(np.log10(v)) if axis.log else v for v in (low, high)]
         found |= {"range": ends[::-1] if axis.down else ends}

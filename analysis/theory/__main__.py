@@ -13,14 +13,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis.compare import success_threshold
-from analysis.reading import Read
-from analysis.rows import select, target_of
-from analysis.script import Answer, answered
-from analysis.theory.beside import beside, diagnosis_figure
+from analysis.script import answered
+from analysis.theory.beside import section, told
 from analysis.theory.entries import HEADINGS, besides, disagreements, registered, shown
 from analysis.theory.page import write_theory
-from harness.diagnosis import diagnose
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     if given and not given[0].startswith("-"):
-        return answered("theory", "What does theory predict of each arm, and what became of its seeds?", _beside, given)
+        question = "What does theory predict of each arm, and what became of its seeds?"
+        return answered("theory", question, [section], given, told)
     parser = argparse.ArgumentParser(prog="python -m analysis.theory", description=main.__doc__)
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write theory.md, .csv and .png")
     out = parser.parse_args(given).out
@@ -44,20 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in write_theory(out, entries, others):
             console.print(str(path), soft_wrap=True)
     return 1 if len(wrong) else 0
-
-
-def _beside(read: Read, arms: Sequence[str]) -> Answer:
-    """Predictions beside findings, and the diagnoses of the compared seeds."""
-    table = beside(read.description, read.frame, arms)
-    rows = select(read.frame).frame
-    words = diagnose(rows, target_of(read.description), success_threshold(read.description)[0])
-    counts = {arm: own.value_counts().to_dict() for arm, own in words.groupby(rows["arm"])}
-    told = [
-        f"{row.arm}: predicted {row.predicted or 'nothing'}; found {row.found}"
-        + (f"; {row.as_predicted:.0f} of {row.seeds} as predicted" if row.as_predicted == row.as_predicted else "")
-        for row in table.itertuples()
-    ]
-    return Answer({"theory": table}, {"theory": diagnosis_figure(table, counts)}, "\n".join(told))
 
 
 def _print(frame: pd.DataFrame, console: Console) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from analysis import drawing
 from analysis.compare import success_threshold
 from analysis.intervals import success_interval
+from analysis.report.blocks import Figure, Lines, Section
+from analysis.report.material import Material
+from analysis.report.sections import diagnosis
+from analysis.report.tables import table_of
 from analysis.rows import arms_of, select, target_of
-from harness.diagnosis import DIAGNOSES, diagnose
+from harness.diagnosis import diagnose
 from harness.errors import InputError
 from harness.losses import LOSSES
 from harness.losses.card import bound
@@ -28,11 +29,6 @@ BEARS_OUT: Mapping[str, tuple[str, ...]] = {
     "runs_away": ("runaway", "diverged"),
     "stalls": ("dead", "collapsed", "offset"),
 }
-#: A diagnosis is drawn in this colour; those that the sweep did not come to an end with are grey.
-COLOURS = {
-    "converged": "#009E73", "ringing": "#56B4E9", "offset": "#E69F00", "wrong shape": "#F0E442", "collapsed": "#CC79A7",
-    "dead": "#000000", "runaway": "#D55E00", "diverged": "#0072B2", "failed": "#777777", "pruned": "#BBBBBB",
-}  # fmt: skip
 COLUMNS = ("arm", "predicted", "prediction", "citation", "discriminator", "generator", "slope", "seeds", "found",
            "as_predicted", "share", "low", "high", "median_ks")  # fmt: skip
 
@@ -83,29 +79,19 @@ def _predicted(arm: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def diagnosis_figure(table: pd.DataFrame, words: Mapping[str, Mapping[str, int]]) -> Figure:
-    """A bar per arm, cut by diagnosis, and the predicted outcome at its end. ``words``: arm -> diagnosis -> members."""
-    arms = [arm for arm in table["arm"] if sum(words.get(arm, {}).values())]
-    if not arms:
-        return drawing.empty("No committed row can be diagnosed.")
-    made, (ax,) = drawing.panels(1, columns=1, height=1.0 + 0.42 * len(arms), sharex=False, sharey=False)
-    predicted = table.set_index("arm")["predicted"]
-    left, entries = np.zeros(len(arms)), {}
-    for word in (w for w in [*COLOURS] if w in DIAGNOSES):
-        counts = np.array([words[arm].get(word, 0) for arm in arms], dtype=float)
-        if not counts.any():
-            continue
-        shares = counts / np.array([sum(words[arm].values()) for arm in arms])
-        ax.barh(range(len(arms)), shares, left=left, color=COLOURS[word], height=0.62, edgecolor="white")
-        left = left + shares
-        entries[word] = drawing.key(drawing.Style(COLOURS[word], "s", "none"), line=False)
-        entries[word].set_markersize(9)
-    for y, arm in enumerate(arms):
-        told = str(predicted[arm]).replace("_", " ")
-        ax.text(1.01, y, f"predicted: {told}" if told else "", va="center", fontsize=8, color=drawing.INK)
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1)
-    drawing.tick_names(ax, range(len(arms)), arms)
-    drawing.labels(ax, "share of the compared seeds")
-    drawing.legend(made, entries, columns=5)
-    return made
+def section(material: Material) -> Section:
+    """The table of ``beside``, and the diagnoses drawn."""
+    table = beside(material.description, material.frame, material.arms)
+    shown = table[["arm", "predicted", "found", "as_predicted", "seeds"]].astype(object)
+    drawn = [block for block in diagnosis.section(material).blocks if isinstance(block, Figure)]
+    return Section("theory", "Prediction beside finding", [Lines("Predictions", table_of(shown), name="theory",
+                                                                 numbers=table), *drawn])  # fmt: skip
+
+
+def told(material: Material) -> str:
+    """A line per arm: what was predicted, what was found, of how many seeds it holds."""
+    lines = []
+    for row in beside(material.description, material.frame, material.arms).to_dict("records"):
+        holds = f"; {row['as_predicted']:.0f} of {row['seeds']} as predicted" if row["share"] == row["share"] else ""
+        lines.append(f"{row['arm']}: predicted {row['predicted'] or 'nothing'}; found {row['found']}{holds}")
+    return "\n".join(lines)

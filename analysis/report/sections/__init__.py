@@ -7,6 +7,7 @@ from collections.abc import Callable
 from analysis.report.blocks import Section
 from analysis.report.material import Material
 from analysis.report.sections import (
+    anatomy,
     answer,
     budget,
     diagnosis,
@@ -30,6 +31,7 @@ SECTIONS: tuple[Callable[[Material], Section], ...] = (
     seeds.section,
     profiles.section,
     dynamics.section,
+    anatomy.section,
     generators.section,
     budget.section,
     importance.section,

@@ -44,8 +44,8 @@ def _figure(material: Material) -> Figure:
     held = bool(found["held_out"].all()) if len(found) else True
     return Figure(
         "budget", "Expected best KS after k trials",
-        "The best of k trials drawn from those of the search, chosen by half of its seeds and judged by the other half; "
-        "bands: 95 % bootstrap over trials. The table has what was in hand in the order of the search, too."
+        "The best of k trials drawn from those of the search, chosen by half of its seeds and judged by the other "
+        "half; bands: 95 % bootstrap over trials. The table has what was in hand in the order of the search, too."
         + ("" if held else " Trials with one seed are judged by the seed that chose them: their curves are too good."),
         f"Expected KS of the best of k trials, a line per arm: {'; '.join(last[:6]) or 'no trials'}.",
         Scene(panels, {a: material.look(a) for a in material.arms if a in groups},

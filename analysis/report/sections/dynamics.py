@@ -86,15 +86,16 @@ def _losses(material: Material) -> Figure:
     return _paths(
         material, "losses", LOSSES, "loss", "Losses beside the distance",
         "Median over seeds, and the middle half for each player's whole loss; arms in order of their final KS. A low "
-        "loss is not a small distance: compare the last panels with the first. Each panel has its own scale.", log=False,
+        "loss is not a small distance: compare the last panels with the first. Each panel has its own scale.",
+        log=False,
     )  # fmt: skip
 
 
 def _norms(material: Material) -> Figure:
     return _paths(
         material, "gradient_norms", NORMS, "gradient norm", "Gradients of both players",
-        "Euclidean norm of each player's gradient in the step of the snapshot: median over seeds and their middle half. "
-        "A generator's norm near zero is a generator that no longer learns, wherever it stands.", log=True,
+        "Euclidean norm of each player's gradient in the step of the snapshot: median over seeds and their middle "
+        "half. A generator's norm near zero is a generator that no longer learns, wherever it stands.", log=True,
     )  # fmt: skip
 
 
@@ -104,7 +105,9 @@ def _paths(
     arms, said = material.shown()
     panels, last = [], []
     for arm in arms:
-        own, marks, seen = material.groups[arm], [], []
+        own = material.groups[arm]
+        marks: list[Mark] = []
+        seen: list[float] = []
         for path in paths:
             found = _thinned(over_steps(own, path.column))
             if log:

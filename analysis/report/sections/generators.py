@@ -52,7 +52,7 @@ def _members(material: Material, arm: str) -> dict[str, pd.Series[Any]]:
 
 def _detail(members: Mapping[str, pd.Series[Any]], own: pd.DataFrame) -> str:
     told = ", ".join(f"{which} {members[which]['ks']:.3g}" for which in ("best", "median", "worst") if which in members)
-    lawless = sum(quantiles(row) is None for row in own.to_dict("records"))
+    lawless = sum(quantiles({"quantiles": cell}) is None for cell in own["quantiles"])
     parts = [f"KS {told}"] if told else []
     return "; ".join([*parts, *([f"{lawless} of {len(own)} have no finite law"] if lawless else [])])
 
@@ -67,7 +67,7 @@ def _figure(
         members = _members(material, arm)
         drawn, detail = draw(members, material.target), _detail(members, material.groups[arm])
         more = "; ".join(part for part in (detail, drawn.said) if part)
-        panels.append(Panel(drawn.marks, _axis(x, drawn.x), _axis(y, drawn.y), arm, more))
+        panels.append(Panel(drawn.marks, axis_between(x, drawn.x), axis_between(y, drawn.y), arm, more))
         told.append(f"{arm}: {detail}")
     return Figure(
         name, heading, f"{caption} {said}".strip(), f"{heading}, one panel per arm. {'; '.join(told[:6])}.",
@@ -77,7 +77,8 @@ def _figure(
     )  # fmt: skip
 
 
-def _axis(label: str, ends: tuple[float, float] | None) -> Axis:
+def axis_between(label: str, ends: tuple[float, float] | None) -> Axis:
+    """An axis with those ends, or with the data's own."""
     return Axis(label, low=ends[0], high=ends[1]) if ends else Axis(label)
 
 
@@ -126,8 +127,8 @@ def _target_curve(target: Target) -> tuple[float, float, Float64, Float64]:
 def _quantiles(material: Material) -> Figure:
     return _figure(
         material, "quantiles", "Quantiles",
-        "Generated quantiles against the target's. Grey: the line on which a perfect generator lies. Each panel has its "
-        "own scale.", {"perfect": Look(QUIET), **WHICH}, "target's quantile", "generated quantile", draw_quantiles,
+        "Generated quantiles against the target's. Grey: the line on which a perfect generator lies. Each panel has "
+        "its own scale.", {"perfect": Look(QUIET), **WHICH}, "target's quantile", "generated quantile", draw_quantiles,
     )  # fmt: skip
 
 
@@ -149,8 +150,8 @@ def draw_quantiles(members: Mapping[str, pd.Series[Any]], target: Target | None)
 def _gaps(material: Material) -> Figure:
     return _figure(
         material, "cdf_differences", "Where the distance lies",
-        "Generated minus target's distribution function; a dot marks the largest gap, which is the KS distance as far as "
-        "200 quantiles tell. Above zero: too much mass to the left of there.",
+        "Generated minus target's distribution function; a dot marks the largest gap, which is the KS distance as far "
+        "as 200 quantiles tell. Above zero: too much mass to the left of there.",
         {"zero": Look(QUIET), **WHICH}, "value", "F generated - F target", draw_gap,
     )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -41,11 +43,11 @@ def _improvement(material: Material) -> Figure:
         half = len(here) - 0.5
         panels.append(Panel(marks, Axis("than this one", names=here, low=-0.5, high=half),
                             Axis(names=here, low=-0.5, high=half, down=True), f"view: {view}"))  # fmt: skip
-        told += [_pair(at[a, b]) for a, b in zip(here, here[1:], strict=False)][:4]
+        told += [_pair(at[a, b]) for a, b in pairwise(here)][:4]
     return Figure(
         "improvement", "Probability of improvement",
-        "How probable it is that a fresh seed of the arm on the left comes nearer the target than one of the arm below: "
-        f"1/2 where they cannot be told apart. Intervals are in the table. {said}".strip(),
+        "How probable it is that a fresh seed of the arm on the left comes nearer the target than one of the arm "
+        f"below: 1/2 where they cannot be told apart. Intervals are in the table. {said}".strip(),
         f"Probability that one arm comes nearer than another. {'; '.join(told)}.",
         Scene(panels, columns=1, height=150 + 44 * min(_MOST, max((len(p.y.names) for p in panels), default=1)),
               empty="" if panels else "No view has two arms."),
@@ -72,8 +74,8 @@ def _ranks(material: Material) -> Figure:
     most = max((len(r.ranks) for r in found), default=1)
     return Figure(
         "ranks", "Mean ranks and critical difference",
-        "Symbol: an arm's mean rank over the seeds that all arms of its view share, 1 the nearest. Arms that one bar on "
-        "the right spans are not told apart (Nemenyi, 95 %). " + "; ".join(told) + ".",
+        "Symbol: an arm's mean rank over the seeds that all arms of its view share, 1 the nearest. Arms that one bar "
+        "on the right spans are not told apart (Nemenyi, 95 %). " + "; ".join(told) + ".",
         f"Mean ranks of the arms. {'; '.join(told)}.",
         Scene([_rank_panel(material, r) for r in found], height=row_height(most),
               empty="" if found else "No view has three arms and two seeds that all of them share."),

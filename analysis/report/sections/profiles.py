@@ -41,8 +41,8 @@ def _figure(material: Material) -> Figure:
     told = [f"{a.arm} {a.successes}/{a.n}" for a in material.ranked[:6]]
     return Figure(
         "profiles", "Performance profiles",
-        "Higher is better: the share of an arm's seeds that come within τ of the target. Where a line passes the dotted "
-        "line is its median; a member that diverged or failed never arrives. "
+        "Higher is better: the share of an arm's seeds that come within τ of the target. Where a line passes the "
+        "dotted line is its median; a member that diverged or failed never arrives. "
         + ("Bands: Wilson's 95 % interval at each τ. " if bands else "") + "Dashed: success threshold.",
         f"Share of seeds within any KS distance, a line per arm. Within {threshold:g}: {'; '.join(told)}.",
         Scene(panels, {a: material.look(a) for a in groups}, columns=2 if len(panels) > 1 else 1, height=360,

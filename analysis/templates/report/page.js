@@ -9,6 +9,8 @@
   const narrow = matchMedia("(max-width: 40rem)");
   const darkens = matchMedia("(prefers-color-scheme: dark)");
   root.classList.add("js");
+  // On a narrow page the contents would stand before the answer.
+  if (narrow.matches) document.getElementById("contents").open = false;
 
   // A page in a sandboxed frame may not keep anything: then the choice lasts as long as the page.
   const kept = {
