@@ -64,9 +64,19 @@ def report(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def ui(session: nox.Session) -> None:
-    """Open MLflow's pages on the store that the sweep wrote, on this machine only."""
+    """Open MLflow's pages on the store that the sweep wrote, on this machine only, and say where the runs are."""
     _install(session)
-    _run(session, "mlflow", "ui", "--backend-store-uri", STORE, "--host", "127.0.0.1", *session.posargs)
+    _run(
+        session,
+        "python",
+        "-m",
+        "harness.tracking.opening",
+        "--backend-store-uri",
+        STORE,
+        "--host",
+        "127.0.0.1",
+        *session.posargs,
+    )
 
 
 @nox.session(default=False, venv_backend="none")

@@ -74,7 +74,8 @@ def test_runs_hold_what_was_committed(mirrored: tuple[Path, str]) -> None:
             assert metrics.get(name, math.nan) == pytest.approx(rows[name].mean(), nan_ok=True)
         for name in ("lr_d", "lr_g", "ema", "steps", "hidden", "g_steps"):
             assert float(params[name]) == rows[name].iloc[0]
-        assert {name: float(params[name]) for name in rows["loss_params"].iloc[0]} == rows["loss_params"].iloc[0]
+        told = rows["loss_params"].iloc[0]
+        assert {name: float(params[f"param.{name}"]) for name in told} == told
         assert set(tagged_members(tags)) == set(rows["key"])
         assert (tags["variant"], tags["view"], tags["arm"]) == (params["loss"], params["view"], arm)
     # Curves in full: the first arm's trial 0, whose seeds are all scored. The last point of ks is the score.

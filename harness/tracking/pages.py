@@ -16,12 +16,10 @@ COMPARED_RUNS = 40
 
 _NOTE_CHARACTERS, _WORDS_CHARACTERS = 5000, 400
 
+#: MLflow's pages for training; the other kind, its default, is for traces of language models.
+_KIND = "workflowType=machine_learning"
+
 _ABOUT_ARMS = (("Source", "citation"), ("Predicted", "prediction"))
-
-
-def experiment_tags() -> dict[str, str]:
-    """What makes MLflow open an experiment with its runs and charts, and not with traces of language models."""
-    return {"mlflow.experimentKind": "custom_model_development"}
 
 
 def arm_note(arm: Mapping[str, Any]) -> str:
@@ -57,10 +55,15 @@ def is_own_note(note: str) -> bool:
     return "](#/experiments/" in note
 
 
+def runs_page(experiment: str) -> str:
+    """Where the runs of an experiment are."""
+    return f"#/experiments/{experiment}/runs?{_KIND}"
+
+
 def _charts(experiment: str, uid: str, stage: str) -> str:
     wanted = f"tags.`harness.sweep` = '{uid}' AND tags.`harness.stage` = '{stage}'"
     order = f"orderByKey={quote('metrics.`ks`')}&orderByAsc=true"
-    return f"#/experiments/{experiment}/runs?searchFilter={quote(wanted)}&{order}&compareRunsMode=CHART"
+    return f"{runs_page(experiment)}&searchFilter={quote(wanted)}&{order}&compareRunsMode=CHART"
 
 
 def _compared(experiment: str, runs: Sequence[str]) -> str:

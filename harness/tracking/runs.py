@@ -193,7 +193,8 @@ def _sweep_params(spec: Mapping[str, Any]) -> dict[str, str]:
 def _trial_params(row: Row) -> dict[str, str]:
     values = {name: row[name] for name in HYPERPARAMETERS}
     for name, value in row["loss_params"].items() if row["loss_params"] else ():
-        values[f"loss.{name}" if name in values else name] = value
+        # Behind the learning rates in the alphabet, whose first three MLflow's parallel coordinates show unasked.
+        values[f"param.{name}"] = value
     told = {k: ", ".join(v) if isinstance(v, list) else str(v) for k, v in values.items() if _is_known(v)}
     return {"loss": str(row["loss"]), "view": str(row["view"]), **told}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.tracking.address import artifact_root, redact
-from harness.tracking.pages import experiment_tags, is_own_note, view_links
+from harness.tracking.pages import is_own_note, view_links
 from harness.tracking.paging import runs_found
 from harness.tracking.runs import RunContent
 
@@ -54,6 +54,7 @@ class RunWriter:
         self._uid = str(description["uid"])
         # Metric points are equal only at equal times, so all bear the time the sweep was created.
         self._time = int(datetime.fromisoformat(description["created"]).timestamp() * 1000)
+        self._note = ""
         self._experiment, location = self._open_experiment(uri, str(description["name"]))
         #: Why files cannot be stored, or an empty text.
         self.no_artifacts = ""
@@ -146,9 +147,10 @@ class RunWriter:
 
     def describe(self, note: str) -> None:
         """Make ``note`` the experiment's description, unless a user has written another."""
-        if not self._note or is_own_note(self._note):
-            self._describe(self._experiment, {"mlflow.note.content": note}, {"mlflow.note.content": self._note})
+        if note != self._note and (not self._note or is_own_note(self._note)):
+            self._client.set_experiment_tag(self._experiment, "mlflow.note.content", note)
             self._note = note
+            self._progress()
 
     def supersede(self, key: str, reason: str) -> None:
         """Say of a run that the sweep no longer has what it shows."""
@@ -235,21 +237,13 @@ class RunWriter:
                     raise  # another mirror may have created it in this instant
             found = self._client.get_experiment_by_name(name)
         self._progress()
-        if found is not None and found.lifecycle_stage == "active":
-            self._describe(found.experiment_id, experiment_tags(), found.tags)
-            self._note = found.tags.get("mlflow.note.content", "")
         if found is None or found.lifecycle_stage != "active":
             raise InputError(
                 f"experiment {name!r} was deleted in {redact(uri)}; restore it (mlflow experiments restore) or rename "
                 "the sweep"
             )
+        self._note = found.tags.get("mlflow.note.content", "")
         return found.experiment_id, found.artifact_location
-
-    def _describe(self, experiment: str, tags: Mapping[str, str], there: Mapping[str, str]) -> None:
-        for name, value in tags.items():
-            if there.get(name) != value:
-                self._client.set_experiment_tag(experiment, name, value)
-                self._progress()
 
     def _find_runs(self) -> dict[str, _Known]:
         if not self._uid.isalnum():
