@@ -203,7 +203,7 @@
   const later = window.requestIdleCallback || ((then) => setTimeout(then, 50));
   const rest = () => {
     const next = holders.find((holder) => !drawn.has(holder) && !holder.classList.contains("failed"));
-    if (next) { draw(next); later(rest); }
+    if (next) { draw(next); later(rest, { timeout: 500 }); }
   };
-  later(rest);
+  later(rest, { timeout: 500 });
 })();
