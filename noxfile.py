@@ -57,7 +57,7 @@ def sweep(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def report(session: nox.Session) -> None:
-    """Write the report of a sweep (default: the newest)."""
+    """Write the report of a sweep (default: the newest), or of several with -o FOLDER."""
     _install(session)
     _run(session, "harness", "report", *session.posargs)
 

@@ -138,7 +138,7 @@ def test_a_real_sweep(done: Store) -> None:
 
 
 def test_an_unfinished_sweep_is_said(made: Store, tmp_path: Path) -> None:
-    """Populations that are promised and not there, or a budget that is being raised, are remarks; else there is none."""
+    """What is promised and not there, or a budget that is being raised, is a remark; else there is none."""
     shutil.copytree(made.folder, tmp_path / "s")
     store, there = Store(tmp_path / "s"), len(made.committed())
     told = []
