@@ -57,7 +57,7 @@ def sweep(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def report(session: nox.Session) -> None:
-    """Write the report of a sweep (default: the newest)."""
+    """Write the report of a sweep (default: the newest), or of several with -o FOLDER."""
     _install(session)
     _run(session, "harness", "report", *session.posargs)
 
@@ -73,9 +73,17 @@ def explain(session: nox.Session) -> None:
 def ui(session: nox.Session) -> None:
     """Open MLflow's pages on the store that the sweep wrote, on this machine only, and say where the runs are."""
     _install(session)
-    arguments = ("--backend-store-uri", STORE, "--host", "127.0.0.1", "--port", "5000", *session.posargs)
-    _run(session, "python", "-m", "harness.tracking.opening", *arguments)
-    _run(session, "mlflow", "ui", *arguments)
+    _run(
+        session,
+        "python",
+        "-m",
+        "harness.tracking.opening",
+        "--backend-store-uri",
+        STORE,
+        "--host",
+        "127.0.0.1",
+        *session.posargs,
+    )
 
 
 @nox.session(default=False, venv_backend="none")

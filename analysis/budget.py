@@ -15,6 +15,8 @@ from analysis.intervals import LEVEL
 Float64 = NDArray[np.float64]
 COLUMNS = ("arm", "trials", "expected", "low", "high", "in_order", "held_out")
 RESAMPLES, _AT_ONCE = 400, 50
+#: Draws of an arm's trials that all resamples take: from 5,000 trials on there are fewer, and 100 at least.
+_DRAWS = 2_000_000
 
 
 def budget_curves(trials: pd.DataFrame, points: int = 40, rng_seed: int = 0) -> pd.DataFrame:
@@ -70,7 +72,7 @@ def _curve(choose: Float64, judge: Float64, late: NDArray[np.bool_], sizes: NDAr
     means = [
         weights @ np.stack([np.repeat(judged, np.bincount(rng.integers(0, count, count), minlength=count))
                             for _ in range(_AT_ONCE)]).T
-        for _ in range(RESAMPLES // _AT_ONCE)
+        for _ in range(int(np.clip(_DRAWS // (count * _AT_ONCE), 2, RESAMPLES // _AT_ONCE)))
     ]  # fmt: skip
     low, high = np.quantile(np.concatenate(means, axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     place = np.empty(count, np.intp)

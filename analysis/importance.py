@@ -14,7 +14,7 @@ from analysis.rows import spec_of
 from harness.spec import Range
 
 #: Of an arm at most so many trials are looked at, evenly taken: what they tell does not change with more.
-MOST = 1500
+MOST = 600
 COLUMNS = ("arm", "key", "importance", "trials")
 
 

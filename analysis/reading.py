@@ -90,7 +90,7 @@ def read_sweep(store: Store) -> Read:
     search = light[(light["stage"] == "search") & (light["arm"] >= 0)]
     names = pd.Index(found.arms, dtype=object).take(search["arm"].to_numpy())
     kept = pd.concat([chosen, search[search["trial"].to_numpy() == names.map(best).to_numpy()]])
-    remarks = [*found.remarks, *_remarks(light)]
+    remarks = [*_unfinished(description, len(revisions)), *found.remarks, *_remarks(light)]
     return Read(
         description=description,
         frame=_whole(store, kept, best, dict(revisions)),
@@ -145,7 +145,7 @@ class _Gathered:
         kept = rows[["stage", "trial", "seed", "ks"]].assign(
             population=np.repeat([i for i, _ in read], [t.num_rows for _, t in read]).astype(np.int32),
             arm=self._numbered(rows["arm"]),
-            stage=pd.Categorical(rows["stage"].astype(object), _STAGES),
+            stage=pd.Categorical(rows["stage"].astype(object).where(rows["stage"].isin(_STAGES)), _STAGES),
             lost=rows["outcome"].isin(LOST),
             pruned=rows["outcome"] == "pruned",
             spared=spared(rows),
@@ -237,6 +237,17 @@ def _counts(light: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
     counted = known.groupby(["arm", "stage", "diagnosis"], observed=True).size().rename("members").reset_index()
     counted["arm"] = np.array(arms, dtype=object)[counted["arm"].to_numpy(np.intp)]
     return counted.astype({"stage": object, "diagnosis": object})
+
+
+def _unfinished(description: Mapping[str, Any], committed: int) -> Iterator[str]:
+    """What sweep.json promises and is not there yet; nothing where it does not say how much it promises."""
+    wanted = description.get("populations")
+    if not isinstance(wanted, int) or isinstance(wanted, bool):
+        return
+    if committed < wanted:
+        yield f"The sweep is not finished: {committed} of {wanted} populations are committed."
+    elif description.get("finished", "") is None:
+        yield "The sweep is not finished: a raised budget or a retry is under way, and its winners may change."
 
 
 def _remarks(light: pd.DataFrame) -> Iterator[str]:

@@ -48,6 +48,8 @@ SWING_ERRORS = 4.0
 CHANGES = 2
 #: An offset explains at least this share of the KS distance.
 EXPLAINS = 0.5
+#: And its width is within this factor of the target's: one mode of two is off the mean, too, but no offset.
+ALIKE = 2.0
 
 #: Each diagnosis with its rule, in the order in which they are asked.
 DIAGNOSES: dict[str, str] = {
@@ -60,8 +62,9 @@ DIAGNOSES: dict[str, str] = {
     "ringing": "It swings about the target: late, e passes from beyond +a to beyond -a or back at least "
     f"{CHANGES} times, a = max({SWING:g}, {SWING_ERRORS:g}/√batch).",
     "converged": "KS below the sweep's threshold of success.",
-    "offset": f"Beside the target: a target moved by mean - mu has at least {EXPLAINS:.0%} of its KS distance.",
-    "wrong shape": "About where the target is, but too wide, too narrow, skew, or with other modes.",
+    "offset": f"Beside the target: a target moved by mean - mu has at least {EXPLAINS:.0%} of its KS distance, and "
+    f"1/{ALIKE:g} ≤ r ≤ {ALIKE:g}.",
+    "wrong shape": "None of these: too wide, too narrow, skew, or with other modes.",
 }
 
 #: The columns that are read; ``quantiles`` only where the target has no finite variance.
@@ -99,7 +102,7 @@ def diagnose(rows: pd.DataFrame, target: Target | None, success_ks: float) -> pd
         runaway = ((np.abs(miss) >= FAR) & (np.abs(miss) >= nearest + FARTHER)) | (wide >= WIDE)
         collapsed = wide <= NARROW
         ringing = _changes_of_side(np.where(path.late, path_miss, math.nan), _swing(rows)) >= CHANGES
-        offset = yard.shift_ks(miss) >= EXPLAINS * ks
+        offset = (yard.shift_ks(miss) >= EXPLAINS * ks) & (wide >= 1 / ALIKE) & (wide <= ALIKE)
     push = _late_median(path.push, path.late) if path.push.size else unknown
     found += [runaway, (ks >= LOST_KS) & (push < NO_PUSH), collapsed, ringing, ks < success_ks, offset]
     words = np.select(found, list(DIAGNOSES)[:-1], default="wrong shape")
@@ -119,7 +122,7 @@ class Yardstick:
     def of(cls, target: Target) -> Yardstick:
         """The target's, by moments where its variance is finite."""
         with np.errstate(all="ignore"):
-            mean, variance = (float(v) for v in target.frozen.stats(moments="mv"))
+            mean, variance = float(target.frozen.mean()), float(target.frozen.var())
         if math.isfinite(mean) and math.isfinite(variance) and variance > 0:
             return cls(target, mean, math.sqrt(variance), True)
         first, middle, third = (float(q) for q in target.quantile(np.array([0.25, 0.5, 0.75])))

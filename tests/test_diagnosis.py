@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,15 @@ def test_a_target_without_moments_is_measured_by_quartiles() -> None:
     assert diagnose(rows, cauchy, SUCCESS).tolist() == ["offset", "wrong shape"]
 
 
+def test_one_mode_of_two_is_no_offset() -> None:
+    """Of N(2, 1/4) and N(6, 1/4) in equal parts, mean 4 and sd 2.06, the first alone: KS 1/2, a wrong shape."""
+    two = Target("mixture", {"weight1": 0.5, "loc1": 2.0, "scale1": 0.5, "weight2": 0.5, "loc2": 6.0, "scale2": 0.5})
+    yard = Yardstick.of(two)
+    assert (yard.location, yard.scale) == (pytest.approx(4.0), pytest.approx(math.sqrt(4.25)))
+    mode, both = row(stats.norm(2.0, 0.5), ks=0.5), row(TwoModes(2.0, 0.5), ks=0.01)
+    assert diagnose(pd.DataFrame([mode, both]), two, SUCCESS).tolist() == ["wrong shape", "converged"]
+
+
 NUMBER = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.floats(-10, 10))
 LIST = st.one_of(st.none(), st.lists(NUMBER, max_size=4))
 ROW = st.fixed_dictionaries(
@@ -159,3 +169,10 @@ def test_every_row_gets_one_word(rows: list[dict[str, Any]], target: Target | No
 def test_it_reads_columns_of_the_store() -> None:
     """Every column named is one of the row's."""
     assert set(columns(Target("cauchy", {"loc": 0.0, "scale": 1.0}))) <= set(SCHEMA.names)
+
+
+def test_the_documentation_has_the_rules() -> None:
+    """docs/statistics.md shows every word with its rule, as the table has them."""
+    text = (Path(__file__).parents[1] / "docs/statistics.md").read_text().replace("\\|", "|")
+    for word, rule in DIAGNOSES.items():
+        assert f"| {word} | {rule} |" in text

@@ -177,7 +177,7 @@ def any_value(kind: pa.DataType) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.promise("P9", "F27")
-@settings(one_folder, max_examples=30)
+@settings(one_folder, max_examples=15)
 @given(data=st.data())
 def test_any_sound_sweep_has_a_page(data: st.DataObject, done: Store, tmp_path: Path) -> None:
     """Rows of random values and a description of random JSON, properly committed: a page without a new element.

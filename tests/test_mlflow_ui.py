@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from mirroring import mirrored_now, runs_by_key, served
 from analysis.report import write_report
 from analysis.winners import draw_winners
 from harness.store import Store
+from harness.tracking.opening import addresses
 
 if TYPE_CHECKING:
     from browsing import Tab
@@ -151,12 +150,11 @@ def test_a_hostile_name_is_text(opened: Tab, pages: Served) -> None:
         assert page.title() != "owned"
 
 
-def test_the_addresses_of_the_runs_are_printed(opened: Tab, pages: Served) -> None:
+def test_the_addresses_of_the_runs_are_told(opened: Tab, pages: Served) -> None:
     """What ``nox -s ui`` prints before the server starts leads to the list of the sweep's runs."""
-    arguments = ("--backend-store-uri", pages.uri, "--host", "127.0.0.1", "--port", pages.address.rpartition(":")[2])
-    command = [sys.executable, "-m", "harness.tracking.opening", *arguments]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
-    assert [line.partition(": ")[0] for line in told] == ["small", "all"]
-    go(opened.page, told[0].partition(": ")[2])
+    (told,) = addresses(pages.uri, pages.address)
+    name, _, address = told.partition(": ")
+    assert name == "small"
+    go(opened.page, address)
     opened.page.get_by_text(f"{len(pages.runs) + 1} matching runs").wait_for()
     opened.picture("runs", whole=False)

@@ -135,3 +135,16 @@ def test_a_real_sweep(done: Store) -> None:
     assert set(found.searched) <= set(found.trials.columns)
     assert found.trials[list(found.searched)].notna().all(axis=None)
     assert found.cost.seconds > 0
+
+
+def test_an_unfinished_sweep_is_said(made: Store, tmp_path: Path) -> None:
+    """What is promised and not there, or a budget that is being raised, is a remark; else there is none."""
+    shutil.copytree(made.folder, tmp_path / "s")
+    store, there = Store(tmp_path / "s"), len(made.committed())
+    told = []
+    for populations, finished in ((there + 2, None), (there, None), (there, "2026-01-01"), ("many", None)):
+        store.amend(made.describe() | {"populations": populations, "finished": finished})
+        told.append([remark for remark in read_sweep(store).remarks if "not finished" in remark])
+    assert told[0] == [f"The sweep is not finished: {there} of {there + 2} populations are committed."]
+    assert told[1][0].startswith("The sweep is not finished: a raised budget")
+    assert told[2:] == [[], []]

@@ -15,7 +15,7 @@ from analysis.report.blocks import Bullets, Facts, Figure, Lines, Section, Text
 from analysis.report.frame import extent, floors, row_height
 from analysis.report.material import DRAWS, LOWEST, Material
 from analysis.report.tables import Table
-from analysis.scene import Axis, Panel, Scene, Spans
+from analysis.scene import Axis, Mark, Panel, Scene, Spans
 
 #: What must be equal for KS distances to be of the same thing, with the words for it.
 _SAME_THING: Mapping[str, Callable[[Material], Any]] = {
@@ -91,7 +91,8 @@ def differences(materials: Sequence[Material]) -> list[str]:
 
 def _figure(lines: Sequence[tuple[Material, ArmResult]], label: str) -> Figure:
     names = [f"{a.arm} · {m.name}" for m, a in lines]
-    marks, numbers = [], []
+    marks: list[Mark] = []
+    numbers: list[dict[str, Any]] = []
     for i, (material, arm) in enumerate(lines):
         found = arm.ks_median
         low, middle, high = (max(np.nan if v is None else v, LOWEST) for v in (found.low, found.estimate, found.high))
@@ -103,11 +104,11 @@ def _figure(lines: Sequence[tuple[Material, ArmResult]], label: str) -> Figure:
     panel = Panel([*marks, *floors(DRAWS, low, high, "x")],
                   Axis("median KS distance to the sweep's own target (log scale)", log=True, low=low, high=high),
                   Axis(names=names, low=-0.6, high=len(names) - 0.4, down=True))  # fmt: skip
-    told = [f"{n} {line['median']:.3g}" for n, line in zip(names, numbers, strict=True)]
+    medians = [f"{n} {line['median']:.3g}" for n, line in zip(names, numbers, strict=True)]
     return Figure(
         "across", "Median KS distance of every arm of every sweep",
         "Symbol: median over the seeds; bar: its 95 % interval. An arm has the same colour in all sweeps.",
-        f"{label}. {'; '.join(told[:6])}.",
+        f"{label}. {'; '.join(medians[:6])}.",
         Scene([panel] if lines else [], height=row_height(len(lines)), empty="" if lines else "No arm has rows."),
         pd.DataFrame(numbers, dtype=object),
     )  # fmt: skip

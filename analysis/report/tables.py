@@ -56,7 +56,9 @@ def csv_text(frame: pd.DataFrame) -> str:
     for name in shown.columns:
         if shown[name].dtype == object or isinstance(shown[name].dtype, pd.StringDtype):
             values = shown[name]
-            texts = {v: csv_cell(v) for v in values if isinstance(v, str)}  # the names of arms, thousands of times
+            texts = {
+                v: csv_cell(v) for v in {v for v in values if isinstance(v, str)}
+            }  # names of arms, again and again
             shown[name] = [texts.get(v, v) if isinstance(v, str) else v for v in values]
     return shown.to_csv(index=False, lineterminator="\n")
 

@@ -69,8 +69,9 @@ def part_of(material: Material) -> Part:
 
 
 def _prefixed(block: Block, prefix: str) -> Block:
-    named = isinstance(block, (Figure, Lines)) and block.name
-    return replace(block, name=f"{prefix}_{block.name}") if named else block
+    if isinstance(block, (Figure, Lines)) and block.name:
+        return replace(block, name=f"{prefix}_{block.name}")
+    return block
 
 
 def _write_page(target: Path, title: str, parts: Sequence[Part]) -> Path:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from analysis.scene.looks import INK, QUIET, Look
 
 #: Numbers of one coordinate; NaN leaves a gap.
-Numbers = Sequence[float] | np.ndarray
+Numbers: TypeAlias = "Sequence[float] | np.ndarray | pd.Series[Any]"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ shows it letter by letter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,7 +39,8 @@ def screen(scene: Scene) -> dict[str, Any]:
 def plain(text: object, width: int = 10_000) -> str:
     """``text`` for a label of plotly's: no tag, no entity, at most ``width`` characters."""
     shown = visible(text)
-    shown = shown if len(shown) <= width else f"{shown[: width - 1]}…"
+    if len(shown) > width:  # both ends of a name tell: the loss stands at its head, its view at its tail
+        shown = f"{shown[: (width + 1) // 2]}…{shown[-(width // 2 - 1) :]}"
     return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -93,7 +95,7 @@ def _band(mark: Band) -> dict[str, Any]:
 
 
 def _dots(mark: Dots) -> dict[str, Any]:
-    size = mark.size if isinstance(mark.size, float | int) else _numbers(mark.size)
+    size: Any = float(mark.size) if isinstance(mark.size, (float, int)) else _numbers(np.asarray(mark.size))
     symbol = mark.look.marker or "circle"
     drawn = f"{symbol}-open" if mark.hollow or symbol in ("x-thin", "line-ns") else symbol
     return {
@@ -128,12 +130,13 @@ def _bars(mark: Bars) -> dict[str, Any]:
 
 def _cells(mark: Cells) -> dict[str, Any]:
     value = np.asarray(mark.value, dtype=np.float64)
-    z, low, high = (np.log10(v) if mark.log else v for v in (value, mark.low, mark.high))
-    exponents = range(int(np.ceil(low - 1e-9)), int(np.floor(high + 1e-9)) + 1)
+    z = np.log10(value) if mark.log else value
+    low, high = (math.log10(v) if mark.log else v for v in (mark.low, mark.high))
+    exponents = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
     ticks = {"tickvals": list(exponents), "ticktext": [f"{10.0**e:g}" for e in exponents]} if mark.log else {}
     found: dict[str, Any] = {
         "type": "heatmap", "x": _numbers(mark.x), "y": _numbers(mark.y), "z": [_numbers(line) for line in z],
-        "zmin": float(low), "zmax": float(high), "xgap": 1, "ygap": 1, "hoverongaps": False, "showlegend": False,
+        "zmin": low, "zmax": high, "xgap": 1, "ygap": 1, "hoverongaps": False, "showlegend": False,
         "colorscale": [[i / (len(SCALE) - 1), colour] for i, colour in enumerate(SCALE)],
         "colorbar": {"title": {"text": plain(mark.label), "side": "right"}, "thickness": 12, "outlinewidth": 0,
                      **ticks},
@@ -196,6 +199,8 @@ def _axis(axis: Axis, across: str) -> dict[str, Any]:
         # Two and five are labelled, too, where there are few decades; where there are many, not each.
         decades = np.log10(high / low) if low is not None and high is not None else 3.0
         found |= {"type": "log", "dtick": "D2" if decades < 1.8 else int(np.ceil(decades / 7)), "tickformat": "~g"}
+        if decades >= 3 and low is not None and low < 1e-3:
+            found["tickformat"] = ".0e"
     if low is not None and high is not None:
         ends = [float(np.log10(v)) if axis.log else v for v in (low, high)]
         found |= {"range": ends[::-1] if axis.down else ends}

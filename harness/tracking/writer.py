@@ -54,6 +54,7 @@ class RunWriter:
         self._uid = str(description["uid"])
         # Metric points are equal only at equal times, so all bear the time the sweep was created.
         self._time = int(datetime.fromisoformat(description["created"]).timestamp() * 1000)
+        self._note = ""
         self._experiment, location = self._open_experiment(uri, str(description["name"]))
         #: Why files cannot be stored, or an empty text.
         self.no_artifacts = ""

@@ -59,6 +59,8 @@ def _most(medians: pd.Series[float]) -> tuple[float | None, float | None]:
     """Ends of an axis by what most of the medians do: one arm that left would flatten the others to a line."""
     if medians.empty:
         return None, None
-    low, high = min(0.0, float(medians.quantile(0.2))), max(0.0, float(medians.quantile(0.8)))
-    room = high - low or 1.0
-    return low - room, high + room
+    low, high = float(medians.quantile(0.2)), float(medians.quantile(0.8))
+    room = 5 * (high - low) or 1.0
+    ends = max(min(0.0, float(medians.min())), low - room), min(max(0.0, float(medians.max())), high + room)
+    margin = 0.05 * (ends[1] - ends[0]) or 1.0
+    return ends[0] - margin, ends[1] + margin

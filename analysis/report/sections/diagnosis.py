@@ -64,13 +64,14 @@ def _deceptive(material: Material) -> list[Block]:
 def _figure(material: Material, counts: pd.DataFrame, stage: str) -> Figure:
     arms = [arm for arm in material.arms if arm in counts.index]
     counts = counts.loc[arms]
-    shares = counts.div(counts.sum(axis=1), axis=0)
+    sums = counts.sum(axis=1)
+    shares = counts.div(sums, axis=0)
     starts = shares.cumsum(axis=1) - shares
     lines = np.arange(len(arms), dtype=np.float64)
     marks = [
         Bars(
             lines, starts[word].to_numpy(), shares[word].to_numpy(), LOOKS.get(word, Look(QUIET)), word,
-            told=[f"{arm}: {counts.loc[arm, word]} of {counts.loc[arm].sum()} {word}" for arm in arms],
+            told=[f"{arm}: {n} of {of} {word}" for arm, n, of in zip(arms, counts[word], sums, strict=True)],
         )
         for word in counts.columns
     ]  # fmt: skip
@@ -78,7 +79,7 @@ def _figure(material: Material, counts: pd.DataFrame, stage: str) -> Figure:
         marks, Axis(f"share of the {stage} members", low=0.0, high=1.0),
         Axis(names=arms, low=-0.6, high=len(arms) - 0.4, down=True),
     )  # fmt: skip
-    told = [f"{arm}: " + ", ".join(f"{n} {word}" for word, n in counts.loc[arm].items() if n) for arm in arms[:5]]
+    told = [f"{arm}: " + ", ".join(f"{n} {word!s}" for word, n in counts.loc[arm].items() if n) for arm in arms[:5]]
     return Figure(
         "diagnosis", f"Diagnoses of the {stage} members",
         "Each member's diagnosis is the first rule that holds, from its scores and its path, never from its losses.",

@@ -105,7 +105,9 @@ def _paths(
     arms, said = material.shown()
     panels, last = [], []
     for arm in arms:
-        own, marks, seen = material.groups[arm], [], []
+        own = material.groups[arm]
+        marks: list[Mark] = []
+        seen: list[float] = []
         for path in paths:
             found = _thinned(over_steps(own, path.column))
             if log:

@@ -52,7 +52,7 @@ def _members(material: Material, arm: str) -> dict[str, pd.Series[Any]]:
 
 def _detail(members: Mapping[str, pd.Series[Any]], own: pd.DataFrame) -> str:
     told = ", ".join(f"{which} {members[which]['ks']:.3g}" for which in ("best", "median", "worst") if which in members)
-    lawless = sum(quantiles(row) is None for row in own.to_dict("records"))
+    lawless = sum(quantiles({"quantiles": cell}) is None for cell in own["quantiles"])
     parts = [f"KS {told}"] if told else []
     return "; ".join([*parts, *([f"{lawless} of {len(own)} have no finite law"] if lawless else [])])
 

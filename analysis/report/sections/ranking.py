@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from analysis.answer import HEADINGS, cells
 from analysis.compare import ArmResult
-from analysis.intervals import RESAMPLES
-from analysis.report.blocks import Bullets, Figure, Lines, Section
+from analysis.report.blocks import Block, Bullets, Figure, Lines, Section
 from analysis.report.frame import extent, floors, row_height
 from analysis.report.material import DRAWS, LOWEST, Material
 from analysis.report.tables import Table
-from analysis.scene import INK, Axis, Look, Panel, Rule, Scene, Spans
+from analysis.scene import INK, Axis, Look, Mark, Panel, Rule, Scene, Spans
 
 LABELS = {
     "confirm": "Arms by median KS distance on the confirm seeds",
@@ -25,7 +26,11 @@ def section(material: Material) -> Section:
     """The answer table, how to read it, and its figures."""
     comparison = material.comparison
     table = Table(HEADINGS, tuple(cells(a) for a in comparison.arms))
-    blocks = [Lines(LABELS[comparison.stage], table, ranges=True), Bullets(reading(material)), medians(material)]
+    blocks: list[Block] = [
+        Lines(LABELS[comparison.stage], table, ranges=True),
+        Bullets(reading(material)),
+        medians(material),
+    ]
     if any(a.paired for a in material.ranked):
         blocks.append(differences(material))
     return Section("ranking", "Ranking", blocks)
@@ -41,8 +46,8 @@ def reading(material: Material) -> tuple[str, ...]:
         "KS: sup |F_generated - F_target|, on stratified noise. A perfect generator reads "
         f"{told.stratified_floor:.2g} there, and {told.noise_floor:.2g} on average from as many "
         "independent draws: the noise floor.",
-        f"Success: KS < {told.success_ks:g}, share with Wilson's interval. Other intervals: bootstrap of the "
-        f"seeds, BCa where it is defined, {RESAMPLES:,} resamples.",
+        f"Success: KS < {told.success_ks:g}, share with Wilson's interval. Other intervals are of medians, "
+        "from the order statistics of the seeds (Hettmansperger and Sheather 1986).",
         "Difference: median over shared seeds of KS minus the baseline's on the same seed; negative is nearer. p: "
         "Wilcoxon's signed-rank test with Holm's correction over all arms. In floors: that median over the floor.",
     ]
@@ -86,7 +91,8 @@ def _span(line: int, arm: ArmResult, look: Look) -> Spans:
 def differences(material: Material) -> Figure:
     """Paired difference to the baseline per arm, with its interval and p."""
     arms = [(a.arm, a.paired) for a in material.ranked if a.paired]
-    marks, lines = [], []
+    marks: list[Mark] = []
+    lines: list[dict[str, Any]] = []
     for i, (arm, gap) in enumerate(arms):
         point = gap.median.estimate or 0.0
         low, high = (point if v is None else v for v in (gap.median.low, gap.median.high))

@@ -113,7 +113,7 @@ def maps(material: Material, trials: pd.DataFrame) -> Figure:
         marks = _dots_by_class(own) if few else [_cells_of(found[found["arm"] == arm], known, side)]
         ends = [extent(known[key], 0.0) for key in ("lr_g", "lr_d")]
         x, y = (Axis(f"lr_{p}", log=True, low=low, high=high) for p, (low, high) in zip("GD", ends, strict=True))
-        best = own.loc[own["score"].idxmin()] if len(own) else None
+        best = own.sort_values("score").iloc[0] if len(own) else None
         detail = "" if best is None else f"best {best['score']:.3g} at lr_G {best['lr_g']:.2g}, lr_D {best['lr_d']:.2g}"
         panels.append(Panel(marks, x, y, arm, detail))
     how = ("A dot per trial, by the fifth of its arm's scores that it is in." if few
@@ -141,12 +141,11 @@ def _cells_of(cells: pd.DataFrame, known: pd.DataFrame, side: int) -> Cells:
     edges = {key: np.geomspace(known[key].min(), known[key].max(), side + 1) for key in ("lr_g", "lr_d")}
     value = np.full((side, side), np.nan)
     told = [[""] * side for _ in range(side)]
-    for cell in cells.itertuples():
-        i, j = (int(np.abs(np.log(edges[k] / low)).argmin()) for k, low in (("lr_d", cell.lr_d_low),
-                                                                            ("lr_g", cell.lr_g_low)))  # fmt: skip
-        value[i, j] = max(cell.score, LOWEST)
-        where = f"lr_G {cell.lr_g_low:.2g} to {cell.lr_g_high:.2g}, lr_D {cell.lr_d_low:.2g} to {cell.lr_d_high:.2g}"
-        told[i][j] = f"{where}: KS {cell.score:.3g}, {cell.trials} trials, {cell.lost:.0%} lost"
+    for cell in cells.to_dict("records"):
+        i, j = (int(np.abs(np.log(edges[key] / cell[f"{key}_low"])).argmin()) for key in ("lr_d", "lr_g"))
+        value[i, j] = max(cell["score"], LOWEST)
+        where = ", ".join(f"{k} {cell[f'{k}_low']:.2g} to {cell[f'{k}_high']:.2g}" for k in ("lr_g", "lr_d"))
+        told[i][j] = f"{where}: KS {cell['score']:.3g}, {cell['trials']} trials, {cell['lost']:.0%} lost"
     low = max(float(known["score"].min()), LOWEST)
     return Cells(edges["lr_g"], edges["lr_d"], value, low, 1.0, "KS", log=True, edges=True, told=told)
 

@@ -61,14 +61,26 @@
       margin: { l: 50, r: 14, t: own.shapes.some((s) => s.label && s.xref === "x") ? 24 : 8, b: 40 },
       hoverlabel: { namelength: -1, font: { family: "system-ui, 'DejaVu Sans', sans-serif", size: 12 } },
     };
-    if (own.yaxis.ticktext && narrow.matches) {
+    const grid = panel.data.some((trace) => trace.type === "heatmap");
+    if (own.yaxis.ticktext && grid && narrow.matches) {
+      for (const side of [made.xaxis, made.yaxis]) if (side.ticktext) side.ticktext = side.ticktext.map(cut);
+    } else if (own.yaxis.ticktext && narrow.matches) {
       // Names stand above their line instead of beside it: beside it they would take the whole width.
-      Object.assign(made.yaxis, { ticklabelposition: "inside", ticklabelshift: 17, automargin: false });
+      const rows = own.yaxis.ticktext.length;
+      made.height = height + 24 * rows;
+      const shift = Math.round(0.43 * Math.min(60, (made.height - 100) / (rows + 0.5)));
+      Object.assign(made.yaxis, { ticklabelposition: "inside", ticklabelshift: shift, ticklabeloverflow: "allow",
+        automargin: false });
+      if (own.yaxis.range) made.yaxis.range = [own.yaxis.range[0], own.yaxis.range[1] - 0.35];
       made.margin.l = 8;
-      made.height = height + 24 * own.yaxis.ticktext.length;
     }
     if (narrow.matches) made.xaxis.title.text = wrapped(made.xaxis.title.text || "");
     return made;
+  }
+
+  function cut(name) {
+    // An entity of a name's own text is left whole: names are short enough where they hold one.
+    return name.length > 16 && !name.includes("&") ? `${name.slice(0, 9)}…${name.slice(-6)}` : name;
   }
 
   function wrapped(text) {
@@ -93,7 +105,9 @@
       scene.panels.forEach((panel, i) => {
         const data = painted(panel.data);
         for (const trace of data) if (gone.has(trace.meta)) trace.visible = false;
-        Plotly.react(plots[i], data, layout(panel, scene.height),
+        const around = layout(panel, scene.height);
+        plots[i].style.height = `${around.height}px`;
+        Plotly.react(plots[i], data, around,
           { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
       });
       drawn.set(holder, true);
@@ -189,7 +203,7 @@
   const later = window.requestIdleCallback || ((then) => setTimeout(then, 50));
   const rest = () => {
     const next = holders.find((holder) => !drawn.has(holder) && !holder.classList.contains("failed"));
-    if (next) { draw(next); later(rest); }
+    if (next) { draw(next); later(rest, { timeout: 500 }); }
   };
-  later(rest);
+  later(rest, { timeout: 500 });
 })();
