@@ -93,13 +93,15 @@ def test_a_later_revision_of_a_population_replaces_what_it_lost() -> None:
     assert board.ranking()[0].best == pytest.approx(0.3)
 
 
-def test_confirm_seeds_rank_before_trials() -> None:
-    """Whoever has confirm seeds stands first, by their median, whatever its best trial was."""
+def test_confirm_medians_rank_once_every_arm_has_one() -> None:
+    """Until then the trials do, so that whoever is confirmed first is not shown as the best."""
     board = Board(["a", "b"], 9, SEEDS)
     board.hear(0, rows_of("a", 0, [0.3] * SEEDS) + rows_of("b", 0, [0.1] * SEEDS))
     assert [reached.arm for reached in board.ranking()] == ["b", "a"]
     board.hear(1, rows_of("a", 0, [0.2, None, 0.4], stage="confirm"))
-    assert [(r.arm, r.median) for r in board.ranking()] == [("a", 0.4), ("b", None)]
+    assert [(r.arm, r.median) for r in board.ranking()] == [("b", None), ("a", 0.4)]
+    board.hear(2, rows_of("b", 0, [0.5, None, 0.6], stage="confirm"))
+    assert [(r.arm, r.median) for r in board.ranking()] == [("a", 0.4), ("b", 0.6)]
 
 
 def test_steps_found_are_those_of_the_committed_populations(done: Store) -> None:
@@ -210,7 +212,7 @@ def test_a_log_has_lines_between_commits(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stderr.splitlines() if "GAN-steps/s, about" in line]
     assert any(re.fullmatch(r" *\d+%  [\d,]+ GAN-steps/s, about .* left", line) for line in lines), done.stderr
-    assert any(re.search(r"; 1 of 3 populations; best trial \d\.\d{4} by \w+ / variances$", line) for line in lines)
+    assert any(re.search(r"; 1 of 3 populations; best trial of \w+ / variances: \d\.\d{4}$", line) for line in lines)
     assert "\x1b" not in done.stderr
 
 

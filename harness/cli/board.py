@@ -75,9 +75,12 @@ class Board:
             return sum(n for lost in self._lost.values() for (_, ended), n in lost.items() if ended == outcome)
 
     def ranking(self) -> list[Reached]:
-        """Every arm: lowest confirm median first where there are any, then lowest best score, then those without."""
+        """Every arm: by confirm medians once all have one, else by best scores, those without one last."""
         with self._lock:
-            return sorted(self._arms.values(), key=lambda r: (_last(r.median), _last(r.best)))
+            arms = list(self._arms.values())
+            if all(arm.confirmed for arm in arms):
+                return sorted(arms, key=lambda arm: (_last(arm.median), _last(arm.best)))
+            return sorted(arms, key=lambda arm: _last(arm.best))
 
     def _place(self, row: Mapping[str, Any]) -> None:
         reached, trial = self._arms[row["arm"]], (row["arm"], row["trial"])

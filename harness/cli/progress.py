@@ -46,7 +46,7 @@ class Reporter:
         self._logging: threading.Thread | None = None
 
     def __enter__(self) -> Reporter:
-        if self._console.is_terminal:
+        if self._console.is_interactive:  # a terminal that can move its cursor
             self._live = Live(get_renderable=self._screen, console=self._console, vertical_overflow="crop")
             self._live.start(refresh=True)
         else:
@@ -100,6 +100,8 @@ class Reporter:
         first = self._board.ranking()[0]
         told = [f"{self._board.committed} of {self._board.populations} populations"]
         if first.best is not None:
-            told.append(f"best trial {first.best:.4f} by {visible(first.arm)}")
+            told.append(f"best trial of {visible(first.arm)}: {first.best:.4f}")
+        if first.median is not None:
+            told.append(f"its confirm median {first.median:.4f} of {len(first.confirmed)} seeds")
         lost = {outcome: self._board.lost(outcome) for outcome in ("diverged", "failed")}
         return [*told, *(f"{count} {outcome}" for outcome, count in lost.items() if count)]

@@ -46,7 +46,7 @@ def view_links(experiment: str, uid: str, trials: Sequence[str], winners: Sequen
     if len(trials) > 1:
         links[f"Hyper-parameters to KS, {len(trials)} trials in parallel coordinates"] = _compared(experiment, trials)
     if len(winners) > 1:
-        links["The winners side by side"] = _compared(experiment, winners)
+        links[f"{len(winners)} winners side by side"] = _compared(experiment, winners)
     return [f"[{title}]({link})" for title, link in links.items()]
 
 
