@@ -38,7 +38,8 @@ def answered(
     except InputError as error:
         sys.stderr.write(f"{visible(error)}\n")
         return 2
-    lines = [*told(material).splitlines(), *material.read.remarks]
+    lines = told(material).splitlines()
+    lines += [remark for remark in material.read.remarks if remark not in lines]
     sys.stdout.write("".join(f"{visible(line)}\n" for line in lines))
     return 0
 
