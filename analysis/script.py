@@ -10,6 +10,7 @@ from pathlib import Path
 from analysis.escaping import visible
 from analysis.reading import read_sweep
 from analysis.report.blocks import Figure, Lines, Section
+from analysis.report.making import made
 from analysis.report.material import Material, material_of
 from analysis.report.tables import csv_text
 from analysis.scene.paper import paper, png, svg
@@ -33,7 +34,7 @@ def answered(
     options = parser.parse_args(arguments)
     try:
         material = material_of(read_sweep(Store(options.folder)))
-        for path in written([section(material) for section in sections], options.out or options.folder / "report"):
+        for path in written(made(material, sections), options.out or options.folder / "report"):
             sys.stdout.write(f"{path}\n")
     except InputError as error:
         sys.stderr.write(f"{visible(error)}\n")

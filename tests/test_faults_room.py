@@ -102,7 +102,7 @@ def test_a_full_standard_output_is_told_in_a_line(command: str, place: Path, for
 
 @pytest.mark.promise("P5", "P12", "F18")
 def test_members_that_do_not_fit_fail_and_the_sweep_goes_on(place: Path, forks: Forks) -> None:
-    """With 500 MB of address space left 8 hidden units fit a minibatch of 2,000 and 1,000 do not: those trials fail.
+    """With 600 MB of address space left 8 hidden units fit a minibatch of 2,000 and 1,000 do not: those trials fail.
 
     The others are scored, and win; the reason is the allocator's own, in a line.
     """
@@ -113,7 +113,7 @@ def test_members_that_do_not_fit_fail_and_the_sweep_goes_on(place: Path, forks: 
     wide = wide.replace("[search.space]", "[search.space]\nhidden = {choices = [8, 1000]}")
     (place / "wide.toml").write_text(wide)
     command = ("sweep", "wide.toml", "--engine", "batched-cpu")
-    ended = forks.run(COMMAND_LINE, *command, folder=place, limits={"RLIMIT_AS": 500_000_000})
+    ended = forks.run(COMMAND_LINE, *command, folder=place, limits={"RLIMIT_AS": 600_000_000})
     assert ended.status == 0, ended.err
     frame = Store(place / "sweeps/small").frame()
     failed, scored = frame[frame["hidden"] == 1000], frame[frame["hidden"] == 8]

@@ -28,6 +28,7 @@ from analysis.scene import (
     looks_of,
 )
 from analysis.scene.looks import DASHES, MARKERS, THEMES
+from analysis.scene.naming import renamed, without_shared_end
 from analysis.scene.paper import paper, png, svg
 from analysis.scene.screen import plain, screen
 
@@ -160,3 +161,23 @@ def test_scripts_draw_arms_alike() -> None:
     assert (style.colour, style.marker, style.dash) == (
         THEMES["light"][look.colour], MARKERS[look.marker], DASHES[look.dash],
     )  # fmt: skip
+
+
+def test_what_all_names_share_at_their_end_is_left_out() -> None:
+    """One view: names without it. Two views, a name without one, or nothing before it: as they are."""
+    assert without_shared_end(["a / raw", "b(t=0.5) / raw"], " / ") == {"a / raw": "a", "b(t=0.5) / raw": "b(t=0.5)"}
+    for kept in (["a / raw", "b / sample"], ["a / raw", "b"], [" / raw", "a / raw"], []):
+        assert without_shared_end(kept, " / ") == {}
+
+
+def test_another_word_stands_wherever_the_name_stood() -> None:
+    """On axes, above panels, in the legend and as a mark's key, so that its button still finds it; words told stay."""
+    scene = renamed(everything("an arm"), {"an arm": "it"})
+    expected = everything("it")
+    assert list(scene.keys) == ["it"]
+    assert [(p.title, list(p.x.names), list(p.y.names)) for p in scene.panels] == [
+        (p.title, list(p.x.names), list(p.y.names)) for p in expected.panels
+    ]
+    keys = [getattr(mark, "key", None) for panel in scene.panels for mark in panel.marks]
+    assert keys == [getattr(mark, "key", None) for panel in expected.panels for mark in panel.marks]
+    assert scene.panels[0].detail == "an arm"

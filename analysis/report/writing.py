@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.reading import read_sweep
 from analysis.report import across
 from analysis.report.blocks import Block, Figure, Lines
+from analysis.report.making import made
 from analysis.report.material import Material, material_of, names_of
 from analysis.report.page import Part, arms_table, html_page, json_text, markdown_page, summary
 from analysis.report.sections import SECTIONS
@@ -62,7 +63,7 @@ def write_reports(folders: Sequence[Path], out: Path | None = None) -> Path:
 
 def part_of(material: Material) -> Part:
     """All sections of one sweep; where a page has several, figures are named after theirs."""
-    sections = [section(material) for section in SECTIONS]
+    sections = made(material, SECTIONS)
     if material.prefix:
         sections = [replace(s, blocks=[_prefixed(b, material.prefix) for b in s.blocks]) for s in sections]
     return Part(material.prefix or "sweep", material.name if material.prefix else "", sections)

@@ -127,7 +127,8 @@ Mark = Line | Band | Dots | Spans | Bars | Cells | Rule | Note
 class Axis:
     """One axis: its label, its ends (data's own where None), and names of the lines 0, 1, ... instead of numbers.
 
-    ``down``: the first line is at the top. ``bare``: neither numbers nor marks stand beside it.
+    ``down``: the first line is at the top. ``bare``: neither numbers nor marks stand beside it. ``steps``: its numbers
+    are counts of thousands, and read 20,000.
     """
 
     label: str = ""
@@ -137,6 +138,7 @@ class Axis:
     names: Sequence[str] = ()
     down: bool = False
     bare: bool = False
+    steps: bool = False
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,8 @@ def _axis(ax: Axes, axis: Axis, which: str) -> None:
         own.set_minor_locator(NullLocator())
     else:
         own.set_major_locator(MaxNLocator(5))
+        if axis.steps:
+            own.set_major_formatter("{x:,.6g}")
 
 
 def _names(ax: Axes, names: Sequence[str], which: str) -> None:

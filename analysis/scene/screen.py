@@ -210,6 +210,8 @@ def _axis(axis: Axis, across: str) -> dict[str, Any]:
         width = LONGEST_NAME if across == "y" else _LONGEST_BELOW
         found |= {"tickmode": "array", "tickvals": list(range(len(axis.names))),
                   "ticktext": [plain(n, width) for n in axis.names]}  # fmt: skip
+    elif axis.steps:
+        found["tickformat"] = ",~r"
     elif axis.bare:
         found |= {"showticklabels": False, "ticks": "", "showline": False, "showgrid": False}
     return found

@@ -52,7 +52,7 @@ def _panel(paths: pd.DataFrame, arms: list[str], material: Material, meaning: st
         told = [f"{arm}, step {s:.0f}: {v:.3g}" for s, v in zip(steps, middle, strict=True)]
         marks += [Band(steps, low, high, look, arm), Line(steps, middle, look, arm, told=told)]
     ends = extent(seen, _LEAST) if log else _most(paths["median"])
-    return Panel(marks, Axis("training step"), Axis("", log=log, low=ends[0], high=ends[1]), meaning)
+    return Panel(marks, Axis("training step", steps=True), Axis("", log=log, low=ends[0], high=ends[1]), meaning)
 
 
 def _most(medians: pd.Series[float]) -> tuple[float | None, float | None]:

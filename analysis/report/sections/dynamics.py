@@ -50,7 +50,7 @@ def _distance(material: Material) -> Figure:
         Panel(
             [m for arm in some for m in _distance_marks(paths[arm], material.look(arm), arm)]
             + list(floors(DRAWS, low, high, "y")),
-            Axis("training step"), Axis("KS distance", log=True, low=low, high=high), heading,
+            Axis("training step", steps=True), Axis("KS distance", log=True, low=low, high=high), heading,
         )
         for heading, some in shares(material, list(paths))
     ]  # fmt: skip
@@ -123,7 +123,7 @@ def _paths(
         final = f"final KS {own['ks'].median():.3g}"
         ends = extent(seen, _LEAST_NORM) if log else (None, None)
         y = Axis(label, log=log, low=ends[0], high=ends[1])
-        panels.append(Panel(marks or [Note("none committed")], Axis("training step"), y, arm, final))
+        panels.append(Panel(marks or [Note("none committed")], Axis("training step", steps=True), y, arm, final))
     alt = f"{heading}, one panel per arm. At the last step: {'; '.join(last[:6]) or 'nothing is committed'}."
     return Figure(
         name, heading, f"{caption} {said}".strip(), alt,

@@ -96,7 +96,7 @@ def draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) -
     low, high, top = -np.inf, np.inf, None
     if target is not None:
         low, high, x, f = _target_curve(target)
-        top = 1.8 * float(f.max()) or 1.0
+        top = _top(members, float(f.max()))
         marks += [Band(x, np.zeros_like(f), f, _TARGET, "target", 0.22), Line(x, f, _TARGET, "target", 1.0)]
     off = []
     for which, row in members.items():
@@ -114,6 +114,12 @@ def draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) -
     marks += [] if members else [Note("no finite law")]
     said = "; ".join(off)
     return Drawn(marks, (low, high), (0.0, top), said) if top else Drawn(marks, said=said)
+
+
+def _top(members: Mapping[str, pd.Series[Any]], target: float) -> float:
+    """Height of the panel: the median seed's peak and some room, within 1.8 and 5 times the target's own peak."""
+    _, f = law_density(_law(members["median"])) if "median" in members else ((), np.zeros(1))
+    return float(np.clip(1.1 * np.max(f, initial=0.0), 1.8 * target, 5 * target)) or 1.0
 
 
 def _target_curve(target: Target) -> tuple[float, float, Float64, Float64]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from analysis.importance import importance
+from analysis.importance import COLUMNS, importance
 from analysis.report.blocks import Figure, Section
 from analysis.report.frame import row_height
 from analysis.report.material import Material
@@ -17,7 +18,7 @@ def section(material: Material) -> Section:
 
 
 def _figure(material: Material) -> Figure:
-    found = importance(material.read.trials, material.description, material.arms)
+    found, empty = _found(material)
     table = found.pivot(index="arm", columns="key", values="importance")
     arms, keys = [a for a in material.arms if a in table.index], [str(k) for k in table.columns]
     value = table.loc[arms].to_numpy(dtype=np.float64)
@@ -34,6 +35,18 @@ def _figure(material: Material) -> Figure:
         "2023); a line adds up to 1. It says what mattered within the space that was searched, not beyond.",
         f"Importance of the searched settings per arm. Most important: {'; '.join(first[:6]) or 'not known'}.",
         Scene([panel] if arms else [], height=row_height(len(arms)) + 60,
-              empty="" if arms else "Too few searched trials to tell which setting matters (20 an arm are needed)."),
+              empty="" if arms else empty),
         found,
     )  # fmt: skip
+
+
+def _found(material: Material) -> tuple[pd.DataFrame, str]:
+    """The importances, and why there are none, should there be none."""
+    try:
+        found = importance(material.read.trials, material.description, material.arms)
+    except ModuleNotFoundError as error:  # a report can be made where nothing is searched
+        if error.name != "optuna":
+            raise
+        nothing = pd.DataFrame(columns=list(COLUMNS))
+        return nothing, "Not computed: optuna is not installed here, whose evaluator tells which setting matters."
+    return found, "Too few searched trials to tell which setting matters (20 an arm are needed)."
