@@ -104,7 +104,7 @@ def draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) -
         x, f = law_density(law)
         if law[-1] < low or law[0] > high:
             off.append(f"{which} is off to the {'right' if law[0] > high else 'left'}, median {np.median(law):.3g}")
-        elif not x.size:
+        elif not x.size or (top is not None and f.min() > top):  # a spike, all of it above the panel
             marks.append(Line([float(np.median(law))] * 2, [0.0, top or 1.0], WHICH[which], which, 2.0))
         else:
             keep = _thin(x.size)
