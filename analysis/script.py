@@ -9,11 +9,10 @@ from pathlib import Path
 
 from analysis.escaping import visible
 from analysis.reading import read_sweep
-from analysis.report.blocks import Figure, Lines, Section
+from analysis.report.blocks import Section
+from analysis.report.copies import copies
 from analysis.report.making import made
 from analysis.report.material import Material, material_of
-from analysis.report.tables import csv_text
-from analysis.scene.paper import paper, png, svg
 from harness.errors import InputError
 from harness.store import Store, write_whole
 
@@ -52,13 +51,6 @@ def written(sections: Sequence[Section], out: Path) -> Iterator[Path]:
         StoreError: the system refuses to write.
     """
     for block in (block for section in sections for block in section.blocks):
-        files = {}
-        if isinstance(block, Figure):
-            drawn = paper(block.scene)
-            files = {"png": png(drawn), "svg": svg(drawn)}
-        if isinstance(block, (Figure, Lines)) and block.name and len(block.numbers.columns):
-            files["csv"] = csv_text(block.numbers).encode("utf-8", "backslashreplace")
-        for ending, data in files.items():
-            path = out / f"{block.name}.{ending}"  # type: ignore[union-attr]
-            write_whole(path, data)
-            yield path
+        for name, data in copies(block).items():
+            write_whole(out / name, data)
+            yield out / name

@@ -11,13 +11,13 @@ import pandas as pd
 from analysis.reading import read_sweep
 from analysis.report import across
 from analysis.report.blocks import Block, Figure, Lines
+from analysis.report.copies import copies
 from analysis.report.making import made
 from analysis.report.material import Material, material_of, names_of
 from analysis.report.page import Part, arms_table, html_page, json_text, markdown_page, summary
 from analysis.report.sections import SECTIONS
 from analysis.report.tables import csv_text, parquet_bytes
 from analysis.scene import looks_of
-from analysis.scene.paper import paper, png, svg
 from harness.errors import InputError
 from harness.store import Store, write_whole
 
@@ -78,13 +78,13 @@ def _prefixed(block: Block, prefix: str) -> Block:
 def _write_page(target: Path, title: str, parts: Sequence[Part]) -> Path:
     stills = {}
     for block in (block for part in parts for section in part.sections for block in section.blocks):
+        files = copies(block)
+        if isinstance(block, (Figure, Lines)) and f"{block.name}.csv" in files:
+            files[f"{block.name}.parquet"] = parquet_bytes(block.numbers)
+        for name, data in files.items():
+            write_whole(target / name, data)
         if isinstance(block, Figure):
-            drawn = paper(block.scene)
-            stills[block.name] = png(drawn)
-            write_whole(target / f"{block.name}.png", stills[block.name])
-            write_whole(target / f"{block.name}.svg", svg(drawn))
-        if isinstance(block, (Figure, Lines)) and block.name and len(block.numbers.columns):
-            _write_table(target, block.name, block.numbers)
+            stills[block.name] = files[f"{block.name}.png"]
     write_whole(target / "report.html", _bytes(html_page(title, parts, stills)))
     return target / "report.html"
 
