@@ -79,8 +79,7 @@ def command(
     if fresh and (aside := set_aside(folder)):
         _say(f"set aside: {aside}")
     with _told_how_to_go_on():
-        _open(job, more)
-        _run(job, mirror, uri, again)
+        _run(job, mirror, uri, more, again)
 
 
 @contextmanager
@@ -100,18 +99,20 @@ def going_on_text(arguments: Sequence[str]) -> str:
     return f"{program} {shlex.join(kept[1:] if program != 'harness' else kept)}"
 
 
-def _open(job: Sweep, extend: int | None) -> None:
+def _open(job: Sweep, extend: int | None, begin: Callable[[], None]) -> Reporter:
     from harness.assignment import assignment_text
 
     resumed = job.open(extend)
     if resumed:
-        # Told before anything else is told; where the folder cannot be written at all, run() says why.
+        # Who else writes is told before anything else; where the folder cannot be written at all, run() says why.
         with suppress(OSError), job.store.lock():
-            job.store.table(["key"])
+            pass
+    reporter = reporter_of(job, begin)  # reads what is committed, so that a damaged file is told first, too
     _say(f"{'going on with' if resumed else 'starting'} {job.store.folder}; {assignment_text(job.services)}")
+    return reporter
 
 
-def _run(job: Sweep, mirror: Mirror, uri: str, retry: frozenset[str]) -> None:
+def _run(job: Sweep, mirror: Mirror, uri: str, extend: int | None, retry: frozenset[str]) -> None:
     from analysis.report import write_report
     from analysis.winners import draw_winners
     from harness.tracking import redact
@@ -121,7 +122,7 @@ def _run(job: Sweep, mirror: Mirror, uri: str, retry: frozenset[str]) -> None:
             mirror.start()
 
     # At the first commit the folder is known to be this process's alone and all that is committed to be sound.
-    with reporter_of(job, begin) as reporter:
+    with _open(job, extend, begin) as reporter:
         job.run(reporter, retry)
     begin()  # nothing was left to commit, but runs of a mirror that was cut off may be missing
     draw_winners(job.store)
