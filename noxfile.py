@@ -77,7 +77,7 @@ def ui(session: nox.Session) -> None:
         session,
         "python",
         "-m",
-        "harness.tracking.opening",
+        "harness.tracking.ui",
         "--backend-store-uri",
         STORE,
         "--host",
@@ -106,9 +106,9 @@ def agreement(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Write docs/losses/, docs/penalties.md, docs/theory.md and docs/promises.md again, from records and tests."""
     _install(session)
-    _run(session, "python", "-m", "analysis.losses_docs")
-    _run(session, "python", "-m", "analysis.theory", "-o", "docs")
-    _run(session, "python", "tests/promises.py")
+    _run(session, "python", "-m", "analysis.loss_pages")
+    _run(session, "python", "-m", "analysis.dirac", "-o", "docs")
+    _run(session, "python", "tests/support/promises.py")
 
 
 @nox.session(venv_backend="none")

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logit
 
+from analysis.curves import over_steps
 from analysis.rows import numbers, select
-from analysis.series import over_steps
 from harness.errors import InputError
 from harness.losses import LOSSES
 

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from analysis.rows import spec_of
-from harness.spec import Range
+from harness.config import Range
 
 #: Of an arm at most so many trials are looked at, evenly taken: what they tell does not change with more.
 MOST = 600

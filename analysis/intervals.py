@@ -1,6 +1,6 @@
 """Intervals and tests of the comparison on scipy.stats; every degenerate sample has a named result, never NaN.
 
-How often the intervals hold what they claim to is measured in docs/statistics.md and held by tests/test_calibration.py.
+docs/statistics.md says how often the intervals hold the truth; tests/analysis/test_calibration.py holds it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.floors import floors
+from harness.metrics.noise_floor import floors
 
 Float64 = NDArray[np.float64]
 Method = Literal[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from analysis.answer import text
+from analysis.arms_table import text
 from analysis.report.sections import pairs, profiles, ranking, seeds
 from analysis.script import answered
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from harness.data.target import Target
 from harness.errors import InputError, StoreError
 from harness.store import SCHEMA, Store
-from harness.targets import Target
 
 Stage = Literal["confirm", "search only", "no rows"]
 LOST = ("diverged", "failed")

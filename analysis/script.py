@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from analysis.escaping import visible
-from analysis.reading import read_sweep
+from analysis.load import read_sweep
 from analysis.report.blocks import Section
+from analysis.report.context import Material, material_of
 from analysis.report.copies import copies
 from analysis.report.making import made
-from analysis.report.material import Material, material_of
 from harness.errors import InputError
 from harness.store import Store, write_whole
+from harness.text import visible
 
 
 def answered(

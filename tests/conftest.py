@@ -5,21 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from forking import Forks
 from hypothesis import settings
+from support.forks import Forks
 
-from harness.population import Member
-from harness.spec import Settings, Shape
 from harness.store import Store
-from harness.targets import Target
 
 if TYPE_CHECKING:
-    from browsing import Tab
     from playwright.sync_api import Browser
+    from support.browser import Tab
 
 # A busy machine is no failure: speed lives in the benchmarks.
 settings.register_profile("harness", deadline=None, print_blob=True)
@@ -29,20 +26,10 @@ settings.load_profile("harness")
 torch.set_num_threads(1)
 
 
-def member(loss: str = "non_saturating", seed: int = 0, view: str = "variances", **changes: Any) -> Member:
-    """A member at the seed's setting, with fields of Shape and Settings, ``params``, ``target`` changed by name."""
-    shape = Shape(**{"steps": 20} | {k: v for k, v in changes.items() if k in Shape.model_fields})
-    setting = Settings(**{k: v for k, v in changes.items() if k in Settings.model_fields})
-    params = tuple(sorted(changes.get("params", {}).items()))
-    return Member(
-        loss, params, view, changes.get("target", Target()), changes.get("study_seed", 0), seed, shape, setting
-    )
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A finished sweep of the sampler "random", to read only."""
-    from sweeping import carry_on, experiment
+    from support.sweeps import carry_on, experiment
 
     return carry_on(experiment(), tmp_path_factory.mktemp("done") / "small")
 
@@ -50,7 +37,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A finished sweep of experiments/why_true.toml made small, with its recording, to read only."""
-    from explaining import recorded
+    from support.recordings import recorded
 
     return recorded(tmp_path_factory.mktemp("recorded") / "why_true")
 
@@ -65,7 +52,7 @@ def copied(done: Store, tmp_path: Path) -> Store:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A committed sweep to mirror, to read only: ``mirroring.make_sweep``."""
-    from mirroring import make_sweep
+    from support.mlflow_store import make_sweep
 
     return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
 
@@ -73,7 +60,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with tables and no runs, to copy."""
-    from mirroring import make_database
+    from support.mlflow_store import make_database
 
     return make_database(tmp_path_factory.mktemp("database") / "mlflow.db")
 
@@ -95,7 +82,7 @@ def forks() -> Iterator[Forks]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A headless Chromium, for tests that are marked ``browser``."""
-    from browsing import launched
+    from support.browser import launched
 
     with launched() as browser:
         yield browser
@@ -104,7 +91,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def tab(chromium: Browser, tmp_path: Path) -> Iterator[Tab]:
     """A page in Chromium, offline; errors, and requests to elsewhere than ``tab.allow`` named, fail the test."""
-    from browsing import Tab
+    from support.browser import Tab
 
     opened = Tab(chromium, tmp_path)
     yield opened

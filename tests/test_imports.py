@@ -13,92 +13,43 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+from support.paths import ROOT
 
 #: For each module or package of harness/, and for analysis/ as a whole: which others it may import. Each line names
 #: only what stands above it, so nothing can import in a circle.
 KNOWS: dict[str, tuple[str, ...]] = {
     "harness": (),
     "errors": (),
-    "failpoints": (),
-    "losses": ("errors",),
-    "targets": ("errors",),
-    "views": ("errors",),
-    "networks": (),
-    "penalties": ("losses", "networks"),
-    "noise": (),
-    "streams": (),
-    "floors": ("targets",),
-    "kolmogorov": (),
-    "diagnosis": ("targets",),
-    "scoring": ("errors", "floors", "kolmogorov", "noise", "targets"),
-    "store": ("errors", "failpoints"),
-    "standing": ("errors", "store"),
-    "overview": ("errors", "standing", "store"),
-    "cleaning": ("errors", "store"),
-    "spec": ("errors", "losses", "networks", "penalties", "streams", "targets", "views"),
-    "population": ("losses", "networks", "spec", "targets", "views"),
-    "engines": (
-        *("errors", "losses", "networks", "noise", "penalties", "population", "spec", "store", "streams", "targets"),
-        "views",
-    ),
-    "scheduling": ("engines", "losses", "population", "spec", "store"),
-    "sampling": ("engines", "networks", "noise", "streams"),
-    "training": ("engines", "networks", "population", "sampling", "scheduling", "scoring", "spec", "store"),
-    "search": ("errors", "spec"),
-    "plan": ("population", "spec"),
-    "halving": ("engines", "plan", "population", "scheduling", "spec", "training"),
-    "wilcoxon": ("engines", "plan", "population", "spec", "training"),
-    "results": ("halving", "search", "spec"),
-    "shelf": ("errors", "store"),
-    "assignment": ("engines", "plan", "population", "spec"),
-    "estimate": ("engines", "plan", "population", "spec", "training"),
-    "nvidia": (),
-    "energy": ("nvidia",),
-    "provenance": ("engines", "harness", "nvidia"),
-    "winners": ("networks", "population", "sampling", "spec", "store"),
+    "text": (),
+    "data": ("errors",),
+    "losses": ("data", "errors"),
+    "config": ("data", "errors", "losses"),
+    "members": ("config", "data", "losses"),
+    "metrics": ("data", "errors"),
+    "store": ("errors",),
+    "search": ("config", "errors"),
+    "engines": ("config", "data", "errors", "losses", "members", "store"),
+    "tracking": ("errors", "store"),
     "sweep": (
-        *("assignment", "energy", "engines", "errors", "halving", "losses", "plan", "population", "provenance"),
-        *("results", "scheduling", "search", "shelf", "spec", "store", "training", "wilcoxon", "winners"),
+        *("config", "data", "engines", "errors", "harness", "losses", "members", "metrics", "search", "store"),
+        "tracking",
     ),
-    "exporting": ("errors", "plan", "results", "search", "spec", "store", "sweep", "training"),
-    "tracking": ("errors", "standing", "store"),
-    "finding": ("errors", "store", "tracking"),
-    "showing": ("errors", "finding", "overview", "standing", "store"),
-    "replaying": ("engines", "errors", "finding", "plan", "population", "spec", "store", "sweep", "training"),
-    "recording": (
-        *("engines", "errors", "losses", "networks", "population", "sampling", "scheduling", "scoring", "spec"),
-        *("store", "streams", "sweep", "training"),
-    ),
-    "analysis": ("diagnosis", "errors", "floors", "losses", "penalties", "search", "spec", "store", "targets"),
+    "analysis": ("config", "data", "errors", "losses", "metrics", "search", "store", "text"),
     "cli": (
         *(
             "analysis",
-            "assignment",
-            "cleaning",
+            "config",
+            "data",
             "engines",
             "errors",
-            "estimate",
-            "exporting",
-            "finding",
             "losses",
-            "nvidia",
-        ),
-        *(
-            "overview",
-            "penalties",
-            "plan",
-            "provenance",
-            "recording",
-            "replaying",
-            "scoring",
-            "showing",
-            "spec",
+            "members",
+            "metrics",
+            "search",
             "store",
             "sweep",
         ),
-        *("targets", "tracking", "training"),
+        *("text", "tracking"),
     ),
 }
 
@@ -111,7 +62,7 @@ ENGINES_TAKE = {"harness.store.SNAPSHOT_COLUMNS"}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 60
 
 SOURCES = sorted(path.relative_to(ROOT) for name in ("harness", "analysis") for path in (ROOT / name).rglob("*.py"))
-TESTS = sorted((ROOT / "tests").glob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def tree(path: Path) -> ast.Module:
@@ -218,7 +169,7 @@ def test_files_and_functions_stay_short(path: Path) -> None:
     assert {name: length for name, length in lengths.items() if length > MAX_FUNCTION_LINES} == {}
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_test_says_what_it_promises(path: Path) -> None:
     """A test module and each of its tests have a docstring."""
     module = tree(path)

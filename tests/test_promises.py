@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from promises import ABOUT_PROMISES, PAGE, collected, page, texts
+from support.promises import ABOUT_PROMISES, PAGE, collected, page, texts
 
 HELD = [*texts()["promises"], *texts()["faults"]]
 
@@ -15,7 +15,7 @@ def test_each_promise_and_fault_has_a_test(number: str) -> None:
 
 
 def test_tests_name_known_promises_once() -> None:
-    """A marker names ids of tests/promises.toml, in no test twice, and none of a fault that cannot happen here."""
+    """A marker names ids of promises.toml, in no test twice, and none of a fault that cannot happen here."""
     wrong = [test.place for test in collected() if not set(test.ids) <= set(HELD) or len(set(test.ids)) < len(test.ids)]
     assert wrong == []
 

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import drawing
-from analysis.escaping import visible
+from analysis.explain.explainer_page import write_explainer
 from analysis.explain.figure import why_true_figure
-from analysis.explain.page import write_explainer
-from analysis.explain.show import read_show
+from analysis.explain.frames import read_show
+from analysis.plotting import mpl_style
 from harness.errors import InputError
 from harness.store import Store, write_whole
+from harness.text import visible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.figure:
-            write_whole(options.figure, drawing.png(why_true_figure(read_show(Store(options.folder)))))
+            write_whole(options.figure, mpl_style.png(why_true_figure(read_show(Store(options.folder)))))
             path = options.figure
         else:
             path = write_explainer(options.folder, options.out)

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import drawing
-from analysis.drawing import FAINT, INK, QUIET
-from analysis.explain.packing import DRAWN
-from analysis.explain.show import Run, Show, density
+from analysis.explain.encode import DRAWN
+from analysis.explain.frames import Run, Show, density
 from analysis.explain.words import LANGUAGES, texts
+from analysis.plotting import mpl_style
+from analysis.plotting.mpl_style import FAINT, INK, QUIET
 from harness.store import QUANTILE_LEVELS
 
 #: Steps that a row of densities is drawn at, or the frames nearest to them.
@@ -25,22 +25,22 @@ _RANKS = "#BBBBBB"
 def why_true_figure(show: Show) -> Figure:
     """A column a run, a row a step: the generated law and the push on its values beside the target; KS below."""
     frames = [int(np.abs(np.array(show.steps) - step).argmin()) for step in STEPS]
-    figure, axes = drawing.panels(
+    figure, axes = mpl_style.panels(
         len(show.cast) * (len(frames) + 1), columns=len(show.cast), height=1.12, sharex=False, sharey=False
     )
     grid = np.reshape(np.array(axes, dtype=object), (len(frames) + 1, len(show.cast)))
-    looks, said = drawing.styles(show.losses), texts(LANGUAGES[0])
+    looks, said = mpl_style.styles(show.losses), texts(LANGUAGES[0])
     for column, (word, place) in enumerate(show.cast.items()):
         run = show.runs[place]
-        drawing.title(grid[0, column], said["cast"][word])
+        mpl_style.title(grid[0, column], said["cast"][word])
         for row, frame in enumerate(frames):
             _law(grid[row, column], show, run, min(frame, len(run.ks) - 1), looks[run.loss].colour)
             if column == 0:
-                drawing.labels(grid[row, 0], y=f"step {show.steps[frame]:,}")
+                mpl_style.labels(grid[row, 0], y=f"step {show.steps[frame]:,}")
             if row < len(frames) - 1:
                 grid[row, column].tick_params(labelbottom=False)
         _ks(grid[-1, column], show, run, looks[run.loss].colour)
-    drawing.labels(grid[-1, 0], x="steps", y="KS")
+    mpl_style.labels(grid[-1, 0], x="steps", y="KS")
     return figure
 
 

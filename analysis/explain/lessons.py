@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.explain.show import Run
+from analysis.explain.frames import Run
 
 #: Losses that differ by no more than this read as the same number on a plot of a training.
 ALIKE = 0.02

@@ -10,14 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import drawing
-from analysis.escaping import csv_cell, visible
 from analysis.label_law.figure import label_figure
-from analysis.label_law.table import label_law
+from analysis.label_law.law_pages import label_law
 from analysis.label_law.verdicts import paragraph, verdicts
+from analysis.plotting import mpl_style
 from analysis.rows import read
 from harness.errors import InputError
 from harness.store import Store, write_whole
+from harness.text import csv_cell, visible
 
 
 def write_label_law(folder: Path, out: Path) -> tuple[list[Path], str]:
@@ -30,7 +30,7 @@ def write_label_law(folder: Path, out: Path) -> tuple[list[Path], str]:
     law = label_law(*read(Store(folder)))
     table = law.table.assign(view=[csv_cell(v) for v in law.table["view"]])
     files = {
-        "label_law.png": drawing.png(label_figure(law.members, law.table, law.success_ks, law.later)),
+        "label_law.png": mpl_style.png(label_figure(law.members, law.table, law.success_ks, law.later)),
         "label_law.csv": table.to_csv(index=False, lineterminator="\n").encode(),
     }
     for name, data in files.items():

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import drawing
-from analysis.drawing import INK, QUIET, Style
 from analysis.label_law.verdicts import law_of_d, law_of_rhythm, rhythm_scale, rhythmic
+from analysis.plotting import mpl_style
+from analysis.plotting.mpl_style import INK, QUIET, Style
 
 _LAW_DASH = (0, (4, 2))
 _LOWEST = 1e-4
@@ -23,8 +23,8 @@ def label_figure(members: pd.DataFrame, table: pd.DataFrame, success_ks: float, 
     counted above it.
     """
     views = list(dict.fromkeys(table["view"]))
-    looks = drawing.styles(views)
-    figure, axes = drawing.panels(6, columns=2, height=2.9, sharex=True, sharey=False)
+    looks = mpl_style.styles(views)
+    figure, axes = mpl_style.panels(6, columns=2, height=2.9, sharex=True, sharey=False)
     success, arrival, settling, ks, d_fake, rhythm = axes
     for ax in axes:
         ax.axvline(0.5, color=INK, lw=0.9, ls=_LAW_DASH)
@@ -44,9 +44,9 @@ def label_figure(members: pd.DataFrame, table: pd.DataFrame, success_ks: float, 
         _band(d_fake, own[own["d_fake_n"] > 0], "d_fake", look)
         _rhythm(rhythm, own, look)
     _axes(axes, table, success_ks, after)
-    entries = {f"view {view}": drawing.key(looks[view]) for view in views}
-    entries |= {"law of the Dirac-GAN": drawing.key(Style(INK, "", _LAW_DASH))}
-    drawing.legend(figure, entries, columns=3)
+    entries = {f"view {view}": mpl_style.key(looks[view]) for view in views}
+    entries |= {"law of the Dirac-GAN": mpl_style.key(Style(INK, "", _LAW_DASH))}
+    mpl_style.legend(figure, entries, columns=3)
     return figure
 
 
@@ -87,24 +87,24 @@ def _rhythm(ax: Axes, own: pd.DataFrame, look: Style) -> None:
 def _axes(axes: list[Axes], table: pd.DataFrame, success_ks: float, after: float) -> None:
     success, arrival, settling, ks, d_fake, rhythm = axes
     views = table["view"].nunique()
-    drawing.title(success, f"Share of members that end below KS {success_ks:g}", width=64)
+    mpl_style.title(success, f"Share of members that end below KS {success_ks:g}", width=64)
     success.set_ylim(-0.03, 1.03)
     for ax, what in ((arrival, "below"), (settling, "below for good")):
-        drawing.log_axis(ax, "y")
+        mpl_style.log_axis(ax, "y")
         ax.axhline(after, color=QUIET, lw=0.8, ls=(0, (1, 2)))
         ax.set_title(f"First step {what} KS {success_ks:g}; above: how many never were", fontsize=8, loc="left",
                      color=INK, pad=6 + 8 * views)  # fmt: skip
-    drawing.title(ks, "KS distance after training (1: diverged or failed)", width=64)
-    drawing.log_axis(ks, "y")
+    mpl_style.title(ks, "KS distance after training (1: diverged or failed)", width=64)
+    mpl_style.log_axis(ks, "y")
     ks.axhline(success_ks, color=QUIET, lw=0.9, ls=(0, (1, 2)))
-    drawing.title(d_fake, "D's probability for generated data, last tenth of training", width=64)
+    mpl_style.title(d_fake, "D's probability for generated data, last tenth of training", width=64)
     labels = [0.0, 0.5, 1.0]
     d_fake.plot(labels, [law_of_d(t) for t in labels], color=INK, ls=_LAW_DASH, lw=1)
     d_fake.set_ylim(-0.03, 1.03)
-    drawing.title(rhythm, "Rhythm of the generated mean, second half (law scaled)", width=64)
+    mpl_style.title(rhythm, "Rhythm of the generated mean, second half (law scaled)", width=64)
     if not table["frequency_n"].any():
-        drawing.note(rhythm, "no member has a rhythm")
+        mpl_style.note(rhythm, "no member has a rhythm")
     rhythm.set_ylim(bottom=0)
     named = ("share", "training step", "training step", "KS distance", "D(fake)", "cycles a step")
     for i, (ax, name) in enumerate(zip(axes, named, strict=True)):
-        drawing.labels(ax, "label t of the generator" if i >= 4 else "", name)
+        mpl_style.labels(ax, "label t of the generator" if i >= 4 else "", name)

@@ -4,6 +4,6 @@ The page is a function of committed rows and their description; missing, partial
 ``sections`` is the list of what stands on it, ``page`` how it is written, ``writing`` which files there are.
 """
 
-from analysis.report.writing import write_report, write_reports
+from analysis.report.files import write_report, write_reports
 
 __all__ = ["write_report", "write_reports"]

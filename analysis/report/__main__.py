@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.escaping import visible
 from analysis.report import write_reports
 from harness.errors import InputError
+from harness.text import visible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

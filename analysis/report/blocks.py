@@ -9,8 +9,8 @@ from typing import ClassVar
 import pandas as pd
 from markupsafe import Markup
 
+from analysis.plotting import Scene
 from analysis.report.tables import Table
-from analysis.scene import Scene
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from analysis.plotting.static import paper, png, svg
 from analysis.report.blocks import Block, Figure, Lines
 from analysis.report.tables import csv_text
-from analysis.scene.paper import paper, png, svg
 
 
 def copies(block: Block) -> dict[str, bytes]:

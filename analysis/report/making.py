@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from analysis.plotting.naming import renamed, without_shared_end
 from analysis.report.blocks import Block, Figure, Section
-from analysis.report.material import Material
-from analysis.scene.naming import renamed, without_shared_end
+from analysis.report.context import Material
 
 
 def made(material: Material, sections: Sequence[Callable[[Material], Section]]) -> list[Section]:

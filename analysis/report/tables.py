@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.answer import ABSENT
-from analysis.escaping import csv_cell
+from analysis.arms_table import ABSENT
+from harness.text import csv_cell
 
 #: Lines of a table that the page shows.
 LONGEST = 400

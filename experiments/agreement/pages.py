@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis import drawing
 from analysis.intervals import holm
+from analysis.plotting import mpl_style
 from harness.store import write_whole
 
 
@@ -39,8 +39,8 @@ def compared(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def figure(tables: dict[str, pd.DataFrame]) -> bytes:
     """The distribution functions of KS, an engine each."""
-    made, (axes,) = drawing.panels(1, columns=1, height=3.6, sharex=True, sharey=True)
-    looks = drawing.styles(tables)
+    made, (axes,) = mpl_style.panels(1, columns=1, height=3.6, sharex=True, sharey=True)
+    looks = mpl_style.styles(tables)
     for name, table in tables.items():
         ks = np.sort(table["ks"].to_numpy())
         share = np.arange(1, len(ks) + 1) / len(ks)
@@ -48,7 +48,7 @@ def figure(tables: dict[str, pd.DataFrame]) -> bytes:
     axes.set_xlabel("KS distance to the target")
     axes.set_ylabel("share of members at or below")
     axes.legend(frameon=False, loc="lower right")
-    return drawing.png(made)
+    return mpl_style.png(made)
 
 
 def _table(rows: pd.DataFrame) -> str:
@@ -97,7 +97,7 @@ def write_report(folder: Path, out: Path) -> str:
 PAGE = """\
 # Do all engines train the same GANs?
 
-Engines agree step by step for some fifty steps (`pytest tests/test_agreement.py`), to rounding. Then the game
+Engines agree step by step for some fifty steps (`pytest tests/engines/test_agreement.py`), to rounding. Then the game
 amplifies rounding: the same seed ends elsewhere on another engine. The distribution must not depend on the engine.
 
 {first}

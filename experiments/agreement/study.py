@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
+from harness.config import Settings, Shape
+from harness.data.target import Target
 from harness.engines import ENGINES
 from harness.engines.base import Engine
 from harness.engines.cuda import CudaEngine
-from harness.engines.cuda.host import HostBuild
-from harness.population import Member
-from harness.provenance import processor
-from harness.spec import Settings, Shape
-from harness.targets import Target
-from harness.training import train
+from harness.engines.cuda.host_build import HostBuild
+from harness.members import Member
+from harness.sweep.provenance import processor
+from harness.sweep.training import train
 
 #: Those of the program, and the CUDA kernel as the host's compiler builds it.
 MAKERS = {**ENGINES, "cuda-host": lambda: CudaEngine(HostBuild(level=3))}

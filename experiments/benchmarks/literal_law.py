@@ -1,4 +1,4 @@
-"""Where the literal loop ends, seed by seed: the law that engines are held to in distribution (tests/test_parity.py).
+"""Final KS of the literal loop, seed by seed: tests/engines/test_parity.py compares engines with it in distribution.
 
     python experiments/benchmarks/literal_law.py
 
@@ -17,12 +17,12 @@ from typing import Any
 
 import pandas as pd
 import torch
-from literal_seed import SeedLoop
+from literal_script import SeedLoop
 
-from harness.sampling import even_noise
-from harness.scoring import ks_distance
+from harness.data.target import Target
+from harness.engines.generate import even_noise
+from harness.metrics.distances import ks_distance
 from harness.store import write_whole
-from harness.targets import Target
 
 KEPT = Path(__file__).resolve().parents[2] / "docs/figures/literal_law.csv"
 

@@ -7,7 +7,7 @@ Question    SIGKILL at random moments, the mirror's process sometimes with it, a
 Prediction  None: every row has the bits of the uninterrupted sweep, and every trial exactly one finished run.
 Cost        About ten seconds a kill on two busy cores, most of them imports: eighteen minutes for a hundred.
 
-The quick version of this is tests/test_kill.py and tests/test_faults_kill.py; this one has the numbers.
+tests/faults/test_kill.py and tests/faults/test_kill_every_write.py are the quick version of this study.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from harness.exporting import export
-from harness.search.export import NUMBER, opened
+from harness.search.studies import NUMBER, opened
 from harness.store import SCHEMA, Store
+from harness.sweep.optuna_export import export
 
 #: The kills, of any phase, that came when a committed trial had no finished run yet.
 NOT_MIRRORED = "before the mirror had all"

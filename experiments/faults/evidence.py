@@ -10,7 +10,7 @@ from typing import Any
 from checks import NOT_MIRRORED
 from kills import Campaign
 
-from harness.provenance import processor, versions
+from harness.sweep.provenance import processor, versions
 
 PHASES = {
     "loading": "while the program loads",

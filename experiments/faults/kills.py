@@ -18,9 +18,9 @@ from typing import Literal
 import psutil
 from checks import NOT_MIRRORED, faults_of, unmirrored
 
-from harness.plan import planned
-from harness.spec import Experiment, load
+from harness.config import Experiment, load
 from harness.store import Store, locked
+from harness.sweep.plan import planned
 
 #: 3 arms x 24 trials x 2 seeds in rounds of one trial, then 3 arms x 8 fresh seeds; populations of 4 members.
 EXPERIMENT = """

@@ -14,7 +14,6 @@ from types import FrameType
 
 import typer
 
-from analysis.escaping import visible
 from harness.cli import (
     clean,
     compare,
@@ -32,6 +31,7 @@ from harness.cli import (
     train,
 )
 from harness.errors import InputError
+from harness.text import visible
 
 _HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
 

@@ -78,7 +78,7 @@ def _predicted(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _need(key: str, value: float | str) -> str:
     """A training setting without which it is not the published loss, in words where it is a penalty's weight."""
-    from harness.penalties import PENALTIES
+    from harness.losses.penalties import PENALTIES
 
     penalty, setting = PENALTIES.get(key), setting_text(key, value)
     return setting if penalty is None else f"{setting}: {penalty.title}, {penalty.text}"

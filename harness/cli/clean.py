@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from analysis.escaping import visible
 from harness.cli.amounts import size_text
+from harness.text import visible
 
 
 def command(
@@ -31,9 +31,9 @@ def command(
 
         harness clean --temporaries --superseded --yes
     """
-    from harness.cleaning import KINDS, Kind, remove, survey
     from harness.errors import InputError
     from harness.store import SWEEPS
+    from harness.store.cleaning import KINDS, Kind, remove, survey
 
     root = folder or SWEEPS
     if folder is None and not root.is_dir():

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.escaping import visible
 from harness.cli.amounts import duration_text
 from harness.cli.options import AsJson
+from harness.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from analysis.compare import ArmResult
+    from analysis.comparison import ArmResult
     from analysis.intervals import Interval
-    from analysis.versus import Arm, Side, Versus
+    from analysis.sweep_diff import Arm, Side, Versus
 
 _SWEEP = "A sweep's folder, or its name in sweeps/."
 
@@ -37,8 +37,8 @@ def command(
 
         harness compare sweeps/labels /tmp/other --json
     """
-    from analysis.versus import versus
-    from harness.finding import the_sweep
+    from analysis.sweep_diff import versus
+    from harness.sweep.lookup import the_sweep
 
     found = versus(the_sweep(a), the_sweep(b))
     if as_json:

@@ -23,11 +23,11 @@ def command() -> None:
     import psutil
     import torch
 
-    from analysis.escaping import visible
     from harness.engines import ENGINES
     from harness.errors import InputError
     from harness.losses import LOSSES
-    from harness.provenance import processor, versions
+    from harness.sweep.provenance import processor, versions
+    from harness.text import visible
     from harness.tracking import default_uri, redact
 
     try:
@@ -59,7 +59,7 @@ def _optional() -> dict[str, str]:
     """Of each optional distribution its version, or which extra installs it; of the cards, what their driver says."""
     from importlib.metadata import PackageNotFoundError, version
 
-    from harness import nvidia
+    from harness.sweep import nvml
 
     found: dict[str, str] = {}
     for purpose, (name, extra) in OPTIONAL.items():
@@ -68,18 +68,18 @@ def _optional() -> dict[str, str]:
         except PackageNotFoundError:
             found[purpose] = f"{name} is not installed; pip install 'harness[{extra}]' does"
             continue
-        if name == nvidia.DISTRIBUTION:
-            found[purpose] += f", {nvidia.absence() or f'driver {nvidia.driver_version()}'}"
+        if name == nvml.DISTRIBUTION:
+            found[purpose] += f", {nvml.absence() or f'driver {nvml.driver_version()}'}"
     return found
 
 
 def _engines() -> dict[str, str]:
     """Which engine ``auto`` gives every loss to at its own setting, and why not a faster one."""
+    from harness.config import Experiment
     from harness.engines import choose
     from harness.engines.auto import services
     from harness.losses import LOSSES
-    from harness.plan import member
-    from harness.spec import Experiment
+    from harness.sweep.plan import member
 
     every = Experiment(name="doctor", views=("sample",), variants=tuple(LOSSES))
     found = services(choose(), [(member(every, arm, {}, 0), 1) for arm in every.arms])

@@ -30,15 +30,15 @@ def command(
 
         harness explain -o /tmp/page
     """
-    from analysis.explain.page import write_explainer
-    from harness.cli.progress import Reporter
+    from analysis.explain.explainer_page import write_explainer
+    from harness.cli.live.reporter import Reporter
     from harness.cli.sweep import reporter_of
+    from harness.config import load
     from harness.engines import choose
-    from harness.plan import planned
-    from harness.recording import record
-    from harness.spec import load
     from harness.store import SWEEPS, Store, slug
-    from harness.sweep import Sweep
+    from harness.sweep.plan import planned
+    from harness.sweep.recording import record
+    from harness.sweep.sweep import Sweep
 
     spec, trainer = load(experiment), choose(engine)
     job = Sweep(spec, Store(SWEEPS / slug(spec.name)), trainer)

@@ -24,10 +24,10 @@ def command(
 
         harness export labels --optuna sqlite:///studies.db
     """
-    from analysis.escaping import visible
     from harness.errors import InputError
-    from harness.exporting import export
-    from harness.finding import the_sweep
+    from harness.sweep.lookup import the_sweep
+    from harness.sweep.optuna_export import export
+    from harness.text import visible
     from harness.tracking import redact, scrub
 
     store = the_sweep(sweep)

@@ -41,7 +41,7 @@ def command(name: Name = None, as_json: AsJson = False) -> None:
         harness losses "hinge|minimax" --json
     """
     from harness.losses import LOSSES, catalogue
-    from harness.losses.description import outline
+    from harness.losses.describe import outline
 
     if name is None:
         if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.tracking.follow import Progress
+    from harness.tracking.worker import Progress
 
 #: Seconds between two lines about how far the mirror is.
 TELL_EVERY_SECONDS = 2.0
@@ -32,9 +32,9 @@ def command(
 
         harness mirror sweeps/labels --to http://127.0.0.1:5000
     """
-    from analysis.escaping import visible
     from harness.errors import InputError
-    from harness.finding import the_sweep
+    from harness.sweep.lookup import the_sweep
+    from harness.text import visible
     from harness.tracking import Mirror, absolute_uri, default_uri, redact
 
     uri = default_uri() if to is None else absolute_uri(to)

@@ -25,8 +25,8 @@ def command(
 
         harness replay 4f0c2f1e5b7d4e0f8c3b2a1908f7e6d5 --sweep sweeps/labels
     """
-    from harness.finding import find
-    from harness.replaying import replay
+    from harness.sweep.lookup import find
+    from harness.sweep.replay import replay
 
     outcome = replay(find(what, sweep))
     print(outcome.text)  # noqa: T201

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from analysis.escaping import visible
 from harness.cli.options import AsJson
+from harness.text import visible
 
 
 def command(
@@ -28,8 +28,8 @@ def command(
 
         harness score draws.npy --target "t(df=3)" --json
     """
-    from harness.scoring import score_file
-    from harness.targets import Target
+    from harness.data.target import Target
+    from harness.metrics.distances import score_file
 
     result = score_file(file, Target.parse(target), column)
     if as_json:

@@ -30,9 +30,9 @@ def command(
 
         harness show 0123456789abcdef
     """
+    from harness.cli.details import member_facts, sweep_facts
     from harness.errors import InputError
-    from harness.finding import places, sweep_named
-    from harness.showing import member_facts, sweep_facts
+    from harness.sweep.lookup import places, sweep_named
 
     store = sweep_named(what)
     if store is not None:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.escaping import visible
 from harness.cli.amounts import duration_text, energy_text
 from harness.store import HYPERPARAMETERS
+from harness.text import visible
 
 #: Snapshots that the table shows at most, evenly chosen: more are no small table.
 SHOWN = 16

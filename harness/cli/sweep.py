@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.escaping import visible
 from harness.cli.options import EngineName, Overrides
+from harness.text import visible
 
 if TYPE_CHECKING:
-    from harness.cli.progress import Reporter
-    from harness.spec import Arm, Experiment
-    from harness.sweep import Sweep
+    from harness.cli.live.reporter import Reporter
+    from harness.config import Arm, Experiment
+    from harness.sweep.sweep import Sweep
     from harness.tracking import Mirror
 
 
@@ -55,10 +55,11 @@ def command(
 
         harness sweep experiments/seed.toml --dry-run
     """
+    from harness.config import load
     from harness.engines import choose
-    from harness.spec import load
     from harness.store import SWEEPS, Store, slug
-    from harness.sweep import Sweep, set_aside
+    from harness.sweep.archive import set_aside
+    from harness.sweep.sweep import Sweep
     from harness.tracking import Mirror, default_uri
 
     going_on = {"--resume": resume, "--extend": bool(extend), "--retry": bool(retry)}
@@ -100,7 +101,7 @@ def going_on_text(arguments: Sequence[str]) -> str:
 
 
 def _open(job: Sweep, extend: int | None, begin: Callable[[], None]) -> Reporter:
-    from harness.assignment import assignment_text
+    from harness.sweep.assignment import assignment_text
 
     resumed = job.open(extend)
     if resumed:
@@ -114,7 +115,7 @@ def _open(job: Sweep, extend: int | None, begin: Callable[[], None]) -> Reporter
 
 def _run(job: Sweep, mirror: Mirror, uri: str, extend: int | None, retry: frozenset[str]) -> None:
     from analysis.report import write_report
-    from analysis.winners import draw_winners
+    from analysis.winner_figure import draw_winners
     from harness.tracking import redact
 
     def begin() -> None:
@@ -133,9 +134,9 @@ def _run(job: Sweep, mirror: Mirror, uri: str, extend: int | None, retry: frozen
 
 def reporter_of(job: Sweep, on_commit: Callable[[], None] = lambda: None) -> Reporter:
     """Shows the sweep, what was committed before included."""
-    from harness.cli.board import COLUMNS, Board, found_steps
-    from harness.cli.progress import Reporter
-    from harness.plan import gan_steps, round_steps
+    from harness.cli.live.reporter import Reporter
+    from harness.cli.live.scoreboard import COLUMNS, Board, found_steps
+    from harness.sweep.plan import gan_steps, round_steps
 
     spec, rounds = job.experiment, job.rounds
     populations = sum(len(this.populations) for this in rounds)
@@ -148,9 +149,9 @@ def reporter_of(job: Sweep, on_commit: Callable[[], None] = lambda: None) -> Rep
 
 
 def _dry_run(job: Sweep, folder: Path) -> None:
-    from harness.assignment import assignment_text
-    from harness.estimate import estimated_seconds
-    from harness.plan import gan_steps, planned
+    from harness.sweep.assignment import assignment_text
+    from harness.sweep.dry_run import estimated_seconds
+    from harness.sweep.plan import gan_steps, planned
 
     spec = job.experiment
     rounds = planned(spec)
@@ -172,7 +173,7 @@ def _dry_run(job: Sweep, folder: Path) -> None:
 
 def _saved(spec: Experiment) -> list[str]:
     """What halving spares: an upper bound, because who diverges in a race takes no steps either way."""
-    from harness.plan import gan_steps
+    from harness.sweep.plan import gan_steps
 
     if not spec.search.halving:
         return []

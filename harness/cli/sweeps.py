@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.escaping import visible
 from harness.cli.amounts import size_text
 from harness.cli.options import AsJson
+from harness.text import visible
 
 if TYPE_CHECKING:
-    from harness.overview import Overview
+    from harness.store.overview import Overview
 
 
 def command(
@@ -34,8 +34,8 @@ def command(
 
         harness sweeps --in /data/sweeps --json
     """
-    from harness.overview import overviews
     from harness.store import SWEEPS
+    from harness.store.overview import overviews
 
     place = folder or SWEEPS
     found = overviews(place) if folder or place.is_dir() else []

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from analysis.escaping import visible
 from harness.cli.options import AsJson, EngineName, Overrides
+from harness.text import visible
 
 if TYPE_CHECKING:
-    from harness.spec import Experiment
+    from harness.config import Experiment
 
 #: The options that stand for keys of an experiment file.
 _OPTIONS = {
@@ -54,11 +54,11 @@ def command(
 
         harness train --loss "generator_label(t=0.5)" --view sample --set train.lr_g=1e-3 --json
     """
-    from harness.cli.progress import Reporter
+    from harness.cli.live.reporter import Reporter
     from harness.engines import choose
     from harness.engines.auto import services
-    from harness.plan import member
-    from harness.training import train
+    from harness.sweep.plan import member
+    from harness.sweep.training import train
 
     table: dict[str, Any] = {"name": "train", "variants": [loss], "views": [view], "confirm": {"seeds": seeds}}
     table["population"] = max(seeds, 1)
@@ -101,8 +101,8 @@ def _steps_of(text: str) -> list[int]:
 
 def _experiment(table: dict[str, Any], overrides: Sequence[str]) -> Experiment:
     """The experiment of one arm; what is wrong with it is told by the option that says it."""
+    from harness.config import from_table
     from harness.errors import InputError
-    from harness.spec import from_table
 
     try:
         spec = from_table(table, overrides, "train")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.engines.base import Engine
 from harness.errors import InputError
-from harness.population import Member
+from harness.members import Member
 
 
 class Auto:

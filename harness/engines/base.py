@@ -26,11 +26,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.config import Shape
+from harness.data.latent import midpoints
+from harness.data.mlp import Mlp
 from harness.losses.direct import TABLE, Truth
-from harness.networks import Mlp
-from harness.noise import midpoints
-from harness.population import Group, Member
-from harness.spec import Shape
+from harness.members import Group, Member
 
 #: Measures generators from their flat parameters (P, W): one value a member for each named measure.
 Measure = Callable[[NDArray[np.floating]], Mapping[str, NDArray[np.float64]]]

@@ -7,45 +7,36 @@ Adding one takes a few lines anywhere, for instance in a script::
     register(Variant(name="heated", family="mine", discriminator=softplus(-real) + softplus(fake),
                      generator=softplus(-fake) / 2))
 
-Losses are elementwise functions of logits: the caller reduces. Penalties on gradients are in ``harness.penalties``;
-a preset (``penalised.py``, ``dynamics.py``) names those that a method needs. ``hinge|minimax`` is the discriminator of
-one variant with the generator of another. ``import harness.losses`` loads SymPy; torch is loaded when a torch function
-is first called.
-
-What is not here, and why:
-
-- EBGAN, BEGAN: their D is an autoencoder, whose loss is a distance in data space; there is no logit. BEGAN also keeps
-  a balance between the players from step to step.
-- Fisher GAN, and other methods with a Lagrange multiplier: the multiplier is a third player, with a state of its own.
-- Unrolled GAN: its generator differentiates through steps of D, which is no function of the logits of one D.
-- Perceptual losses: they need features learned on images. On numbers they become ``moments_direct``.
+Losses are elementwise functions of logits: the caller reduces. Penalties on gradients are in ``losses/penalties/``; a
+preset (``families/presets.py``) names those that a method needs. ``hinge|minimax`` is the discriminator of one variant
+with the generator of another. ``import harness.losses`` loads SymPy; torch is loaded when a torch function is first
+called.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from harness.losses import (
+from harness.losses.direct import Direct
+from harness.losses.families import (
     alpha,
-    boundary,
-    controls,
-    dynamics,
+    boundary_seeking,
+    direct,
     f_divergence,
-    flipping,
+    flipped,
     geman_mcclure,
     hinge,
     least_squares,
     lk,
-    penalised,
+    presets,
     relativistic,
-    seed_exact,
+    script_exact,
     smoothing,
     softmax,
+    training_dynamics,
     vanilla,
     wasserstein,
 )
-from harness.losses.direct import Direct
-from harness.losses.formula import Variant
 from harness.losses.metadata import (
     OUTCOMES,
     Bernoulli,
@@ -79,25 +70,26 @@ from harness.losses.primitives import (
     y_real,
 )
 from harness.losses.registry import Registry, UnknownVariantError, catalogue_of
+from harness.losses.variant import Variant
 
 BUILT_IN: tuple[Variant, ...] = (
     *vanilla.VARIANTS,
-    *flipping.VARIANTS,
+    *flipped.VARIANTS,
     *smoothing.VARIANTS,
-    *seed_exact.VARIANTS,
+    *script_exact.VARIANTS,
     *least_squares.VARIANTS,
     *geman_mcclure.VARIANTS,
     *hinge.VARIANTS,
-    *boundary.VARIANTS,
+    *boundary_seeking.VARIANTS,
     *f_divergence.VARIANTS,
     *alpha.VARIANTS,
     *lk.VARIANTS,
     *wasserstein.VARIANTS,
     *relativistic.VARIANTS,
     *softmax.VARIANTS,
-    *penalised.VARIANTS,
-    *dynamics.VARIANTS,
-    *controls.VARIANTS,
+    *presets.VARIANTS,
+    *training_dynamics.VARIANTS,
+    *direct.VARIANTS,
 )
 
 LOSSES = Registry(BUILT_IN)

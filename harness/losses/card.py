@@ -12,10 +12,10 @@ from typing import Any
 import sympy
 from sympy import Expr
 
-from harness.losses.description import describe
-from harness.losses.formula import Variant
+from harness.losses.describe import describe
 from harness.losses.metadata import NO_DIRAC, LabelLaw, Labels, Slopes
 from harness.losses.registry import Registry
+from harness.losses.variant import Variant
 
 _RELATIONS = {"same": "trains as", "negated": "with every logit negated, trains as"}
 

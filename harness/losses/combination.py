@@ -8,8 +8,8 @@ from functools import cache
 from sympy import Symbol
 
 from harness.errors import InputError
-from harness.losses.formula import Variant
 from harness.losses.metadata import Parameter, Prediction, Slopes
+from harness.losses.variant import Variant
 
 #: Between two names: the variant whose discriminator, and the one whose generator.
 WITH = "|"

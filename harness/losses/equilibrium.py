@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.losses.formula import Variant
+from harness.losses.variant import Variant
 
 
 def equilibrium_losses(variant: Variant, params: Mapping[str, float]) -> tuple[float, float] | None:

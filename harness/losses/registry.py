@@ -19,11 +19,11 @@ import mpmath
 import sympy
 
 from harness.errors import InputError
+from harness.losses.backends.torch_function import precise
 from harness.losses.combination import WITH, combined
-from harness.losses.evaluation import precise
-from harness.losses.formula import Variant
 from harness.losses.metadata import uniform
 from harness.losses.primitives import LABELS, LOGITS, foreign_parts, y_fake, y_real
+from harness.losses.variant import Variant
 
 GROUP = "harness.losses"
 #: MLflow's parallel coordinates plot cuts labels to this many characters.
@@ -264,6 +264,6 @@ def _check_finite(variant: Variant, where: str) -> None:
 
 def catalogue_of(registry: Registry) -> list[dict[str, Any]]:
     """Every variant of the registry as a plain dictionary (see ``description.describe``), in order of registration."""
-    from harness.losses.description import describe
+    from harness.losses.describe import describe
 
     return [describe(variant) for variant in registry.values()]

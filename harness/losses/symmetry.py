@@ -10,9 +10,8 @@ import mpmath
 import sympy
 from sympy import Expr, Symbol
 
-from harness.losses.algebra import symbols_of
-from harness.losses.evaluation import precise
-from harness.losses.formula import Variant
+from harness.losses.backends.torch_function import precise
+from harness.losses.derivatives import symbols_of
 from harness.losses.primitives import (
     LOGITS,
     elementary,
@@ -25,6 +24,7 @@ from harness.losses.primitives import (
     sigmoid,
     softplus,
 )
+from harness.losses.variant import Variant
 
 Verdict = Literal["yes", "no", "undecided"]
 

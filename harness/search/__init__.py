@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from harness.config import Range
 from harness.search.auto import Auto, Known, adapting
-from harness.search.listed import POINTS, Listed
-from harness.search.result import Result, Setting, Suggests, derived_seed
-from harness.spec import Range
+from harness.search.base import Result, Setting, Suggests, derived_seed
+from harness.search.fixed import POINTS, Listed
 
 __all__ = ["Result", "Setting", "Suggests", "derived_seed", "search"]
 

@@ -18,9 +18,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.search.listed import not_repeated, same
-from harness.search.result import Result, Setting, derived_seed
-from harness.spec import Range
+from harness.config import Range
+from harness.search.base import Result, Setting, derived_seed
+from harness.search.fixed import not_repeated, same
 
 
 class Wish(NamedTuple):

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.search.listed import Listed
-from harness.search.result import Result, Setting, Suggests
-from harness.spec import Range
+from harness.config import Range
+from harness.search.base import Result, Setting, Suggests
+from harness.search.fixed import Listed
 
 if TYPE_CHECKING:
     from harness.search.adaptive import Adaptive

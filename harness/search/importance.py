@@ -9,9 +9,9 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 
+from harness.config import Range
 from harness.search.adaptive import distributions
-from harness.search.result import Setting
-from harness.spec import Range
+from harness.search.base import Setting
 
 #: Fewer finished trials say nothing: of ten, one is among the best tenth.
 LEAST = 20

@@ -5,8 +5,8 @@
 """
 
 from harness.store.files import held, locked, slug, unfinished, write_whole
-from harness.store.folder import FORMAT, SWEEPS, Store, metadata_of, population_named
 from harness.store.schema import HYPERPARAMETERS, QUANTILE_LEVELS, SCHEMA, SNAPSHOT_COLUMNS
+from harness.store.store import FORMAT, SWEEPS, Store, metadata_of, population_named
 
 __all__ = [
     "FORMAT",

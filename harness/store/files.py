@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import InputError, StoreError
-from harness.failpoints import reach
+from harness.store.failpoints import reach
 
 #: Tries for a lock that is not waited for, and seconds between them: ``held`` takes it for some microseconds.
 _TRIES, _PAUSE = 20, 0.01

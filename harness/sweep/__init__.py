@@ -1,12 +1,5 @@
-"""The whole job: search, confirm, commit; and resume as if nothing had happened.
+"""A whole sweep: search, confirm, commit; and resume as if nothing had happened.
 
-``sweep`` opens a folder, ``job`` works off the rounds, ``asking`` is the search's side of it, ``workshop`` trains,
-``committing`` scores and commits, ``places`` reads back what is committed, ``retrying`` trains some of it again.
+``sweep`` opens a folder, ``pipeline`` runs the rounds, ``suggest`` asks the search for settings, ``training`` trains
+and scores members, ``commit`` writes rows, ``committed`` reads them back, ``retry`` trains some of them again.
 """
-
-from harness.sweep.committing import Listener
-from harness.sweep.description import describe_arm
-from harness.sweep.folder import set_aside
-from harness.sweep.sweep import Sweep
-
-__all__ = ["Listener", "Sweep", "describe_arm", "set_aside"]

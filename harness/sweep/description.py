@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from harness.config import Arm, Experiment
 from harness.engines.auto import Service
 from harness.losses import LOSSES, variant_text
-from harness.losses.description import discriminator_text, generator_text
-from harness.plan import planned
-from harness.provenance import provenance
-from harness.spec import Arm, Experiment
+from harness.losses.describe import discriminator_text, generator_text
+from harness.sweep.plan import planned
+from harness.sweep.provenance import provenance
 
 
 def described(experiment: Experiment, services: Sequence[Service]) -> dict[str, Any]:

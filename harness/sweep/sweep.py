@@ -10,23 +10,23 @@ from __future__ import annotations
 import datetime
 from contextlib import ExitStack
 
-from harness.assignment import assigned
+from harness.config import Experiment, diff_specs
 from harness.engines.auto import Trainer, joint_identity
 from harness.errors import InputError, StoreError
-from harness.plan import Round, planned
-from harness.provenance import card_uuids, device_names
-from harness.shelf import Shelf
-from harness.spec import Experiment, diff_specs
 from harness.store import Store
-from harness.sweep import places
-from harness.sweep.asking import searches
-from harness.sweep.committing import Committing, Listener
+from harness.store.member_cache import Shelf
+from harness.sweep import committed
+from harness.sweep.archive import writing
+from harness.sweep.assignment import assigned
+from harness.sweep.commit import Committing, Listener
 from harness.sweep.description import described
-from harness.sweep.folder import writing
-from harness.sweep.job import Job
-from harness.sweep.retrying import Retrying
-from harness.sweep.workshop import Workshop
-from harness.winners import export_winners
+from harness.sweep.pipeline import Job
+from harness.sweep.plan import Round, planned
+from harness.sweep.population_trainer import Workshop
+from harness.sweep.provenance import card_uuids, device_names
+from harness.sweep.retry import Retrying
+from harness.sweep.suggest import searches
+from harness.sweep.winners import export_winners
 
 
 class Sweep:
@@ -99,7 +99,7 @@ class Sweep:
             if retry:
                 self._mark_finished(None)
                 Retrying(self.experiment, self.store, self.trainer, device, listener).run(self.rounds, retry)
-            committing = Committing(self.store, places.columns(self.experiment), device, shelf, listener)
+            committing = Committing(self.store, committed.columns(self.experiment), device, shelf, listener)
             workshop = Workshop(
                 self.experiment.search, self.experiment.population, self.trainer, shelf, card_uuids(self.services)
             )

@@ -9,8 +9,8 @@ run to its members, ``follow`` is the child's work and ``mirror`` the parent's s
 not import mlflow.
 """
 
-from harness.tracking.address import absolute_uri, default_uri, redact, scrub
-from harness.tracking.lookup import find_members
+from harness.tracking.client import find_members
 from harness.tracking.mirror import Mirror, Status
+from harness.tracking.uri import absolute_uri, default_uri, redact, scrub
 
 __all__ = ["Mirror", "Status", "absolute_uri", "default_uri", "find_members", "redact", "scrub"]

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from harness.errors import InputError
-from harness.tracking.address import UnreachableError, absolute_uri, default_uri, scrub
-from harness.tracking.follow import Follower, Progress
+from harness.tracking.committed_trials import RUN_LIMIT
 from harness.tracking.settings import mlflow_settings
-from harness.tracking.trials import RUN_LIMIT
+from harness.tracking.uri import UnreachableError, absolute_uri, default_uri, scrub
+from harness.tracking.worker import Follower, Progress
 
 #: Seconds of silence in the last pass after which the store is given up: three times what MLflow itself waits for
 #: another writer of the same SQLite file (20 s).

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.tracking.address import absolute_uri
-from harness.tracking.follow import Progress, pending
-from harness.tracking.trials import RUN_LIMIT
+from harness.tracking.committed_trials import RUN_LIMIT
+from harness.tracking.uri import absolute_uri
+from harness.tracking.worker import Progress, pending
 
 #: Seconds that the end of a sweep waits for its mirror; what the mirror has left then it does by itself. 2 s are
 #: promised, with the counting of what waits.

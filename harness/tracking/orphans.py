@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
-from harness.standing import standing
 from harness.store import Store, locked
+from harness.store.status import standing
 from harness.tracking.paging import runs_found
 
 if TYPE_CHECKING:

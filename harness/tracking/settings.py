@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.tracking.address import ANSWER_SECONDS
+from harness.tracking.uri import ANSWER_SECONDS
 
 _SWITCHES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
-from harness.tracking.address import artifact_root, redact
-from harness.tracking.pages import is_own_note, view_links
+from harness.tracking.notes import is_own_note, view_links
 from harness.tracking.paging import runs_found
-from harness.tracking.runs import RunContent
+from harness.tracking.run_content import RunContent
+from harness.tracking.uri import artifact_root, redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

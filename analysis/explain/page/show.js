@@ -1,4 +1,4 @@
-// The recorded runs: what analysis/explain/packing.py put into the page, and one frame of it at a time.
+// The recorded runs: what analysis/explain/encode.py put into the page, and one frame of it at a time.
 
 const show = JSON.parse(document.getElementById("show").textContent);
 const last = show.steps.length - 1;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analysis.report.blocks import Section
-from analysis.report.material import Material
+from analysis.report.context import Material
 from analysis.report.sections import (
     anatomy,
     answer,

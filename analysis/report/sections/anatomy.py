@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.gradient_anatomy import QUANTITIES, gradient_anatomy
+from analysis.plotting import Axis, Band, Line, Mark, Panel, Scene
+from analysis.report.axes import drawn_steps, extent
 from analysis.report.blocks import Figure, Section
-from analysis.report.frame import drawn_steps, extent
-from analysis.report.material import Material
-from analysis.scene import Axis, Band, Line, Mark, Panel, Scene
+from analysis.report.context import Material
 
 #: The least norm that a logarithmic axis shows.
 _LEAST = 1e-8

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from analysis.answer import interval_text
-from analysis.compare import ArmResult
+from analysis.arms_table import interval_text
+from analysis.comparison import ArmResult
 from analysis.intervals import LEVEL
 from analysis.report.blocks import Block, Bullets, Facts, Section
-from analysis.report.material import Material
+from analysis.report.context import Material
+from harness.config import Experiment
 from harness.errors import InputError
-from harness.spec import Experiment
 
 #: Arms that a sentence names before it counts.
 _NAMED = 4

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.budget import budget_curves
+from analysis.plotting import Axis, Band, Line, Look, Mark, Panel, Scene
+from analysis.report.axes import extent, shares
 from analysis.report.blocks import Figure, Section
-from analysis.report.frame import extent, shares
-from analysis.report.material import LOWEST, Material
-from analysis.scene import Axis, Band, Line, Look, Mark, Panel, Scene
+from analysis.report.context import LOWEST, Material
 
 #: Numbers that the figure carries.
 _MOST = 4500

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.deceptive import deceptive
+from analysis.plotting import FAINT, INK, QUIET, Axis, Bars, Look, Panel, Scene
+from analysis.report.axes import row_height
 from analysis.report.blocks import Block, Bullets, Facts, Figure, Lines, Section, Text
-from analysis.report.frame import row_height
-from analysis.report.material import Material
+from analysis.report.context import Material
 from analysis.report.tables import table_of
-from analysis.scene import FAINT, INK, QUIET, Axis, Bars, Look, Panel, Scene
-from harness.diagnosis import DIAGNOSES
+from harness.metrics.diagnosis import DIAGNOSES
 
 #: From what is good to what is lost; a diagnosis that is not here is drawn in the colour of what stands back.
 LOOKS: Mapping[str, Look] = {

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.curves import over_steps, path_table
+from analysis.plotting import Axis, Band, Line, Look, Mark, Note, Panel, Scene
+from analysis.report.axes import drawn_steps, extent, floors, shares
 from analysis.report.blocks import Figure, Section
-from analysis.report.frame import drawn_steps, extent, floors, shares
-from analysis.report.material import DRAWS, LOWEST, Material
-from analysis.scene import Axis, Band, Line, Look, Mark, Note, Panel, Scene
-from analysis.series import over_steps, path_table
+from analysis.report.context import DRAWS, LOWEST, Material
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.curves import LEVELS, gap_to_target, law_density, law_table, member_of
+from analysis.plotting import QUIET, Axis, Band, Dots, Line, Look, Mark, Note, Panel, Scene
 from analysis.report.blocks import Figure, Section
-from analysis.report.material import Material
+from analysis.report.context import Material
 from analysis.rows import quantiles
-from analysis.scene import QUIET, Axis, Band, Dots, Line, Look, Mark, Note, Panel, Scene
-from analysis.series import LEVELS, gap_to_target, law_density, law_table, member_of
-from harness.targets import Target
+from harness.data.target import Target
 
 Float64 = NDArray[np.float64]
 

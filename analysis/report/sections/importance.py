@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.importance import COLUMNS, importance
+from analysis.plotting import Axis, Cells, Panel, Scene
+from analysis.report.axes import row_height
 from analysis.report.blocks import Figure, Section
-from analysis.report.frame import row_height
-from analysis.report.material import Material
-from analysis.scene import Axis, Cells, Panel, Scene
+from analysis.report.context import Material
 
 
 def section(material: Material) -> Section:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from analysis.average_ranks import Ranks, average_ranks
 from analysis.improvement import improvement
+from analysis.plotting import INK, Axis, Cells, Dots, Line, Look, Panel, Scene
+from analysis.report.axes import row_height
 from analysis.report.blocks import Block, Figure, Section, Text
-from analysis.report.frame import row_height
-from analysis.report.material import Material
-from analysis.scene import INK, Axis, Cells, Dots, Line, Look, Panel, Scene
+from analysis.report.context import Material
 
 #: Arms of a view that a grid of pairs shows.
 _MOST = 12

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.plotting import Axis, Band, Line, Mark, Panel, Rule, Scene
 from analysis.profiles import performance_profiles
+from analysis.report.axes import extent, shares
 from analysis.report.blocks import Figure, Section
-from analysis.report.frame import extent, shares
-from analysis.report.material import LOWEST, Material
-from analysis.scene import Axis, Band, Line, Mark, Panel, Rule, Scene
+from analysis.report.context import LOWEST, Material
 
 #: Numbers that the figure carries; bands are drawn where there are few arms.
 _MOST, _BANDS = 4500, 8

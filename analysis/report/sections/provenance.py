@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.report.blocks import Block, Code, Lines, Section, Text
-from analysis.report.material import Material
+from analysis.report.context import Material
 from analysis.report.tables import Table, shortened
 from harness.store import SWEEPS, slug
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answer import HEADINGS, cells
-from analysis.compare import ArmResult
+from analysis.arms_table import HEADINGS, cells
+from analysis.comparison import ArmResult
+from analysis.plotting import INK, Axis, Look, Mark, Panel, Rule, Scene, Spans
+from analysis.report.axes import extent, floors, row_height
 from analysis.report.blocks import Block, Bullets, Figure, Lines, Section
-from analysis.report.frame import extent, floors, row_height
-from analysis.report.material import DRAWS, LOWEST, Material
+from analysis.report.context import DRAWS, LOWEST, Material
 from analysis.report.tables import Table
-from analysis.scene import INK, Axis, Look, Mark, Panel, Rule, Scene, Spans
 
 LABELS = {
     "confirm": "Arms by median KS distance on the confirm seeds",

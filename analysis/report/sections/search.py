@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.phase_map import phase_map
+from analysis.plotting import CLASSES, Axis, Cells, Dots, Line, Look, Mark, Note, Panel, Rule, Scene
+from analysis.report.axes import extent
 from analysis.report.blocks import Figure, Section
-from analysis.report.frame import extent
-from analysis.report.material import LOWEST, Material
-from analysis.scene import CLASSES, Axis, Cells, Dots, Line, Look, Mark, Note, Panel, Rule, Scene
+from analysis.report.context import LOWEST, Material
 
 #: Trials that a figure draws; of more a sample, in which every class and each arm's best remain.
 _MOST_TRIALS, _MOST_LINES = 4000, 240

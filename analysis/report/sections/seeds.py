@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.compare import ArmResult
+from analysis.comparison import ArmResult
+from analysis.curves import seed_table
+from analysis.plotting import INK, Axis, Dots, Line, Look, Mark, Panel, Rule, Scene
+from analysis.report.axes import extent, floors
 from analysis.report.blocks import Figure, Section
-from analysis.report.frame import extent, floors
-from analysis.report.material import DRAWS, LOWEST, Material
+from analysis.report.context import DRAWS, LOWEST, Material
 from analysis.rows import LOST
-from analysis.scene import INK, Axis, Dots, Line, Look, Mark, Panel, Rule, Scene
-from analysis.series import seed_table
 
 #: Dots that a figure draws; where there are more seeds, a dot stands for an equal share of them.
 _MOST = 4000

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.answer import ABSENT
+from analysis.arms_table import ABSENT
 from analysis.report.blocks import Block, Bullets, Lines, Section, Text
-from analysis.report.material import Material
+from analysis.report.context import Material
 from analysis.report.tables import Table, cell
-from harness.spec import Train
+from harness.config import Train
 from harness.store import HYPERPARAMETERS
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from analysis.answer import ABSENT, interval_text, number_text
-from analysis.compare import ArmResult
+from analysis.arms_table import ABSENT, interval_text, number_text
+from analysis.comparison import ArmResult
 from analysis.report.blocks import Block, Formula, Lines, Section, Text, Variant
-from analysis.report.material import Material
+from analysis.report.context import Material
 from analysis.report.mathml import NOTATION, formulas, same_formulas
+from analysis.report.sections.predictions import beside
 from analysis.report.tables import Table
 from analysis.rows import arms_of
-from analysis.theory.beside import beside
 
 
 def section(material: Material) -> Section:

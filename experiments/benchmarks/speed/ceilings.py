@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from harness.engines.threads import cores
+from harness.engines.parallel import cores
 
 #: The large product is square; the small one is the seed's: a hidden layer of G on a minibatch, many at once.
 LARGE, SMALL, AT_ONCE = 1536, (100, 50, 50), 256

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from analysis import drawing
+from analysis.plotting import mpl_style
 from speed.contenders import LITERAL
 from speed.contenders.contender import SET_VIEW
 from speed.document import Document, best, floor, middle, over_population
@@ -18,8 +18,8 @@ def draw(document: Document, path: Path) -> None:
     """A line a contender, least of the rounds; the literal loop and the floors of the matrix products beside them."""
     made = over_population(document)
     contenders = list(dict.fromkeys(row["contender"] for row in made))
-    look = drawing.styles(contenders)
-    figure, (ax,) = drawing.panels(1, columns=1, height=5.0, sharex=False, sharey=False)
+    look = mpl_style.styles(contenders)
+    figure, (ax,) = mpl_style.panels(1, columns=1, height=5.0, sharex=False, sharey=False)
     for contender in contenders:
         own = [row for row in made if row["contender"] == contender]
         s = look[contender]
@@ -28,16 +28,16 @@ def draw(document: Document, path: Path) -> None:
     levels = _levels(document)
     seen = [*(min(row["microseconds"]) for row in made), *(y for y, _ in levels)]
     ax.set_ylim(min(seen) / 1.4, max(seen) * 1.6)
-    drawing.log_axis(ax, "x")
-    drawing.log_axis(ax, "y")
+    mpl_style.log_axis(ax, "x")
+    mpl_style.log_axis(ax, "y")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     _draw_levels(ax, levels)
     machine = document["machine"]
-    drawing.title(ax, "A training step of the seed's GAN", f"{machine['processor']}, {machine['cores']} cores, "
+    mpl_style.title(ax, "A training step of the seed's GAN", f"{machine['processor']}, {machine['cores']} cores, "
                   f"{machine['date']}", width=90, size=10)  # fmt: skip
-    drawing.labels(ax, "GANs trained side by side", "µs a GAN-step (all cores)")
-    drawing.legend(figure, {_label(document, c): drawing.key(look[c]) for c in contenders}, columns=1)
+    mpl_style.labels(ax, "GANs trained side by side", "µs a GAN-step (all cores)")
+    mpl_style.legend(figure, {_label(document, c): mpl_style.key(look[c]) for c in contenders}, columns=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
@@ -59,6 +59,6 @@ def _levels(document: Document) -> list[tuple[float, str]]:
 def _draw_levels(ax: Axes, levels: Sequence[tuple[float, str]]) -> None:
     """A line each, with its words at the right end."""
     for y, words in levels:
-        ax.axhline(y, color=drawing.INK, lw=0.9, ls=(0, (4, 3)))
+        ax.axhline(y, color=mpl_style.INK, lw=0.9, ls=(0, (4, 3)))
         ax.annotate(words, (1, y), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
-                    fontsize=8, color=drawing.INK, bbox={"fc": "white", "ec": "none", "pad": 0.5})  # fmt: skip
+                    fontsize=8, color=mpl_style.INK, bbox={"fc": "white", "ec": "none", "pad": 0.5})  # fmt: skip

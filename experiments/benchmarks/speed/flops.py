@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 
-from harness.networks import Mlp
-from harness.population import Group
+from harness.data.mlp import Mlp
+from harness.members import Group
 
 
 def forward(network: Mlp, rows: int) -> int:

@@ -54,7 +54,7 @@ def memory(runners: Iterable[Runner], populations: tuple[int, int], view: str) -
 def _first_call(name: str) -> dict[str, float]:
     """Seconds of making the engine, of the tables of quantiles (made once a process), and of two equal trainings."""
     from harness.engines import ENGINES
-    from harness.engines.quantiles import noise_table, target_table
+    from harness.engines.quantile_table import noise_table, target_table
     from speed.workload import seed_group, unmeasured
 
     group = seed_group(_MEMBERS, _STEPS)

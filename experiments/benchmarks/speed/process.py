@@ -18,7 +18,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's environment, by which a process of its own finds ``speed`` and ``literal_seed``."""
+    """This process's environment, by which a process of its own finds ``speed`` and ``literal_script``."""
     path = os.pathsep.join(filter(None, (str(FOLDER), os.environ.get("PYTHONPATH", ""))))
     return {**os.environ, "PYTHONPATH": path, **changes}
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from literal_seed import SeedLoop
+from literal_script import SeedLoop
 from numpy.typing import NDArray
 
+from harness.config import Settings, Shape
+from harness.data.mlp import Mlp
+from harness.data.rng import Stream, uniforms
+from harness.data.target import Target
 from harness.engines.reference import ReferenceEngine
-from harness.networks import Mlp
-from harness.population import Group, Member, groups
-from harness.spec import Settings, Shape
-from harness.streams import Stream, uniforms
-from harness.targets import Target
+from harness.members import Group, Member, groups
 from speed.contenders.contender import SET_VIEW
 
 #: The losses of a step, by the names that snapshots give them.

@@ -8,11 +8,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.mlp import Mlp
+from harness.data.target import Target
 from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
-from harness.networks import Mlp
-from harness.population import Group, Member
+from harness.members import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
-from harness.targets import Target
 
 #: Of the weights; the seed's generator then makes values within a few units of its bias.
 _SPREAD = 0.3

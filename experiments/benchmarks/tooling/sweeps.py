@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.config import Experiment
 from harness.engines.base import Engine
-from harness.plan import Round
-from harness.spec import Experiment
 from harness.store import Store
-from harness.sweep import Sweep
+from harness.sweep.plan import Round
+from harness.sweep.sweep import Sweep
 
 #: The sampler whose points do not depend on scores: asking costs the least it can.
 SOBOL = "sobol"

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from harness.plan import CONFIRM_SEEDS_FROM, Place, planned, search_places
-from harness.spec import Experiment, Train
+from harness.config import Experiment, Train
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS, Store
 from harness.sweep.description import describe_arm
+from harness.sweep.plan import CONFIRM_SEEDS_FROM, Place, planned, search_places
 
 SEEDS, CONFIRM, STEPS = 8, 128, 10_000
 VARIANTS = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "flipped_labels")

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from harness.config import Experiment
 from harness.engines.base import Engine
 from harness.engines.cpu import CpuEngine
-from harness.spec import Experiment
 from harness.store import locked
 from harness.tracking import Mirror
 from tooling.stub import StubEngine

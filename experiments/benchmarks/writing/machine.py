@@ -20,8 +20,8 @@ _BUSY = 0.5
 
 def described() -> dict[str, Any]:
     """Processor, cores, memory, system, versions, date, and how busy the machine was before the run began."""
-    from harness.engines.threads import cores
-    from harness.provenance import processor
+    from harness.engines.parallel import cores
+    from harness.sweep.provenance import processor
 
     return {
         "date": time.strftime("%Y-%m-%d"),

@@ -17,11 +17,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from harness.engines.cpu.activations import curvature, slope
-from harness.engines.cpu.kernels import F4, I8, I8_2, MORE, NONE, WORK, i8, kernel
-from harness.engines.cpu.products import OUT, ZERO, product
-from harness.engines.cpu.rows import last_gradient, turned_over
-from harness.engines.cpu.vectors import LANES, fma, load, spread, store
+from harness.engines.cpu.numeric.activations import curvature, slope
+from harness.engines.cpu.numeric.jit import F4, I8, I8_2, MORE, NONE, WORK, i8, kernel
+from harness.engines.cpu.numeric.matmul import OUT, ZERO, product
+from harness.engines.cpu.numeric.mlp import last_gradient, turned_over
+from harness.engines.cpu.numeric.simd import LANES, fma, load, spread, store
 
 _ZERO = np.float32(0)
 

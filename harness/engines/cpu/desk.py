@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.engines.cpu.game import Plans, Shapes
 from harness.engines.cpu.layout import Float32, Plan, Tape, aligned, tape_of_rows, tape_of_units
-from harness.engines.cpu.penalising import SITES
-from harness.engines.cpu.records import fill
-from harness.engines.cpu.vectors import LANES, padded, room
-from harness.engines.features import Features
+from harness.engines.cpu.numeric.record import fill
+from harness.engines.cpu.numeric.simd import LANES, padded, room
+from harness.engines.cpu.penalties import SITES
+from harness.engines.cpu.state import Plans, Shapes
+from harness.engines.step_options import Features
 
 
 class Tapes(NamedTuple):

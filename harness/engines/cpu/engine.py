@@ -15,14 +15,14 @@ from functools import partial
 import numpy as np
 
 from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
-from harness.engines.cpu.compiled import prepare
 from harness.engines.cpu.desk import Room
-from harness.engines.cpu.game import Shapes
+from harness.engines.cpu.entry import prepare
 from harness.engines.cpu.layout import Plan
+from harness.engines.cpu.state import Shapes
 from harness.engines.cpu.trainee import Source, Trainee
-from harness.engines.features import Features, without_torch
-from harness.engines.threads import cores, flushing_denormals, single_threaded, worked_off
-from harness.population import Group, Member
+from harness.engines.parallel import cores, flushing_denormals, single_threaded, worked_off
+from harness.engines.step_options import Features, without_torch
+from harness.members import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
 
 #: Steps between two signs of life: long enough that calling costs nothing.

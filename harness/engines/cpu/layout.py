@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.engines.cpu.activations import NUMBERS
-from harness.engines.cpu.vectors import LANES, padded, room
-from harness.networks import Mlp
+from harness.data.mlp import Mlp
+from harness.engines.cpu.numeric.activations import NUMBERS
+from harness.engines.cpu.numeric.simd import LANES, padded, room
 
 Float32 = NDArray[np.float32]
 

@@ -9,24 +9,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.data.mlp import Mlp
+from harness.data.rng import Stream
+from harness.data.target import Target
 from harness.engines.base import Leg, offending
-from harness.engines.cpu.compiled import levels_of, play
+from harness.engines.batched.inputs import decay_phase
+from harness.engines.batched.losses import Run
 from harness.engines.cpu.desk import Room
-from harness.engines.cpu.game import Formulas, Plans, Shapes, State
+from harness.engines.cpu.entry import levels_of, play
 from harness.engines.cpu.layout import Float32
-from harness.engines.cpu.penalising import SITES
-from harness.engines.cpu.playing import NOBODY, D
-from harness.engines.cpu.records import GAME, PARTS, fill
-from harness.engines.cpu.vectors import room
-from harness.engines.draws import decay_phase
-from harness.engines.features import Features
-from harness.engines.quantiles import LEVELS, noise_table, table_worth_having
-from harness.engines.record import Float64, LastStep, recorded
-from harness.engines.runs import Run
-from harness.networks import Mlp
-from harness.population import Group, Member
-from harness.streams import Stream
-from harness.targets import Target
+from harness.engines.cpu.numeric.record import GAME, PARTS, fill
+from harness.engines.cpu.numeric.simd import room
+from harness.engines.cpu.penalties import SITES
+from harness.engines.cpu.state import Formulas, Plans, Shapes, State
+from harness.engines.cpu.step import NOBODY, D
+from harness.engines.quantile_table import LEVELS, noise_table, table_worth_having
+from harness.engines.snapshot import Float64, LastStep, recorded
+from harness.engines.step_options import Features
+from harness.members import Group, Member
 
 
 @dataclass(frozen=True)

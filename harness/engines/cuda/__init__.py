@@ -6,6 +6,6 @@
 """
 
 from harness.engines.cuda.engine import CudaEngine
-from harness.engines.cuda.host import HostBuild
+from harness.engines.cuda.host_build import HostBuild
 
 __all__ = ["CudaEngine", "HostBuild"]

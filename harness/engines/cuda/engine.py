@@ -15,15 +15,15 @@ from functools import partial
 import numpy as np
 
 from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
-from harness.engines.cuda.crew import Crew
-from harness.engines.cuda.launching import CudaLauncher, Device, Launcher
+from harness.engines.cuda.devices import CudaLauncher, Device, Launcher
+from harness.engines.cuda.kernel_spec import Plan, kind_of
+from harness.engines.cuda.launch import Crew
 from harness.engines.cuda.layout import candidates, fitting
-from harness.engines.cuda.plan import Plan, kind_of
-from harness.engines.features import Features, without_torch
-from harness.engines.threads import worked_off
+from harness.engines.parallel import worked_off
+from harness.engines.step_options import Features, without_torch
 from harness.losses import LOSSES
-from harness.losses.c_source import refusal
-from harness.population import Group, Member
+from harness.losses.backends.c_source import refusal
+from harness.members import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
 
 #: Steps of a launch; between launches progress is told, and an interrupt is heard.

@@ -20,10 +20,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from harness.data.views import Form
 from harness.engines.base import HISTORY
-from harness.engines.cuda.plan import Plan
-from harness.engines.cuda.tiles import THREADS, product_tiling
-from harness.views import Form
+from harness.engines.cuda.kernel_spec import Plan
+from harness.engines.cuda.tiling import THREADS, product_tiling
 
 #: Floats of the numbers that every thread reads (``enum Number`` of game.cuh), and of the sums of both players. norms.
 NUMBERS, NORM_SUMS = 16, 32

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.engines.threads import cores
+from harness.engines.parallel import cores
 from speed.contenders.contender import SET_VIEW, Absent, Description
 from speed.contenders.given import read_given
 from speed.contenders.jax_step import WIDTHS, drawn_at, initial, step_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import torch
-from literal_seed import SeedLoop
+from literal_script import SeedLoop
 
 from speed.contenders.contender import SET_VIEW, Description
 

@@ -1,6 +1,6 @@
 // Elementary functions in float32, written out: a host and a device compute the same bits, because every operation is
 // one that IEEE 754 rounds correctly (+, -, *, /, sqrt, fma) and the compilers are told to contract nothing.
-// Within 3 units in the last place (tests/test_c_source.py). Coefficients: weighted least squares on Chebyshev nodes.
+// Within 3 units in the last place (tests/losses/test_c_source.py). Coefficients: weighted least squares on Chebyshev nodes.
 #pragma once
 
 namespace fn {
@@ -56,7 +56,7 @@ DEVICE float tanh(float x) {
     return x != x ? x : (x < 0.0f ? -value : value);
 }
 
-// The primitives of harness/losses/primitives.py, as harness/losses/evaluation.py computes them.
+// The primitives of harness/losses/primitives.py, as harness/losses/backends/torch_function.py computes them.
 DEVICE float sigmoid(float x) {
     const float e = exp(x < 0.0f ? x : -x);
     return (x < 0.0f ? e : 1.0f) / (1.0f + e);

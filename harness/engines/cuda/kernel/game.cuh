@@ -1,7 +1,7 @@
 // One member: what its block knows, what it draws, what the loss says, and when it stops.
 #pragma once
 
-// Streams of harness/streams.py.
+// Streams of harness/data/rng.py.
 enum Stream { REAL = 2, LATENT_D, LATENT_G, LABELS, SCORE, SEGMENT, AROUND, NOISE_REAL, NOISE_FAKE, NOISE_G, REPLAY };
 
 enum Site { AT_REAL, AT_FAKE, AT_SEGMENT, AT_AROUND };  // where a gradient penalty looks
@@ -124,7 +124,7 @@ DEVICE Logits logits_of(const float* numbers, float real, float fake) {
     Logits l = {real, fake, numbers[REAL_MEAN], numbers[FAKE_MEAN], numbers[LOG_MEAN_EXP], 0.0f, 0.0f};
     return l;
 }
-DEVICE float clean(float x) { return x + 0.0f; }  // -0 as +0, as harness/losses/evaluation.py's `shaped`
+DEVICE float clean(float x) { return x + 0.0f; }  // -0 as +0, as harness/losses/backends/torch_function.py's `shaped`
 
 // A slope at logit number `at` of a player's rows; what runs through statistics is kept for `close_slopes`.
 template <int K, int STRIDE> DEVICE void set_slope(const Slope& slope, float* slopes, float* terms, int at) {

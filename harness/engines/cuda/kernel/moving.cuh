@@ -1,4 +1,4 @@
-// Norms of gradients, and the optimisers' updates of single parameters (harness/engines/optimisers.py).
+// Norms of gradients, and the optimisers' updates of single parameters (harness/engines/batched/optimizers.py).
 #pragma once
 
 enum Optimizer { ADAM, OPTIMISTIC_ADAM, SGD, RMSPROP };

@@ -1,4 +1,4 @@
-// Philox4x32-10 as in harness/streams.py: key (study seed's low word, member's seed), counter (block of four draws,
+// Philox4x32-10 as in harness/data/rng.py: key (study seed's low word, member's seed), counter (block of four draws,
 // update, stream, study seed's high word). A draw's table index is its word without the last nine bits.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Spectral normalisation (harness/penalties/weights.py): D computes with W bound/sigma, sigma = left^T W right.
+// Spectral normalisation (harness/losses/penalties/weights.py): D computes with W bound/sigma, sigma = left^T W right.
 #pragma once
 
 template <int INPUTS, int OUTPUTS> DEVICE void times_right(const float* w, const float* right, float* left, int tid) {

@@ -1,4 +1,4 @@
-// What D reads of a minibatch x of B values (harness/views.py), written into its inputs [number][row], and the slopes at
+// What D reads of a minibatch x of B values (harness/data/views.py), written into its inputs [number][row], and the slopes at
 // the values from the slopes at the inputs. A decision's row is `first` + its index.
 #pragma once
 

@@ -1,0 +1,60 @@
+"""``python -m analysis.theory [-o DIR]``: play the registry on the Dirac-GAN and hold it against its predictions;
+``python -m analysis.theory SWEEP [-o DIR]``: hold a sweep's arms against theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from analysis.dirac.entries import HEADINGS, besides, disagreements, registered, shown
+from analysis.dirac.theory_page import write_theory
+from analysis.report.sections.predictions import section, told
+from analysis.script import answered
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play every entry of the registry; print and write what happened. Exit status 1 where a prediction fails.
+
+    With SWEEP, write what theory predicts of its arms beside what became of their seeds; exit status 2 without a sweep.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and not given[0].startswith("-"):
+        question = "What does theory predict of each arm, and what became of its seeds?"
+        return answered("theory", question, [section], given, told)
+    parser = argparse.ArgumentParser(prog="python -m analysis.theory", description=main.__doc__)
+    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write theory.md, .csv and .png")
+    out = parser.parse_args(given).out
+    entries, others = registered(), besides()
+    console = Console()
+    _print(pd.concat([entries, others], ignore_index=True), console)
+    wrong = disagreements(entries)
+    claims = int(entries["agrees"].ne("").sum())
+    console.print(f"\n{claims} predictions, {len(wrong)} of them contradicted by the game.")
+    if out is not None:
+        for path in write_theory(out, entries, others):
+            console.print(str(path), soft_wrap=True)
+    return 1 if len(wrong) else 0
+
+
+def _print(frame: pd.DataFrame, console: Console) -> None:
+    """Print the rows; a disagreement stands out."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("entry, with settings", *HEADINGS[2:]):
+        table.add_column(heading, no_wrap=heading in HEADINGS[4:], overflow="fold")
+    before = ""
+    for entry, settings, *rest in shown(frame):
+        told = f"{entry}, {settings}" if settings else entry
+        table.add_row("" if told == before else told, *rest, style="bold red" if rest[-1].startswith("not ") else None)
+        before = told
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Two sweeps side by side: which settings differ, and how the arms that both have came out. Pure, but for ``versus``.
+
+Differences are B minus A, so that a negative one means that B is nearer the target. They are paired by seed where a
+seed is the same thing in both: the same draws of the same target, trained equally long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from analysis.comparison import ArmResult, Comparison, compare_described
+from analysis.intervals import Interval, holm, interval_of, signed_rank
+from analysis.load import Read, read_sweep
+from analysis.rows import select, spec_of
+from harness.config import diff_specs
+from harness.store import Store
+
+#: What must be equal for a seed to be the same draws in both sweeps, and how it is called where it is not.
+SHARED = {"target": "the targets differ", "steps": "the steps differ", "seed": "the sweeps' own seeds differ"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two sweeps. ``seconds`` of training, without members that were taken from other sweeps."""
+
+    name: str
+    folder: str
+    finished: bool
+    arms: int
+    trials: int
+    seconds: float
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """KS of B minus KS of A over the ``pairs`` seeds that both have; ``same`` of them are one and the same member."""
+
+    pairs: int
+    same: int
+    median: Interval
+    mean: Interval
+    p: float  # Wilcoxon's signed-rank test
+    p_holm: float  # corrected for the number of arms compared
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm in both sweeps or in one; ``unpaired`` says why there is no ``gap``."""
+
+    arm: str
+    a: ArmResult | None
+    b: ArmResult | None
+    gap: Gap | None
+    unpaired: str
+
+
+@dataclass(frozen=True)
+class Versus:
+    """Two sweeps: ``settings`` as ``key: A -> B``, arms of both first, by their median KS in B, then the others."""
+
+    a: Side
+    b: Side
+    settings: tuple[str, ...]
+    arms: tuple[Arm, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as values that JSON knows."""
+        return asdict(self)
+
+
+def versus(a: Store, b: Store) -> Versus:
+    """Compare two sweeps, from their committed rows.
+
+    Raises:
+        StoreError: there is no sweep, or its description is damaged.
+    """
+    return beside(read_sweep(a), read_sweep(b), (str(a.folder), str(b.folder)))
+
+
+def beside(a: Read, b: Read, folders: tuple[str, str] = ("A", "B")) -> Versus:
+    """``versus`` of what was read."""
+    results = [compare_described(read.description, read.frame) for read in (a, b)]
+    specs = [spec_of(read.description) for read in (a, b)]
+    sides = [_side(*each) for each in zip((a, b), results, folders, strict=True)]
+    arms = _arms(results, (a.frame, b.frame), _unshared(*specs))
+    return Versus(sides[0], sides[1], tuple(diff_specs(*specs)), tuple(arms))
+
+
+def _side(read: Read, result: Comparison, folder: str) -> Side:
+    name, finished = str(read.description.get("name", "")), bool(read.description.get("finished"))
+    remarks = (*read.remarks, *result.remarks)
+    return Side(name, folder, finished, len(result.arms), len(read.trials), read.cost.seconds, remarks)
+
+
+def _unshared(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    """Why a seed is not the same in both, or an empty text."""
+    return "; ".join(why for key, why in SHARED.items() if a.get(key) != b.get(key))
+
+
+def _arms(results: Sequence[Comparison], frames: Sequence[pd.DataFrame], unshared: str) -> list[Arm]:
+    sides = [{arm.arm: arm for arm in result.arms} for result in results]
+    confirm = all(result.stage == "confirm" for result in results)
+    rows = [dict(tuple(select(frame).frame.groupby("arm"))) for frame in frames]
+    found = []
+    for name in [*(n for n in sides[1] if n in sides[0]), *(n for n in sides[0] if n not in sides[1]),
+                 *(n for n in sides[1] if n not in sides[0])]:  # fmt: skip
+        a, b = (side.get(name) for side in sides)
+        why = "in one of them alone" if a is None or b is None else "no confirm seeds" if not confirm else unshared
+        gap = None if why else _gap(*(side.get(name) for side in rows))
+        found.append(Arm(name, a, b, gap, why or ("" if gap else "no confirm seed is in both")))
+    corrected = iter(holm([arm.gap.p for arm in found if arm.gap]))
+    return [replace(arm, gap=replace(arm.gap, p_holm=next(corrected))) if arm.gap else arm for arm in found]
+
+
+def _gap(a: pd.DataFrame | None, b: pd.DataFrame | None) -> Gap | None:
+    if a is None or b is None:
+        return None
+    both = a.merge(b, on="seed", suffixes=("_a", "_b"))
+    if both.empty:
+        return None
+    gaps = (both["ks_b"] - both["ks_a"]).to_numpy(dtype=float)
+    p, same = signed_rank(gaps), int((both["key_a"] == both["key_b"]).sum())
+    return Gap(len(gaps), same, interval_of(gaps, "median"), interval_of(gaps, "mean"), p, p)

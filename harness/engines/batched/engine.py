@@ -1,0 +1,207 @@
+"""Populations in torch: stacked parameters and autograd, on CPU or CUDA, for any variant and view.
+
+A group is cut into stacks of fixed widths, because the bits of a matrix product may depend on how many are computed
+together: missing members are made up by repeating the last one, and their results thrown away. On a CPU each thread
+trains one stack at a time with single-threaded arithmetic, which keeps a stack's state in its core's cache; on CUDA
+one step is captured as a graph and replayed, and stacks are dealt to all devices of the machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
+from harness.engines.batched.feed import BLOCK, DeviceFeed, HostFeed
+from harness.engines.batched.step import Stack
+from harness.engines.parallel import cores, flushing_denormals, single_threaded, worked_off
+from harness.engines.snapshot import record
+from harness.engines.step_options import Features
+from harness.members import Group, Member
+from harness.store import SNAPSHOT_COLUMNS
+
+#: Members of a stack. On CPUs 32 is faster where there are enough members for every thread, and 16 spares a lonely
+#: one half the work (docs/performance.md); their bits are the same (tests/engines/test_engines.py) ...
+WIDTHS = {"cpu": (16, 32), "cuda": (1024,)}
+
+#: ... but for networks with fewer hidden units, where torch orders a sum by the shape of the whole array: there the
+#: largest width serves all, which leaves no tail.
+REGULAR_HIDDEN = 16
+
+#: torch computes an activation's elements in vectors, but the last ones of the whole array, up to this many, one by one
+#: by another exponential: no member may lie there in one stack and elsewhere in another.
+TAIL = 32
+
+
+class Candidate(NamedTuple):
+    """A member with its leg and its row in the group."""
+
+    row: int
+    member: Member
+    leg: Leg
+
+
+class BatchedEngine:
+    """Stacked members in float32; ``device`` is "cpu" or "cuda"."""
+
+    name = "batched"
+
+    def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
+        self.device = device
+        self.identity = f"batched/1/{device}"
+        self.threads = threads or (cores() if device == "cpu" else 1)
+
+    def refuses(self, member: Member) -> str | None:
+        if self.device == "cuda" and not torch.cuda.is_available():
+            return "torch sees no CUDA device"
+        return None
+
+    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+        hidden = {group.shape.hidden, group.shape.units_g}
+        alike = _alike(group.members, legs_of(group, legs))
+        portions = [portion for some in alike for portion in _cut(some, WIDTHS[self.device], hidden, self.threads)]
+        works = [partial(self._train_stack, group, *portion, legs is not None, measure) for portion in portions]
+        start = time.perf_counter()
+        with single_threaded() if self.device == "cpu" else nullcontext():
+            parts = worked_off(works, self._pools(), progress)
+        trained = _joined(parts, time.perf_counter() - start)
+        rows = np.argsort([candidate.row for some in alike for candidate in some])
+        return _taken(trained, rows)
+
+    def _pools(self) -> list[ThreadPoolExecutor]:
+        """The threads that train stacks: on a CPU one pool for all; else a thread for each device of the machine, to
+        which the stacks are dealt. "cuda" means the device of the thread.
+        """
+        if self.device == "cpu":
+            return [ThreadPoolExecutor(self.threads)]
+        devices = range(torch.cuda.device_count())
+        return [ThreadPoolExecutor(1, initializer=torch.cuda.set_device, initargs=(i,)) for i in devices]
+
+    @flushing_denormals()
+    def _train_stack(
+        self,
+        group: Group,
+        candidates: Sequence[Candidate],
+        width: int,
+        wanted: bool,
+        measure: Measure,
+        progress: Progress,
+    ) -> Trained:
+        """Train one stack along its members' common leg; their states come back where they are ``wanted``."""
+        rows, marks, leg = slice(0, len(candidates)), group.shape.snapshots, candidates[0].leg
+        padded = [*candidates, *[candidates[-1]] * (width - len(candidates))]
+        feed = DeviceFeed(self.device) if self.device == "cuda" else HostFeed(self.device)
+        stack = Stack(group, [candidate.member for candidate in padded], feed)
+        if leg.start:
+            stack.resume(leg.start, [candidate.leg.state for candidate in padded])
+        snapshots = {name: np.full((len(candidates), len(marks)), np.nan) for name in SNAPSHOT_COLUMNS}
+        step: Callable[[], None] | None = None
+        for block in _blocks(leg, marks):
+            progress(len(block) * len(candidates))
+            if stack.watch and not bool(stack.alive_P1.any()):
+                continue
+            stack.prepare(block)
+            if step is None:
+                step = captured(stack) if self.device == "cuda" else stack.step
+            for _ in block:
+                step()
+            if block.stop in marks:
+                column = marks.index(block.stop)
+                values = record(stack) | dict(measure(stack.average_PW[rows].cpu().numpy()))
+                alive_P = stack.alive_P1[rows, 0].cpu().numpy()
+                for name, value in values.items():
+                    snapshots[name][:, column] = np.where(alive_P, value[rows], np.nan)
+        return Trained(
+            theta_g_PW=stack.average_PW[rows].cpu().numpy(),
+            theta_d_PW=stack.d.theta_PW[rows].cpu().numpy(),
+            stopped_step_P=stack.stopped_step_P[rows].cpu().numpy(),
+            stopped_tensor=tuple(stack.stopped_tensors()[rows]),
+            snapshots=snapshots,
+            seconds=0.0,
+            states=stack.member_states(len(candidates)) if wanted else (),
+        )
+
+
+def captured(stack: Stack) -> Callable[[], None]:
+    """One step of a CUDA stack as a graph: calling the result replays it. A block must have been prepared."""
+    before = [tensor.clone() for tensor in stack.state()]
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):  # lets cuBLAS and autograd allocate what a capture may not
+            stack.step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads drive other devices meanwhile
+        stack.step()
+    for tensor, value in zip(stack.state(), before, strict=True):
+        tensor.copy_(value)
+    stack.feed.rewind()
+    return graph.replay
+
+
+def _alike(members: Sequence[Member], legs: Sequence[Leg]) -> list[list[Candidate]]:
+    """Members by what their step consists of and by the steps they are to do; in the order given within each."""
+    found: dict[tuple[Features, int, int], list[Candidate]] = {}
+    for row, (member, leg) in enumerate(zip(members, legs, strict=True)):
+        found.setdefault((Features.of(member), leg.start, leg.stop), []).append(Candidate(row, member, leg))
+    return list(found.values())
+
+
+def _cut(
+    candidates: Sequence[Candidate], widths: Sequence[int], hidden: set[int], threads: int
+) -> list[tuple[Sequence[Candidate], int]]:
+    """Consecutive candidates in portions, each with the width of its stack; ``hidden`` are the players' units."""
+    if min(hidden) < REGULAR_HIDDEN:
+        widths = widths[-1:]
+    elif len(candidates) <= threads * widths[0]:
+        widths = widths[:1]
+    # Activations are arrays of width * (something) * hidden elements: without a remainder there is no tail, else it is
+    # of 16 elements, which lie in the last member, and that is a spare one.
+    holds = {width: width - any(width * units % TAIL for units in hidden) for width in widths}
+    most = holds[widths[-1]]
+    portions = [candidates[i : i + most] for i in range(0, len(candidates), most)]
+    return [(portion, next(width for width in widths if holds[width] >= len(portion))) for portion in portions]
+
+
+def _blocks(leg: Leg, marks: Sequence[int]) -> Iterator[range]:
+    """Consecutive ranges of a leg's steps, of at most BLOCK steps each and ending at every snapshot."""
+    start = leg.start
+    for mark in sorted({*marks, leg.stop}):
+        while start < min(mark, leg.stop):
+            stop = min(start + BLOCK, mark)
+            yield range(start, stop)
+            start = stop
+
+
+def _taken(trained: Trained, rows: NDArray[np.intp]) -> Trained:
+    """The given rows of what was trained, in their order."""
+    return Trained(
+        theta_g_PW=trained.theta_g_PW[rows],
+        theta_d_PW=trained.theta_d_PW[rows],
+        stopped_step_P=trained.stopped_step_P[rows],
+        stopped_tensor=tuple(trained.stopped_tensor[row] for row in rows),
+        snapshots={name: values[rows] for name, values in trained.snapshots.items()},
+        seconds=trained.seconds,
+        states=tuple(trained.states[row] for row in rows) if trained.states else (),
+    )
+
+
+def _joined(parts: Sequence[Trained], seconds: float) -> Trained:
+    return Trained(
+        theta_g_PW=np.concatenate([p.theta_g_PW for p in parts]),
+        theta_d_PW=np.concatenate([p.theta_d_PW for p in parts]),
+        stopped_step_P=np.concatenate([p.stopped_step_P for p in parts]),
+        stopped_tensor=tuple(name for p in parts for name in p.stopped_tensor),
+        snapshots={n: np.concatenate([p.snapshots[n] for p in parts]) for n in SNAPSHOT_COLUMNS},
+        seconds=seconds,
+        states=tuple(state for p in parts for state in p.states),
+    )

@@ -1,0 +1,1 @@
+"""Compiled arithmetic of the cpu engine: vectors, products, perceptrons, views, random numbers."""

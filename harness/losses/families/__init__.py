@@ -1,0 +1,1 @@
+"""The entries of the registry: one published idea a file."""

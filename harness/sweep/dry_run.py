@@ -1,0 +1,55 @@
+"""How long a sweep would take here, from a short probe."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from harness.config import Experiment
+from harness.engines.auto import Trainer
+from harness.members import Member
+from harness.sweep.plan import gan_steps, member, planned
+from harness.sweep.training import train
+
+#: Steps of the two probes; their difference is the cost of steps alone.
+PROBE_STEPS = (16, 80)
+
+#: A probe that took so long has kept the machine busy, so that more members would not cost less each.
+PROBE_SECONDS = 1.0
+
+
+def estimated_seconds(experiment: Experiment, trainer: Trainer) -> float:
+    """Seconds the whole sweep would take with the engine or engines, extrapolated from short trainings of all arms.
+
+    Members trained together share the machine's cores, so the probe grows up to the largest population, as long as it
+    is short. What the probes cannot know: a search over shapes (batch, hidden), and what else the machine has to do.
+    """
+    _timed(_probe(experiment, 1), trainer, PROBE_STEPS[0])  # first use pays for loading
+    sizes = [size for this in planned(experiment) for _, size in this.populations]
+    share = 1
+    while True:
+        probe = _probe(experiment, share)
+        short, long = (_timed(probe, trainer, steps) for steps in PROBE_STEPS)
+        if short + long > PROBE_SECONDS or len(probe) + len(experiment.arms) > max(sizes):
+            break
+        share = min(4 * share, max(sizes) // len(experiment.arms))
+    per_step = max(long - short, 0.0) / (PROBE_STEPS[1] - PROBE_STEPS[0]) / len(probe)
+    fixed = max(short / len(probe) - PROBE_STEPS[0] * per_step, 0.0)
+    # A snapshot scores one sample of a member; the final score takes two and more statistics: about three of them.
+    snapshots = len(experiment.train.snapshots)
+    return gan_steps(experiment) * per_step + sum(sizes) * fixed * (3 + snapshots) / 4
+
+
+def _probe(experiment: Experiment, share: int) -> list[Member]:
+    return [member(experiment, arm, {}, seed) for arm in experiment.arms for seed in range(share)]
+
+
+def _timed(members: list[Member], trainer: Trainer, steps: int) -> float:
+    short = [_shortened(m, steps) for m in members]
+    start = time.perf_counter()
+    train(short, trainer, lambda done: None)
+    return time.perf_counter() - start
+
+
+def _shortened(whole: Member, steps: int) -> Member:
+    return replace(whole, shape=whole.shape.model_copy(update={"steps": steps, "snapshots": (steps,)}))

@@ -1,0 +1,108 @@
+"""Training a population of a sweep: what was trained before is taken from the shelf, the rest is given to engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.config import Search
+from harness.engines.auto import Trainer
+from harness.engines.base import Progress
+from harness.members import Member
+from harness.store.member_cache import Shelf
+from harness.sweep import halving, wilcoxon
+from harness.sweep.batching import advance
+from harness.sweep.committed import key_of
+from harness.sweep.energy import EnergyMeter
+from harness.sweep.plan import Place
+from harness.sweep.training import Population, rows_of, snapshot_measure
+
+Row = dict[str, Any]
+Placed = Sequence[tuple[Place, Member]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Members that were trained and not scored yet: ``finish`` gives their rows, in any thread.
+
+    ``measured`` is what else is known of the training: its energy, where that can be read.
+    """
+
+    finish: Callable[[], list[Row]]
+    seconds: float
+    reused: int = 0
+    measured: Mapping[str, str] = field(default_factory=dict)
+
+
+class Workshop:
+    """Trains what a sweep asks for; without a ``shelf`` every member anew."""
+
+    def __init__(
+        self, search: Search, slots: int, trainer: Trainer, shelf: Shelf | None, cards: Sequence[str] = ()
+    ) -> None:
+        self._search, self._slots, self._trainer, self._shelf = search, slots, trainer, shelf
+        self._cards = cards
+
+    def train_search(
+        self, placed: Placed, incumbents: Mapping[str, Mapping[int, float]], progress: Progress
+    ) -> Trained:
+        """Train members of a search round, which race where the experiment says so.
+
+        Where trials are halved nothing is taken from the shelf: rivals decide how far a member trains.
+
+        Raises:
+            InputError: a member is refused; nothing was trained.
+        """
+        if self._search.halving:
+            return self._metered(lambda: self._halved(placed, progress))
+        if self._search.wilcoxon:
+            return self._metered(lambda: self._thinned(placed, incumbents, progress))
+        return self.train("search", [member for _, member in placed], progress)
+
+    def train(self, stage: str, members: Sequence[Member], progress: Progress) -> Trained:
+        """Train members to their ends; equal ones once.
+
+        Raises:
+            InputError: a member is refused; nothing was trained.
+        """
+        return self._metered(lambda: self._whole(stage, members, progress))
+
+    def _metered(self, training: Callable[[], Trained]) -> Trained:
+        with EnergyMeter(self._cards) as meter:
+            trained = training()
+        return replace(trained, measured=meter.metadata())
+
+    def _halved(self, placed: Placed, progress: Progress) -> Trained:
+        rules = halving.Rules(self._search.halving, self._search.rungs)
+        courses, seconds = halving.halve(placed, rules, self._slots, self._trainer, progress)
+        return Trained(lambda: rows_of(courses), seconds)
+
+    def _thinned(self, placed: Placed, incumbents: Mapping[str, Mapping[int, float]], progress: Progress) -> Trained:
+        reused = 0
+
+        def whole(members: Sequence[Member]) -> Population:
+            nonlocal reused
+            trained = self._whole("search", members, progress)
+            reused += trained.reused
+            return Population(trained.finish(), trained.seconds)
+
+        rules = wilcoxon.Rules(self._search.wilcoxon, self._search.seeds)
+        found = wilcoxon.thin(placed, rules, incumbents, self._slots, self._trainer, whole, progress)
+        return Trained(lambda: found.rows, found.seconds, reused)
+
+    def _whole(self, stage: str, members: Sequence[Member], progress: Progress) -> Trained:
+        keys = [key_of(self._trainer, member) for member in members]
+        known = self._shelf.take(stage, keys) if self._shelf else {}
+        fresh = {key: member for key, member in zip(keys, members, strict=True) if key not in known}
+        if len(fresh) < len(members):
+            progress(sum(m.shape.steps for m in members) - sum(m.shape.steps for m in fresh.values()))
+        courses, seconds = advance(
+            [(member, None, None) for member in fresh.values()], self._trainer, snapshot_measure, progress
+        )
+
+        def finish() -> list[Row]:
+            made = dict(zip(fresh, rows_of(courses), strict=True))
+            return [dict(known.get(key) or made[key]) for key in keys]
+
+        return Trained(finish, seconds, len(keys) - len(fresh))

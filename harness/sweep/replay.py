@@ -1,0 +1,79 @@
+"""Training one committed member again, alone, and comparing bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from harness.config import Experiment
+from harness.engines import ENGINES
+from harness.engines.base import Engine
+from harness.errors import InputError, StoreError
+from harness.members import Member
+from harness.store import SCHEMA
+from harness.sweep.committed import member_of
+from harness.sweep.lookup import Found
+from harness.sweep.plan import Place
+from harness.sweep.training import train
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether the bits match, in one line of text."""
+
+    matches: bool
+    text: str
+
+
+def replay(found: Found) -> Outcome:
+    """Train the member alone on the engine that trained it, and compare its parameters' bits and its scores.
+
+    Raises:
+        InputError: this machine has no such engine, the formula has changed, or the row is of no arm of its sweep.
+    """
+    row = found.row
+    engine = _engine(row["engine"])
+    stop = row["stopped_step"] if row["outcome"] == "pruned" else None
+    again = train([_member(found)], engine, lambda steps: None, stop).rows[0]
+    if again["key"] != row["key"]:
+        raise InputError(
+            f"{row['key']}: its definition has changed since (formula or engine); it is now {again['key']}"
+        )
+    places = {field.name for field in fields(Place)}
+    columns = [name for name in SCHEMA.names if name not in places and not (name == "generator" and row[name] is None)]
+    differing = [name for name in columns if not _equal(again.get(name), row[name])]
+    name = f"{row['arm']}, trial {row['trial']}, seed {row['seed']} ({row['key']})"
+    if not differing:
+        return Outcome(
+            True, f"match: {name}: digest {row['digest'][:16]}, KS {row['ks']:.6f}, all {len(columns)} columns"
+        )
+    return Outcome(
+        False, f"differ: {name}: {', '.join(differing)}; KS {row['ks']!r} was committed, {again['ks']!r} came out now"
+    )
+
+
+def _member(found: Found) -> Member:
+    experiment = Experiment.from_json(found.store.describe()["spec"])
+    try:
+        return member_of(experiment, found.row)
+    except LookupError:
+        place, key, arm = found.store.folder, found.row["key"], found.row["arm"]
+        raise StoreError(f"{place}: {key} is of arm {arm!r}, which is none of the sweep's") from None
+
+
+def _equal(again: Any, committed: Any) -> bool:
+    if isinstance(again, np.ndarray):
+        return committed is not None and np.array_equal(again, np.asarray(committed, again.dtype))
+    return bool(again == committed)
+
+
+def _engine(identity: str) -> Engine:
+    """The engine of that identity; only engines whose names begin as it does are made."""
+    name = identity.partition("/")[0]
+    for make in (make for key, make in ENGINES.items() if key.partition("-")[0] == name):
+        engine = make()
+        if engine.identity == identity:
+            return engine
+    raise InputError(f"engine {identity} trained this member; this machine and version have no such engine")

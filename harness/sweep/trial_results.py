@@ -1,0 +1,81 @@
+"""What committed rows say of the trials that a search asked for, in the search's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness.config import Arm, Experiment
+from harness.search import Result
+from harness.sweep import halving
+
+Row = Mapping[str, Any]
+
+#: A member that never came below success_ks counts as if it had taken so many times its steps (the penalised average
+#: runtime of solver competitions, PAR2).
+PENALTY = 2
+
+
+def columns(experiment: Experiment) -> tuple[str, ...]:
+    """The columns of a row that are read here; lists over snapshots, which are slow to read, only where they are."""
+    search = experiment.search
+    over_steps = ("snapshot_step", "snapshot_ks") if search.halving or "steps" in search.objectives else ()
+    return ("seed", "steps", "outcome", "stopped_step", "ks", *over_steps)
+
+
+_LOST = ("diverged", "failed")
+
+
+def results(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> dict[int, Result]:
+    """The result of every trial of one arm, by number; of a round whose trials race, all of it must be given."""
+    race = _by_rung if experiment.search.halving else _by_seed if experiment.search.wilcoxon else _nothing
+    raced = race(experiment, arm, trials)
+    found: dict[int, Result] = {}
+    for number, rows in trials.items():
+        values = tuple(OBJECTIVES[name](rows, experiment.success_ks) for name in experiment.search.objectives)
+        at, pruned = raced[number]
+        lost = sum(row["outcome"] in _LOST for row in rows)
+        found[number] = Result(values, (lost - 0.5) / len(rows), at, pruned)
+    return found
+
+
+def ks_by_seed(rows: Sequence[Row]) -> dict[int, float]:
+    """The KS of each seed that was trained."""
+    return {row["seed"]: row["ks"] for row in rows if row["ks"] is not None}
+
+
+def mean_ks(rows: Sequence[Row], success_ks: float) -> float:
+    """The mean KS over the seeds that were trained; a diverged or failed one counts 1."""
+    return halving.mean(list(ks_by_seed(rows).values()))
+
+
+def mean_steps(rows: Sequence[Row], success_ks: float) -> float:
+    """The mean over seeds of the first snapshot's step with KS below ``success_ks``; twice the steps where none is."""
+    return halving.mean([_reached(row, success_ks) for row in rows])
+
+
+def _reached(row: Row, success_ks: float) -> float:
+    measured = zip(row["snapshot_step"], row["snapshot_ks"], strict=True)
+    below = (step for step, ks in measured if ks is not None and ks < success_ks)
+    return float(next(below, PENALTY * row["steps"]) if row["outcome"] not in _LOST else PENALTY * row["steps"])
+
+
+#: What a search can make small, by its name in [search].objectives.
+OBJECTIVES: Mapping[str, Callable[[Sequence[Row], float], float]] = {"ks": mean_ks, "steps": mean_steps}
+
+_Race = dict[int, tuple[Mapping[int, float], bool]]
+
+
+def _nothing(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> _Race:
+    return dict.fromkeys(trials, ({}, False))
+
+
+def _by_rung(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> _Race:
+    """Mean KS by the step of the rung."""
+    rules = halving.Rules(experiment.search.halving, experiment.search.rungs)
+    return dict(halving.fates(trials, experiment.arm_shape(arm).steps, rules))
+
+
+def _by_seed(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> _Race:
+    """KS by seed; a trial with a member that was never trained was given up."""
+    return {t: (ks_by_seed(rows), any(row["ks"] is None for row in rows)) for t, rows in trials.items()}

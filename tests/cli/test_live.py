@@ -1,0 +1,230 @@
+"""What a person sees while a sweep runs: scoreboard, pace, the live view at any size, plain lines, how to go on."""
+
+from __future__ import annotations
+
+import io
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from support.command_line import EXPERIMENT, environment
+
+from harness.cli.live.rate import WINDOW_SECONDS, Pace
+from harness.cli.live.scoreboard import COLUMNS, Board, found_steps
+from harness.cli.live.view import MOST_ARMS, Screen
+from harness.cli.sweep import going_on_text
+from harness.store import Store
+from harness.sweep.plan import gan_steps, planned, round_steps
+
+SEEDS = 4
+
+
+def rows_of(arm: str, trial: int, scores: Sequence[float | None], stage: str = "search") -> list[dict[str, Any]]:
+    """A trial's rows, one a seed; a seed without a score has diverged."""
+    return [
+        {"stage": stage, "round": trial, "arm": arm, "trial": trial, "seed": seed, "ks": ks}
+        | {"outcome": "diverged" if ks is None else "scored"}
+        for seed, ks in enumerate(scores)
+    ]
+
+
+def frame(board: Board | None, pace: Pace, width: int, height: int, last: str = "") -> list[str]:
+    """The lines of a frame, as they stand on a terminal of this size."""
+    console = Console(file=io.StringIO(), width=width, height=height, soft_wrap=True, force_terminal=True)
+    lines = console.render_lines(Screen(pace, board, last, 30.0, height), pad=False)
+    return ["".join(segment.text for segment in line).rstrip() for line in lines]
+
+
+def halfway() -> Pace:
+    """500 of 1,000 steps in 30 s: 16.7 a second, 30 s left."""
+    pace = Pace(1000, 0.0)
+    for second in range(1, 31):
+        pace.advance(500 // 30 if second < 30 else 500 - 29 * (500 // 30), float(second))
+    return pace
+
+
+# --- scoreboard ---------------------------------------------------------------------------------------------------
+
+
+@given(
+    scores=st.lists(st.lists(st.none() | st.floats(0, 1), min_size=SEEDS, max_size=SEEDS), min_size=1, max_size=6),
+    cut=st.integers(1, 7),
+)
+def test_the_best_is_the_lowest_mean_over_all_seeds_however_populations_are_cut(
+    scores: list[list[float | None]], cut: int
+) -> None:
+    """Trials that lie across populations count once all seeds are there; who diverged counts 1, and is counted."""
+    rows = [row for trial, ks in enumerate(scores) for row in rows_of("a", trial, ks)]
+    board = Board(["a", "b"], 9, SEEDS)
+    for index, start in enumerate(range(0, len(rows), cut)):
+        board.hear(index, rows[start : start + cut])
+    means = [statistics.fmean(1.0 if ks is None else ks for ks in trial) for trial in scores]
+    first, second = board.ranking()
+    assert (first.arm, first.best, first.trial) == ("a", min(means), means.index(min(means)))
+    assert first.lost == board.lost("diverged") == sum(ks is None for trial in scores for ks in trial)
+    assert (second.best, second.lost) == (None, 0)
+
+
+def test_part_of_a_trial_and_a_pruned_one_are_no_best() -> None:
+    """Three seeds of four say nothing yet; a trial that lost a race has no score."""
+    board = Board(["a"], 9, SEEDS)
+    board.hear(0, rows_of("a", 0, [0.01] * 3))
+    board.hear(1, [{**row, "outcome": "pruned"} for row in rows_of("a", 1, [0.02] * SEEDS)])
+    assert board.ranking()[0].best is None
+    board.hear(2, rows_of("a", 2, [0.5] * SEEDS))
+    assert board.ranking()[0].best == 0.5
+
+
+def test_a_later_revision_of_a_population_replaces_what_it_lost() -> None:
+    """Two diverged members that are trained again and scored are lost no more."""
+    board = Board(["a"], 9, SEEDS)
+    board.hear(0, rows_of("a", 0, [None, None, 0.2, 0.2]))
+    assert (board.ranking()[0].lost, board.ranking()[0].best) == (2, 0.6)
+    board.hear(0, rows_of("a", 0, [0.4, 0.4, 0.2, 0.2]))
+    assert (board.ranking()[0].lost, board.lost("diverged"), board.committed) == (0, 0, 1)
+    assert board.ranking()[0].best == pytest.approx(0.3)
+
+
+def test_confirm_medians_rank_once_every_arm_has_one() -> None:
+    """Until then the trials do, so that whoever is confirmed first is not shown as the best."""
+    board = Board(["a", "b"], 9, SEEDS)
+    board.hear(0, rows_of("a", 0, [0.3] * SEEDS) + rows_of("b", 0, [0.1] * SEEDS))
+    assert [reached.arm for reached in board.ranking()] == ["b", "a"]
+    board.hear(1, rows_of("a", 0, [0.2, None, 0.4], stage="confirm"))
+    assert [(r.arm, r.median) for r in board.ranking()] == [("b", None), ("a", 0.4)]
+    board.hear(2, rows_of("b", 0, [0.5, None, 0.6], stage="confirm"))
+    assert [(r.arm, r.median) for r in board.ranking()] == [("a", 0.4), ("b", 0.6)]
+
+
+def test_steps_found_are_those_of_the_committed_populations(done: Store) -> None:
+    """A finished sweep has found all of its steps, and a part of it its own members' steps."""
+    from support.sweeps import STEPS, experiment
+
+    spec = experiment()
+    steps = {this.number: round_steps(spec, this) for this in planned(spec)}
+    assert found_steps(planned(spec), steps, done.committed()) == gan_steps(spec)
+    assert found_steps(planned(spec), steps, [0]) == done.population(0, COLUMNS).num_rows * STEPS
+
+
+# --- pace ---------------------------------------------------------------------------------------------------------
+
+
+@given(rate=st.floats(1, 1e7), seconds=st.integers(2, 300), found=st.integers(0, 10**9))
+def test_a_steady_pace_is_told_whatever_was_found_before(rate: float, seconds: int, found: int) -> None:
+    """Steps that were committed before the start make nothing faster; what is left is left at the measured rate."""
+    pace = Pace(found + 10**12, 0.0, found)
+    pace.advance(found, 0.0)
+    told = 0
+    for second in range(1, seconds + 1):
+        pace.advance(round(rate * second) - told, float(second))
+        told = round(rate * second)
+    measured = pace.rate(float(seconds))
+    assert measured == pytest.approx(rate, rel=0.5 / min(seconds, WINDOW_SECONDS), abs=1)
+    assert pace.left(float(seconds)) == pytest.approx((10**12 - told) / measured)
+
+
+def test_the_pace_follows_an_engine_that_slows_down() -> None:
+    """Ten minutes at 1,000 a second and two windows at 10: the rate is 10, and nothing is told before a first step."""
+    pace = Pace(10**6, 0.0)
+    assert (pace.rate(5.0), pace.left(5.0)) == (None, None)
+    for second in range(1, 601):
+        pace.advance(1000, float(second))
+    for second in range(601, 601 + 2 * int(WINDOW_SECONDS)):
+        pace.advance(10, float(second))
+    assert pace.rate(600 + 2 * WINDOW_SECONDS) == pytest.approx(10, rel=0.02)
+
+
+# --- the live view ------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(width=st.integers(40, 200), height=st.integers(10, 60), arms=st.integers(1, 70), confirmed=st.booleans())
+def test_a_frame_fits_any_terminal(width: int, height: int, arms: int, confirmed: bool) -> None:
+    """From 40 x 10 on no frame is wider or higher than the terminal; the best arms are shown, the rest counted."""
+    names = [f"generator_label(0.{k:02d}) / pack(m=4)" for k in range(arms)]
+    board = Board(names, 31, 1)
+    board.hear(0, [row for k, name in enumerate(names[: arms // 2 + 1]) for row in rows_of(name, 0, [(k + 1) / 71])])
+    if confirmed:
+        board.hear(1, rows_of(names[0], 0, [0.001] * 8, stage="confirm"))
+    lines = frame(board, halfway(), width, height, last="24 members in 3.1 s, 0 diverged or failed")
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= height
+    shown = [line for line in lines if line.startswith("gener")]
+    assert 1 <= len(shown) <= MOST_ARMS
+    assert "0.0141" in shown[0]  # 1/71, never cut short
+    left = [int(found[1]) for line in lines if (found := re.match(r"and (\d+) more", line))]
+    assert len(shown) + sum(left) == arms
+
+
+def test_a_frame_tells_stage_place_pace_and_losses() -> None:
+    """Everything that was asked for stands there at 100 columns; a run that is no sweep shows its pace alone."""
+    board = Board(["a", "b"], 31, SEEDS)
+    board.hear(0, rows_of("b", 3, [0.1, 0.2, None, 0.3]))
+    lines = frame(board, halfway(), 100, 24, last="24 members in 3.1 s")
+    assert lines[0] == "search round 3, population 1/31 committed, 1 diverged"
+    assert re.search(r"50% 17 GAN-steps/s, about 30.0 s left, 30.0 s so far$", lines[1])
+    assert [line.split() for line in lines[2:5]] == [
+        ["variant", "best", "KS", "trial", "lost"],
+        ["b", "0.4000", "#3", "1"],
+        ["a", "-", "-", "0"],
+    ]
+    assert lines[5] == "last: 24 members in 3.1 s"
+    assert frame(None, halfway(), 100, 24)[0] == "training"
+
+
+# --- as a user meets it -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given_words", "session", "expected"),
+    [
+        (["sweep", "a.toml"], None, "harness sweep a.toml"),
+        (["sweep", "my file.toml", "--set", "train.snapshots=[1, 2]", "--fresh", "--engine=cpu"], None,
+         "harness sweep 'my file.toml' --set 'train.snapshots=[1, 2]' --engine=cpu"),
+        (["sweep", "a.toml", "--fresh"], "sweep", "nox -s sweep -- a.toml"),
+        (["sweep", "a.toml"], "tests", "harness sweep a.toml"),
+    ],
+)  # fmt: skip
+def test_the_command_to_go_on_is_the_one_that_was_given(
+    given_words: Sequence[str], session: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every option as a shell takes it, without --fresh, which would set the sweep aside; through nox, nox's."""
+    monkeypatch.delenv("NOX_CURRENT_SESSION", raising=False)
+    if session:
+        monkeypatch.setenv("NOX_CURRENT_SESSION", session)
+    assert going_on_text(given_words) == expected
+
+
+def test_a_log_has_lines_between_commits(tmp_path: Path) -> None:
+    """Without a terminal the pace is told at its interval, with the best arm once there is one; no control codes."""
+    (tmp_path / "small.toml").write_text(EXPERIMENT.replace("steps = 20\n", "steps = 600\n"))
+    often = "import harness.cli.progress as p; p.LOG_EVERY_SECONDS = 0.02; from harness.cli import main; main()"
+    command = [sys.executable, "-c", often, "sweep", "small.toml", "--engine", "batched-cpu"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "GAN-steps/s, about" in line]
+    assert any(re.fullmatch(r" *\d+%  [\d,]+ GAN-steps/s, about .* left", line) for line in lines), done.stderr
+    assert any(re.search(r"; 1 of 3 populations; best trial of \w+ / variances: \d\.\d{4}$", line) for line in lines)
+    assert "\x1b" not in done.stderr
+
+
+def test_what_was_committed_before_is_on_the_board_of_the_next_run(done: Store) -> None:
+    """A board that hears a finished sweep's files stands as the sweep's own search left it."""
+    frame_ = done.frame()
+    arms = sorted(frame_["arm"].unique())
+    board = Board(arms, len(done.committed()), 2)
+    for index in done.committed():
+        board.hear(index, done.population(index, COLUMNS).to_pylist())
+    search, confirm = (frame_[frame_["stage"] == stage] for stage in ("search", "confirm"))
+    best: Mapping[str, float] = search.groupby(["arm", "trial"])["ks"].mean().groupby("arm").min().to_dict()
+    assert {reached.arm: reached.best for reached in board.ranking()} == pytest.approx(best)
+    assert {r.arm: r.median for r in board.ranking()} == pytest.approx(confirm.groupby("arm")["ks"].median().to_dict())
+    assert board.stage == "confirm stage"
