@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis.load import read_sweep
 from analysis.report.blocks import Section
-from analysis.report.context import Material, material_of
+from analysis.report.context import ReportContext, material_of
 from analysis.report.copies import copies
 from analysis.report.making import made
 from harness.errors import InputError
@@ -20,9 +20,9 @@ from harness.text import visible
 def answered(
     program: str,
     question: str | None,
-    sections: Sequence[Callable[[Material], Section]],
+    sections: Sequence[Callable[[ReportContext], Section]],
     arguments: Sequence[str] | None,
-    told: Callable[[Material], str] = lambda material: "",
+    told: Callable[[ReportContext], str] = lambda material: "",
 ) -> int:
     """Read the sweep that the arguments name, write the figures and tables of the sections, print the paths and
     what is ``told`` besides; exit status 2 where there is no sweep.

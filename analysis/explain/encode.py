@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.explain.cast import label_of, slopes_of
 from analysis.explain.frames import Float64, Run, Show, density, toward
 from analysis.explain.lessons import alike, late
-from analysis.plotting.theme import THEMES, Look, looks_of
+from analysis.plotting.theme import THEMES, Style, looks_of
 from harness.losses import parse_variant
 from harness.losses.describe import text
 from harness.store import QUANTILE_LEVELS
@@ -68,7 +68,7 @@ def packed(show: Show) -> dict[str, Any]:
     }
 
 
-def _loss(loss: str, look: Look) -> dict[str, Any]:
+def _loss(loss: str, look: Style) -> dict[str, Any]:
     """A variant's formulas, by the registry, as the page writes them; its slope over ``LOGITS``, and its colours."""
     variant, params = parse_variant(loss)
     values = {p.symbol: sympy.nsimplify(params[p.name]) for p in variant.parameters}

@@ -4,8 +4,8 @@ A scene is panels of marks. What a figure shows is decided once, where the scene
 figure, its copy as PNG and SVG, and the print agree. Colours are names (``looks``), because the page has two themes.
 """
 
-from analysis.plotting.marks import Axis, Band, Bars, Cells, Dots, Line, Mark, Note, Panel, Rule, Scene, Spans
-from analysis.plotting.theme import CLASSES, FAINT, INK, QUIET, Look, looks_of
+from analysis.plotting.marks import Axis, Band, Bars, Dots, Heatmap, IntervalMarks, Line, Mark, Note, Panel, Rule, Scene
+from analysis.plotting.theme import CLASSES, FAINT, INK, QUIET, Style, looks_of
 
 __all__ = [
     "CLASSES",
@@ -15,15 +15,15 @@ __all__ = [
     "Axis",
     "Band",
     "Bars",
-    "Cells",
     "Dots",
+    "Heatmap",
+    "IntervalMarks",
     "Line",
-    "Look",
     "Mark",
     "Note",
     "Panel",
     "Rule",
     "Scene",
-    "Spans",
+    "Style",
     "looks_of",
 ]

@@ -12,7 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from analysis.plotting.marks import Axis, Band, Bars, Cells, Dots, Line, Mark, Note, Numbers, Panel, Rule, Scene, Spans
+from analysis.plotting.marks import (
+    Axis,
+    Band,
+    Bars,
+    Dots,
+    Heatmap,
+    IntervalMarks,
+    Line,
+    Mark,
+    Note,
+    Numbers,
+    Panel,
+    Rule,
+    Scene,
+)
 from analysis.plotting.theme import SCALE
 from harness.text import visible
 
@@ -57,7 +71,7 @@ def _data(panel: Panel) -> list[dict[str, Any]]:
     return [trace for mark in panel.marks for trace in _traces(mark)]
 
 
-def _named(mark: Line | Band | Dots | Spans | Bars) -> dict[str, Any]:
+def _named(mark: Line | Band | Dots | IntervalMarks | Bars) -> dict[str, Any]:
     return {"name": plain(mark.key, LONGEST_NAME), "meta": visible(mark.key), "showlegend": False}
 
 
@@ -68,11 +82,11 @@ def _traces(mark: Mark) -> list[dict[str, Any]]:
         return [_band(mark)]
     if isinstance(mark, Dots):
         return [_dots(mark)]
-    if isinstance(mark, Spans):
+    if isinstance(mark, IntervalMarks):
         return [_spans(mark)]
     if isinstance(mark, Bars):
         return [_bars(mark)]
-    return [_cells(mark)] if isinstance(mark, Cells) else []
+    return [_cells(mark)] if isinstance(mark, Heatmap) else []
 
 
 def _line(mark: Line) -> dict[str, Any]:
@@ -106,7 +120,7 @@ def _dots(mark: Dots) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _spans(mark: Spans) -> dict[str, Any]:
+def _spans(mark: IntervalMarks) -> dict[str, Any]:
     low, middle, high = (np.asarray(v, dtype=np.float64) for v in (mark.low, mark.middle, mark.high))
     return {
         "type": "scatter", "mode": "markers", **_named(mark), **_told(mark.told),
@@ -128,7 +142,7 @@ def _bars(mark: Bars) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cells(mark: Cells) -> dict[str, Any]:
+def _cells(mark: Heatmap) -> dict[str, Any]:
     value = np.asarray(mark.value, dtype=np.float64)
     z = np.log10(value) if mark.log else value
     low, high = (math.log10(v) if mark.log else v for v in (mark.low, mark.high))

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from analysis.plotting.theme import INK, QUIET, Look
+from analysis.plotting.theme import INK, QUIET, Style
 
 #: Numbers of one coordinate; NaN leaves a gap.
 Numbers: TypeAlias = "Sequence[float] | np.ndarray | pd.Series[Any]"
@@ -21,7 +21,7 @@ class Line:
 
     x: Numbers
     y: Numbers
-    look: Look
+    look: Style
     key: str = ""
     width: float = 1.6
     told: Sequence[str] = ()
@@ -34,7 +34,7 @@ class Band:
     x: Numbers
     low: Numbers
     high: Numbers
-    look: Look
+    look: Style
     key: str = ""
     strength: float = 0.16
 
@@ -45,7 +45,7 @@ class Dots:
 
     x: Numbers
     y: Numbers
-    look: Look
+    look: Style
     key: str = ""
     size: float | Numbers = 6.0
     strength: float = 0.7
@@ -54,14 +54,14 @@ class Dots:
 
 
 @dataclass(frozen=True)
-class Spans:
+class IntervalMarks:
     """A horizontal interval with its estimate, per line."""
 
     y: Numbers
     low: Numbers
     middle: Numbers
     high: Numbers
-    look: Look
+    look: Style
     key: str = ""
     told: Sequence[str] = ()
 
@@ -73,13 +73,13 @@ class Bars:
     y: Numbers
     start: Numbers
     length: Numbers
-    look: Look
+    look: Style
     key: str = ""
     told: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
-class Cells:
+class Heatmap:
     """A grid of values, drawn in colours from ``low`` to ``high``; ``value[i][j]`` lies at ``y[i]``, ``x[j]``.
 
     ``edges``: x and y are the edges of the cells, one more each than cells. ``log``: colours by the logarithm.
@@ -120,7 +120,7 @@ class Note:
     anchor: Literal["left", "center", "right"] = "center"
 
 
-Mark = Line | Band | Dots | Spans | Bars | Cells | Rule | Note
+Mark = Line | Band | Dots | IntervalMarks | Bars | Heatmap | Rule | Note
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Scene:
     """
 
     panels: Sequence[Panel]
-    keys: dict[str, Look] = field(default_factory=dict)
+    keys: dict[str, Style] = field(default_factory=dict)
     columns: int = 1
     height: int = 320
     empty: str = ""
@@ -175,8 +175,8 @@ class Scene:
 
 
 def _size(mark: Mark) -> int:
-    if isinstance(mark, Cells):
+    if isinstance(mark, Heatmap):
         return int(mark.value.size)
     if isinstance(mark, (Line, Dots, Band)):
         return len(mark.x)
-    return len(mark.y) if isinstance(mark, (Spans, Bars)) else 1
+    return len(mark.y) if isinstance(mark, (IntervalMarks, Bars)) else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from analysis.plotting.marks import Axis, Band, Bars, Dots, Line, Mark, Scene, Spans
+from analysis.plotting.marks import Axis, Band, Bars, Dots, IntervalMarks, Line, Mark, Scene
 
 
 def renamed(scene: Scene, words: Mapping[str, str]) -> Scene:
@@ -36,6 +36,6 @@ def _axis(axis: Axis, words: Mapping[str, str]) -> Axis:
 
 
 def _mark(mark: Mark, words: Mapping[str, str]) -> Mark:
-    if isinstance(mark, (Line, Band, Dots, Spans, Bars)) and mark.key in words:
+    if isinstance(mark, (Line, Band, Dots, IntervalMarks, Bars)) and mark.key in words:
         return replace(mark, key=words[mark.key])
     return mark

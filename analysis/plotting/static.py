@@ -17,8 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from analysis.plotting import mpl_style
-from analysis.plotting.marks import Axis, Band, Cells, Dots, Line, Mark, Note, Panel, Rule, Scene, Spans
-from analysis.plotting.theme import DASHES, MARKERS, SCALE, THEMES, Look
+from analysis.plotting.marks import Axis, Band, Dots, Heatmap, IntervalMarks, Line, Mark, Note, Panel, Rule, Scene
+from analysis.plotting.theme import DASHES, MARKERS, SCALE, THEMES, Style
 from harness.text import drawable
 
 _PAPER = THEMES["light"]
@@ -112,7 +112,7 @@ def _draw(ax: Axes, panel: Panel, figure: Figure) -> None:
 
 
 def _mark(ax: Axes, mark: Mark, figure: Figure) -> None:
-    if isinstance(mark, Cells):
+    if isinstance(mark, Heatmap):
         _cells(ax, mark, figure)
         return
     if isinstance(mark, (Rule, Note)):
@@ -124,7 +124,7 @@ def _mark(ax: Axes, mark: Mark, figure: Figure) -> None:
         ax.fill_between(np.asarray(mark.x), mark.low, mark.high, color=colour, alpha=mark.strength, lw=0)
     elif isinstance(mark, Dots):
         _dots(ax, mark, colour, marker or "o")
-    elif isinstance(mark, Spans):
+    elif isinstance(mark, IntervalMarks):
         ax.hlines(mark.y, mark.low, mark.high, color=colour, lw=1.7)
         ax.plot(mark.middle, mark.y, color=colour, marker=marker or "|", ms=7, mew=1.8, ls="none")
     else:
@@ -139,7 +139,7 @@ def _dots(ax: Axes, mark: Dots, colour: str, marker: str) -> None:
                edgecolors=None if thin else colour, lw=1.2 if thin or mark.hollow else 0)  # fmt: skip
 
 
-def _cells(ax: Axes, mark: Cells, figure: Figure) -> None:
+def _cells(ax: Axes, mark: Heatmap, figure: Figure) -> None:
     norm = (LogNorm if mark.log else Normalize)(mark.low, mark.high)
     x, y = ((np.asarray(v) if mark.edges else _edges(len(v))) for v in (mark.x, mark.y))
     drawn = ax.pcolormesh(x, y, np.ma.masked_invalid(mark.value), norm=norm, cmap=_MAP, edgecolors="white", lw=0.5)
@@ -210,5 +210,5 @@ def _names(ax: Axes, names: Sequence[str], which: str) -> None:
     ax.set_xticklabels([drawable(n, 24) for n in names], fontsize=7.5, rotation=35, ha="right", parse_math=False)
 
 
-def _key(look: Look) -> Line2D:
+def _key(look: Style) -> Line2D:
     return Line2D([], [], color=_PAPER[look.colour], marker=MARKERS.get(look.marker, ""), ls=DASHES[look.dash], ms=5)

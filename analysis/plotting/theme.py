@@ -41,7 +41,7 @@ _TURNS = tuple(MARKERS)[:9]
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How one arm is drawn, the same in every figure of a report."""
 
     colour: str
@@ -49,10 +49,10 @@ class Look:
     dash: str = "solid"
 
 
-def looks_of(names: Iterable[str]) -> dict[str, Look]:
+def looks_of(names: Iterable[str]) -> dict[str, Style]:
     """A look per name: colour and marker change with each, so that the first 63 differ in both together."""
     colours, dashes = len(COLOURS), tuple(DASHES)
     return {
-        name: Look(COLOURS[i % colours], _TURNS[i % len(_TURNS)], dashes[(i // colours + i) % len(dashes)])
+        name: Style(COLOURS[i % colours], _TURNS[i % len(_TURNS)], dashes[(i // colours + i) % len(dashes)])
         for i, name in enumerate(dict.fromkeys(names))
     }

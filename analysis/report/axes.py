@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.intervals import noise_floor, stratified_floor
 from analysis.plotting import QUIET, Rule
-from analysis.report.context import MOST_LINES, Material
+from analysis.report.context import MOST_LINES, ReportContext
 
 #: Steps of a path that are drawn: more do not show on a panel.
 MOST_STEPS = 40
@@ -41,7 +41,7 @@ def drawn_steps(steps: Sequence[float]) -> list[float]:
     return [known[i] for i in np.unique(np.linspace(0, len(known) - 1, MOST_STEPS).round().astype(int))]
 
 
-def shares(material: Material, arms: Sequence[str]) -> list[tuple[str, list[str]]]:
+def shares(material: ReportContext, arms: Sequence[str]) -> list[tuple[str, list[str]]]:
     """What each panel draws: a view, and at most ``MOST_LINES`` of its arms."""
     views = {a.arm: a.view for a in material.comparison.arms}
     found: list[tuple[str, list[str]]] = []

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.comparison import ArmResult, Comparison, compare_described
 from analysis.load import Read
-from analysis.plotting import Look, looks_of
+from analysis.plotting import Style, looks_of
 from analysis.rows import Selection, arms_of, select, spec_of, target_of
 from harness.data.target import Target
 
@@ -24,12 +24,12 @@ MOST_PANELS, MOST_LINES = 9, 8
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportContext:
     """One sweep as its report sees it."""
 
     read: Read
     comparison: Comparison
-    looks: Mapping[str, Look]
+    looks: Mapping[str, Style]
     prefix: str = ""  # of figures' names, where a page has several sweeps
 
     @property
@@ -78,7 +78,7 @@ class Material:
         """Names of all arms, nearest first, those without rows last."""
         return [arm.arm for arm in self.comparison.arms]
 
-    def look(self, arm: str) -> Look:
+    def look(self, arm: str) -> Style:
         """How an arm is drawn."""
         return self.looks[arm]
 
@@ -96,10 +96,10 @@ class Material:
         return [n for n in names if n in kept], said
 
 
-def material_of(read: Read, looks: Mapping[str, Look] | None = None, prefix: str = "") -> Material:
+def material_of(read: Read, looks: Mapping[str, Style] | None = None, prefix: str = "") -> ReportContext:
     """The material of one sweep. ``looks``: those of a page with several sweeps; an arm keeps its look by its name."""
     comparison = compare_described(read.description, read.frame, read.remarks)
-    return Material(read, comparison, looks_of(names_of([read])) if looks is None else looks, prefix)
+    return ReportContext(read, comparison, looks_of(names_of([read])) if looks is None else looks, prefix)
 
 
 def names_of(reads: Iterable[Read]) -> list[str]:

@@ -12,7 +12,7 @@ from analysis.load import read_sweep
 from analysis.plotting import looks_of
 from analysis.report import multi_sweep
 from analysis.report.blocks import Block, Figure, Lines
-from analysis.report.context import Material, material_of, names_of
+from analysis.report.context import ReportContext, material_of, names_of
 from analysis.report.copies import copies
 from analysis.report.making import made
 from analysis.report.report_page import Part, arms_table, html_page, json_text, markdown_page, summary
@@ -61,7 +61,7 @@ def write_reports(folders: Sequence[Path], out: Path | None = None) -> Path:
     return _write_page(out, " · ".join(m.name for m in materials), parts)
 
 
-def part_of(material: Material) -> Part:
+def part_of(material: ReportContext) -> Part:
     """All sections of one sweep; where a page has several, figures are named after theirs."""
     sections = made(material, SECTIONS)
     if material.prefix:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from analysis.plotting.naming import renamed, without_shared_end
 from analysis.report.blocks import Block, Figure, Section
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 
 
-def made(material: Material, sections: Sequence[Callable[[Material], Section]]) -> list[Section]:
+def made(material: ReportContext, sections: Sequence[Callable[[ReportContext], Section]]) -> list[Section]:
     """Each section; where all arms are of one view its figures need not repeat it.
 
     Text and tables have the arms' whole names, which commands take.

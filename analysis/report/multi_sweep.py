@@ -11,19 +11,19 @@ import pandas as pd
 
 from analysis.arms_table import HEADINGS, cells, interval_text
 from analysis.comparison import ArmResult
-from analysis.plotting import Axis, Mark, Panel, Scene, Spans
+from analysis.plotting import Axis, IntervalMarks, Mark, Panel, Scene
 from analysis.report.axes import extent, floors, row_height
 from analysis.report.blocks import Bullets, Facts, Figure, Lines, Section, Text
-from analysis.report.context import DRAWS, LOWEST, Material
+from analysis.report.context import DRAWS, LOWEST, ReportContext
 from analysis.report.tables import Table
 
 #: What must be equal for KS distances to be of the same thing, with the words for it.
-_SAME_THING: Mapping[str, Callable[[Material], Any]] = {
+_SAME_THING: Mapping[str, Callable[[ReportContext], Any]] = {
     "target": lambda m: m.target.text if m.target else "unknown",
     "training steps": lambda m: _steps(m),
 }
 #: What must be equal for the arms to have had the same chance.
-_SAME_CHANCE: Mapping[str, Callable[[Material], Any]] = {
+_SAME_CHANCE: Mapping[str, Callable[[ReportContext], Any]] = {
     "search budget": lambda m: _searched(m),
     "confirm seeds": lambda m: max((a.n for a in m.ranked), default=0),
     "success threshold": lambda m: m.comparison.success_ks,
@@ -31,12 +31,12 @@ _SAME_CHANCE: Mapping[str, Callable[[Material], Any]] = {
 }
 
 
-def _steps(material: Material) -> str:
+def _steps(material: ReportContext) -> str:
     steps = sorted({int(s) for s in material.selection.frame["steps"].dropna()})
     return ", ".join(map(str, steps)) or "unknown"
 
 
-def _searched(material: Material) -> str:
+def _searched(material: ReportContext) -> str:
     told: Any = material.spec.get("search")
     if not isinstance(told, Mapping):
         return "unknown"
@@ -44,7 +44,7 @@ def _searched(material: Material) -> str:
     return f"{told.get('trials')} trials of {told.get('seeds')} seeds an arm, {told.get('sampler')} over {space}"
 
 
-def section(materials: Sequence[Material]) -> Section:
+def section(materials: Sequence[ReportContext]) -> Section:
     """The arms of all sweeps in one table and one figure, with what cannot be compared in words."""
     same = all(len({str(get(m)) for m in materials}) == 1 for get in _SAME_THING.values())
     lines = [(m, a) for m in materials for a in m.comparison.arms]
@@ -64,14 +64,14 @@ def section(materials: Sequence[Material]) -> Section:
     )  # fmt: skip
 
 
-def _nearest(material: Material) -> str:
+def _nearest(material: ReportContext) -> str:
     if not material.ranked:
         return "no committed row can be compared"
     first = material.ranked[0]
     return f"least median KS: {first.arm}, {interval_text(first.ks_median)}"
 
 
-def differences(materials: Sequence[Material]) -> list[str]:
+def differences(materials: Sequence[ReportContext]) -> list[str]:
     """In words: what makes the sweeps' distances, or their chances, not the same; or that nothing does."""
     found = []
     for names, consequence in (
@@ -89,7 +89,7 @@ def differences(materials: Sequence[Material]) -> list[str]:
     return found or ["Target, steps, budget, threshold and seeds are the same."]
 
 
-def _figure(lines: Sequence[tuple[Material, ArmResult]], label: str) -> Figure:
+def _figure(lines: Sequence[tuple[ReportContext, ArmResult]], label: str) -> Figure:
     names = [f"{a.arm} · {m.name}" for m, a in lines]
     marks: list[Mark] = []
     numbers: list[dict[str, Any]] = []
@@ -97,7 +97,7 @@ def _figure(lines: Sequence[tuple[Material, ArmResult]], label: str) -> Figure:
         found = arm.ks_median
         low, middle, high = (max(np.nan if v is None else v, LOWEST) for v in (found.low, found.estimate, found.high))
         told = f"{names[i]}: {interval_text(found)}, {arm.n} seeds"
-        marks.append(Spans([i], [low], [middle], [high], material.look(arm.arm), told=[told]))
+        marks.append(IntervalMarks([i], [low], [middle], [high], material.look(arm.arm), told=[told]))
         numbers.append({"sweep": material.name, "arm": arm.arm, "seeds": arm.n, "median": found.estimate,
                         "low": found.low, "high": found.high})  # fmt: skip
     low, high = extent([v for line in numbers for v in (line["low"], line["high"]) if v is not None], LOWEST)

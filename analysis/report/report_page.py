@@ -19,7 +19,7 @@ from analysis.arms_table import HEADINGS, cells
 from analysis.plotting.interactive import screen
 from analysis.plotting.theme import THEMES
 from analysis.report.blocks import Code, Figure, Section
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 from analysis.report.sections import ranking
 from analysis.report.sections.answer import opening, remarks
 from analysis.report.tables import markdown_lines, table_of
@@ -89,7 +89,7 @@ def _plain(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, (Markup, _Kept)) else value
 
 
-def markdown_page(material: Material) -> str:
+def markdown_page(material: ReportContext) -> str:
     """Title, question, finding, remarks and the answer table."""
     comparison = material.comparison
     paragraphs = [f"# {markdown(material.name)}"]
@@ -103,7 +103,7 @@ def markdown_page(material: Material) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def summary(material: Material) -> dict[str, Any]:
+def summary(material: ReportContext) -> dict[str, Any]:
     """The comparison for programs, with the sweep's name, uid and fingerprint; values that JSON knows."""
     told = material.description
     sweep = {n: visible(told[n]) for n in ("name", "uid", "fingerprint") if isinstance(told.get(n), str)}
@@ -115,6 +115,6 @@ def json_text(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=1, allow_nan=False) + "\n"
 
 
-def arms_table(material: Material) -> pd.DataFrame:
+def arms_table(material: ReportContext) -> pd.DataFrame:
     """The comparison's records, a line per arm."""
     return material.comparison.to_frame().drop(columns="paired", errors="ignore")

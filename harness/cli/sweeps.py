@@ -16,7 +16,7 @@ from harness.cli.options import AsJson
 from harness.text import visible
 
 if TYPE_CHECKING:
-    from harness.store.overview import Overview
+    from harness.store.overview import SweepSummary
 
 
 def command(
@@ -52,7 +52,7 @@ def command(
             console.print(Text(f"{visible(each.folder.name)}: {visible(each.standing.reason)}"))
 
 
-def _table(found: list[Overview]) -> Table:
+def _table(found: list[SweepSummary]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in ("sweep", "state"):
         table.add_column(head, overflow="fold")

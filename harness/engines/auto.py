@@ -31,15 +31,15 @@ class Auto:
                 self._made[name] = make()
             yield self._made[name]
 
-    def serving(self, member: Member) -> Engine | None:
+    def engine_for(self, member: Member) -> Engine | None:
         """The first engine that does not refuse the member, or None if all do."""
-        return next((engine for engine in self.engines() if engine.refuses(member) is None), None)
+        return next((engine for engine in self.engines() if engine.unsupported_reason(member) is None), None)
 
     def refusals(self, member: Member) -> list[str]:
         """Why each of the engines before the serving one refuses, ``cpu: its direct loss is a torch function``."""
         found: list[str] = []
         for engine in self.engines():
-            reason = engine.refuses(member)
+            reason = engine.unsupported_reason(member)
             if reason is None:
                 break
             found.append(f"{engine.identity}: {reason}")
@@ -50,18 +50,18 @@ class Auto:
 Trainer = Engine | Auto
 
 
-def serving(trainer: Trainer, member: Member) -> Engine:
+def engine_for(trainer: Trainer, member: Member) -> Engine:
     """The engine that trains the member.
 
     Raises:
         InputError: the engine, or all that ``auto`` knows, refuse it; the message has their reasons.
     """
     if isinstance(trainer, Auto):
-        found = trainer.serving(member)
+        found = trainer.engine_for(member)
         if found is None:
             raise InputError(f"no engine trains {member.loss}: {'; '.join(trainer.refusals(member))}")
         return found
-    if reason := trainer.refuses(member):
+    if reason := trainer.unsupported_reason(member):
         raise InputError(f"engine {trainer.name}: {reason}; --engine auto takes the fastest one that does not refuse")
     return trainer
 
@@ -71,7 +71,7 @@ REASONS_TOLD = 3
 
 
 @dataclass(frozen=True)
-class Service:
+class EngineAssignment:
     """One engine with how much of something it serves, and why the faster ones do not: what was not said before."""
 
     engine: Engine
@@ -86,7 +86,7 @@ class Service:
         return f"{self.engine.identity}: {self.count} {noun}{'' if self.count == 1 else 's'}{because}"
 
 
-def services(trainer: Trainer, members: Iterable[tuple[Member, int]]) -> list[Service]:
+def services(trainer: Trainer, members: Iterable[tuple[Member, int]]) -> list[EngineAssignment]:
     """Which engines serve members, each of which counts as often as is said; in the order of the trainer's engines.
 
     Raises:
@@ -96,22 +96,22 @@ def services(trainer: Trainer, members: Iterable[tuple[Member, int]]) -> list[Se
     engines: dict[str, Engine] = {}
     reasons: dict[str, dict[str, None]] = {}
     for member, count in members:
-        engine = serving(trainer, member)
+        engine = engine_for(trainer, member)
         engines[engine.identity] = engine
         counts[engine.identity] += count
         said = trainer.refusals(member) if isinstance(trainer, Auto) else []
         reasons.setdefault(engine.identity, {}).update(dict.fromkeys(said))
-    found: list[Service] = []
+    found: list[EngineAssignment] = []
     said_before: set[str] = set()
     for engine in trainer.engines() if isinstance(trainer, Auto) and len(engines) > 1 else list(engines.values()):
         if engine.identity in engines:
             fresh = tuple(reason for reason in reasons[engine.identity] if reason not in said_before)
-            found.append(Service(engine, counts[engine.identity], fresh))
+            found.append(EngineAssignment(engine, counts[engine.identity], fresh))
             said_before |= set(fresh)
     return found
 
 
-def joint_identity(found: Iterable[Service]) -> str:
+def joint_identity(found: Iterable[EngineAssignment]) -> str:
     """The identity of the whole: the engine's own where one serves all, else ``auto(cpu/1, batched/1/cpu)``."""
     names = [service.engine.identity for service in found]
     return names[0] if len(names) == 1 else f"auto({', '.join(names)})"

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from harness.config import Shape
 from harness.data.latent import midpoints
 from harness.data.mlp import Mlp
-from harness.losses.direct import TABLE, Truth
+from harness.losses.direct import TABLE, TargetQuantiles
 from harness.members import Group, Member
 
 #: Measures generators from their flat parameters (P, W): one value a member for each named measure.
@@ -39,7 +39,7 @@ Measure = Callable[[NDArray[np.floating]], Mapping[str, NDArray[np.float64]]]
 Progress = Callable[[int], None]
 
 #: Minibatches that the replay of old generated values remembers (``Settings.replay``).
-HISTORY = 50
+REPLAY_BUFFER = 50
 
 
 def updates_per_step(shape: Shape) -> tuple[int, int]:
@@ -47,13 +47,13 @@ def updates_per_step(shape: Shape) -> tuple[int, int]:
     return (2, 2) if shape.order == "extragradient" else (shape.d_steps, shape.g_steps)
 
 
-def truth_of(group: Group) -> Truth:
+def target_quantiles(group: Group) -> TargetQuantiles:
     """What a direct loss may know of the group's target, in float64 on the host."""
     quantiles = (group.target.quantile(midpoints(count)) for count in (group.shape.batch, TABLE))
-    return Truth(*map(torch.from_numpy, quantiles))
+    return TargetQuantiles(*map(torch.from_numpy, quantiles))
 
 
-def offending(network: Mlp, gradient_1W: torch.Tensor) -> str | None:
+def first_nonfinite_tensor(network: Mlp, gradient_1W: torch.Tensor) -> str | None:
     """The first tensor with which a gradient's squared norm is no finite number in its precision; None if it is one."""
     square = gradient_1W.new_zeros(())
     for name, part in zip(network.tensor_names, network.split(gradient_1W), strict=True):
@@ -64,11 +64,11 @@ def offending(network: Mlp, gradient_1W: torch.Tensor) -> str | None:
 
 
 @dataclass(frozen=True)
-class Leg:
-    """A stretch of one member's training: from ``start`` steps done to ``stop`` steps done.
+class Segment:
+    """Part of one member's training: from ``start`` steps done to ``stop`` steps done.
 
-    ``state`` is what a leg of the same engine that ended at ``start`` left for this member (``Trained.states``), None
-    where ``start`` is 0. An engine reads it and never changes it.
+    ``state`` is the member's entry of ``TrainingResult.states`` after the segment of the same engine that ended at
+    ``start``; None where ``start`` is 0. An engine reads it and never changes it.
 
     Raises:
         ValueError: the leg has no step, or a state where it needs none, or none where it needs one.
@@ -85,14 +85,14 @@ class Leg:
             raise ValueError(f"a leg from step {self.start} needs {'no state' if self.start == 0 else 'a state'}")
 
 
-def legs_of(group: Group, legs: Sequence[Leg] | None) -> Sequence[Leg]:
+def segments_of(group: Group, legs: Sequence[Segment] | None) -> Sequence[Segment]:
     """The legs of a group's members: those given, or the whole training of each.
 
     Raises:
         ValueError: there is not one leg for each member, or one ends after the last step.
     """
     if legs is None:
-        return [Leg(0, group.shape.steps)] * len(group.members)
+        return [Segment(0, group.shape.steps)] * len(group.members)
     if len(legs) != len(group.members):
         raise ValueError(f"{len(legs)} legs for {len(group.members)} members")
     if any(leg.stop > group.shape.steps for leg in legs):
@@ -101,7 +101,7 @@ def legs_of(group: Group, legs: Sequence[Leg] | None) -> Sequence[Leg]:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What training a group gave; rows in the order of the group's members.
 
     ``theta_g_PW`` is the generator to be scored: its running average where the member asks for one.
@@ -128,10 +128,12 @@ class Engine(Protocol):
     identity: str
     device: str
 
-    def refuses(self, member: Member) -> str | None:
+    def unsupported_reason(self, member: Member) -> str | None:
         """Why this engine cannot train the member, as a sentence, or None if it can."""
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> TrainingResult:
         """Train every member of the group to its last step, or along its leg."""
 
 
@@ -139,5 +141,5 @@ class Engine(Protocol):
 class Bounded(Protocol):
     """An engine whose own memory, beside the machine's, bounds how many members it can hold at once."""
 
-    def fits(self, group: Group) -> int:
+    def capacity(self, group: Group) -> int:
         """How many members of the group the engine's device has room for now."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.data.latent import NOISES, evenly_spread
 from harness.data.mlp import Mlp, generate
 from harness.data.rng import Stream, uniforms
-from harness.engines.cpu import Columns, Sampler
+from harness.engines.cpu import Columns, CompiledGenerator
 from harness.engines.parallel import single_threaded
 
 #: Draws behind every committed score, stratified and independent alike.
@@ -59,7 +59,7 @@ def samples(network: Mlp, theta_PW: NDArray[np.floating], noises: Iterable[Noise
 
 
 def _in_float32(network: Mlp, theta_PW: NDArray[np.floating], noises: Iterable[Noise]) -> list[NDArray[np.floating]]:
-    sampler = Sampler(network)
+    sampler = CompiledGenerator(network)
     return [sampler.samples(theta_W, Columns(noise_SZ)) for theta_W, noise_SZ in zip(theta_PW, noises, strict=False)]
 
 

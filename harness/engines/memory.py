@@ -20,7 +20,7 @@ _SCORED_SAMPLES = 10_000
 
 #: What the batched engine works in: steps whose draws are made together, members a stack is at least padded to, and
 #: minibatches that the replay remembers. This package may not import engines; tests/engines/test_memory.py compares.
-BLOCK, STACK, HISTORY = 32, 16, 50
+BLOCK, STACK, REPLAY_BUFFER = 32, 16, 50
 
 
 def member_bytes(shape: Shape, view: View, variant: Variant, settings: Settings) -> int:
@@ -72,7 +72,7 @@ def drawn_bytes(shape: Shape, view: View, variant: Variant, settings: Settings) 
     drawn_d = BLOCK * look_ahead * shape.d_steps * (sum(counts_d) + columns)
     drawn_g = BLOCK * look_ahead * shape.g_steps * (sum(counts_g) + columns)
     largest = BLOCK * look_ahead * max(shape.d_steps * max(counts_d), shape.g_steps * max(counts_g))
-    history = HISTORY * batch if settings.replay > 0 else 0
+    history = REPLAY_BUFFER * batch if settings.replay > 0 else 0
     return 4 * (2 * (drawn_d + drawn_g) + 8 * largest + history)
 
 

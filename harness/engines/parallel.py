@@ -22,7 +22,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def worked_off(
+def run_parallel(
     works: Sequence[Callable[[Progress], Result]], pools: Sequence[ThreadPoolExecutor], progress: Progress
 ) -> list[Result]:
     """What the works return, in their order. They are dealt over the pools in turn, which end here.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from torch import Tensor
 
-from harness.engines.batched.losses import Run
+from harness.engines.batched.losses import VariantBlock
 from harness.losses.penalties import GradientPenalty, Site
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class LastStep:
+class StepRecord:
     """What an engine leaves of a step: values, logits (of D's update real, then generated), gradients.
 
     ``judged_real_PK`` are D's logits of real data in G's update, where its loss reads them. ``penalties`` have the
     weights (P, 1) that they had in this step; ``norm_PK`` holds the norms that they were taken of.
     """
 
-    runs: Iterable[Run]
+    runs: Iterable[VariantBlock]
     real_PB: Tensor
     fake_PB: Tensor
     logits_PK: Tensor
@@ -43,10 +43,10 @@ class LastStep:
     norm_PK: Mapping[Site, Tensor] = field(default_factory=dict)
 
 
-def of_stack(stack: Stack) -> LastStep:
+def of_stack(stack: Stack) -> StepRecord:
     """What the batched engine leaves of a step."""
     judged, made = stack.d_gradient, stack.g_gradient
-    return LastStep(
+    return StepRecord(
         runs=stack.runs,
         real_PB=judged.real_PB,
         fake_PB=judged.fake_PB,
@@ -68,7 +68,7 @@ def record(stack: Stack) -> dict[str, Float64]:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # stopped members may have anything in their gradients
-def recorded(last: LastStep) -> dict[str, Float64]:
+def recorded(last: StepRecord) -> dict[str, Float64]:
     """Losses, minibatch statistics, D's probabilities, penalty and gradient norms of a step."""
     real_PB, fake_PB = _rows(last.real_PB), _rows(last.fake_PB)
     real_PK, fake_PK = (_rows(logits) for logits in last.logits_PK.chunk(2, dim=1))
@@ -86,7 +86,7 @@ def recorded(last: LastStep) -> dict[str, Float64]:
     }
 
 
-def _losses(last: LastStep, members: int) -> dict[str, Float64]:
+def _losses(last: StepRecord, members: int) -> dict[str, Float64]:
     losses = {name: np.full(members, math.nan) for name in ("loss_d", "loss_d_real", "loss_d_fake", "loss_g")}
     real_PK, fake_PK = last.logits_PK.chunk(2, dim=1)
     for run in last.runs:
@@ -106,7 +106,7 @@ def _losses(last: LastStep, members: int) -> dict[str, Float64]:
     return losses
 
 
-def _penalty(last: LastStep, members: int) -> Float64:
+def _penalty(last: StepRecord, members: int) -> Float64:
     if not last.penalties:
         return np.full(members, math.nan)
     total_P = np.zeros(members)

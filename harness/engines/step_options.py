@@ -16,7 +16,7 @@ from harness.members import Member
 
 
 @dataclass(frozen=True)
-class Features:
+class StepOptions:
     """What a member's step does besides the plain game of two losses; ``penalties`` are those on D's gradient."""
 
     labels: bool
@@ -29,7 +29,7 @@ class Features:
     penalties: tuple[GradientPenalty, ...]
 
     @classmethod
-    def of(cls, member: Member) -> Features:
+    def of(cls, member: Member) -> StepOptions:
         """The features that the member's variant and settings ask for."""
         variant, settings = LOSSES[member.loss], member.settings
         return cls(
@@ -56,7 +56,7 @@ class Features:
 
 def without_torch(member: Member) -> str | None:
     """What of the member only torch works out, for engines with kernels of their own to refuse; None if nothing."""
-    features = Features.of(member)
+    features = StepOptions.of(member)
     if features.direct:
         return "its direct loss is a torch function"
     if features.consensus:

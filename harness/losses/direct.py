@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Truth:
+class TargetQuantiles:
     """What a direct loss may know of the target: its quantiles, and a table of them.
 
     ``quantiles_B`` are Q((i - 1/2)/B), i = 1..B, for a minibatch of B values; ``table_N`` are Q((i - 1/2)/N) for a
@@ -26,7 +26,7 @@ class Truth:
     table_N: Tensor
 
 
-#: N, the length of ``Truth.table_N``.
+#: N, the length of ``TargetQuantiles.table_N``.
 TABLE = 4096
 
 
@@ -41,11 +41,11 @@ class Direct:
 
     formula: str
     text: str
-    loss: Callable[[Tensor, Tensor, Truth], Tensor]
+    loss: Callable[[Tensor, Tensor, TargetQuantiles], Tensor]
     version: int = 1
     quadratic: int = 0
 
-    def slopes(self, fake_PB: Tensor, real_PB: Tensor, truth: Truth) -> tuple[Tensor, Tensor]:
+    def slopes(self, fake_PB: Tensor, real_PB: Tensor, truth: TargetQuantiles) -> tuple[Tensor, Tensor]:
         """The losses (P,), and the derivative of each in its own row of values (P, B)."""
         import torch
 

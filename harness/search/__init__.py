@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 
 from harness.config import Range
 from harness.search.auto import Auto, Known, adapting
-from harness.search.base import Result, Setting, Suggests, derived_seed
-from harness.search.fixed import POINTS, Listed
+from harness.search.base import Result, Sampler, Setting, derived_seed
+from harness.search.fixed import POINTS, FixedDesign
 
-__all__ = ["Result", "Setting", "Suggests", "derived_seed", "search"]
+__all__ = ["Result", "Sampler", "Setting", "derived_seed", "search"]
 
 
 def search(
@@ -25,7 +25,7 @@ def search(
     batch: int,
     objectives: int = 1,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Suggests:
+) -> Sampler:
     """The search of one arm with the sampler of that name, which is told nothing yet.
 
     ``trials`` is the budget that it is made for, ``batch`` the number of trials in a round behind the first. ``seed``
@@ -36,7 +36,7 @@ def search(
         InputError: the grid of sampler "grid" has fewer points than trials.
     """
     if sampler in POINTS:
-        return Listed(space, baseline, sampler, seed, trials)
+        return FixedDesign(space, baseline, sampler, seed, trials)
     from harness.search.adaptive import KINDS, Adaptive  # which loads optuna
 
     if sampler != "auto":
@@ -48,4 +48,4 @@ def search(
         start = min(known, key=lambda item: (item[1].lost, item[1].values))[0] if known else baseline
         return Adaptive(space, start, name, seed, trials, batch, objectives, cancelled, known)
 
-    return Auto(Listed(space, baseline, "sobol", seed, trials), then, KINDS[name].staleness, trials)
+    return Auto(FixedDesign(space, baseline, "sobol", seed, trials), then, KINDS[name].staleness, trials)

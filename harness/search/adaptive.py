@@ -23,7 +23,7 @@ from harness.search.base import Result, Setting, derived_seed
 from harness.search.fixed import not_repeated, same
 
 
-class Wish(NamedTuple):
+class SamplerConfig(NamedTuple):
     """What a sampler is made from."""
 
     seed: int
@@ -32,21 +32,21 @@ class Wish(NamedTuple):
     start: Setting
 
 
-class Kind(NamedTuple):
+class SamplerSpec(NamedTuple):
     """How a sampler of Optuna is used.
 
     A sampler ``lasts`` where it carries state from ask to ask: it is made once, and its asks are repeated after an
     interruption. The others are made anew for every round, with a seed derived from the round's number.
     """
 
-    make: Callable[[Wish], BaseSampler]
+    make: Callable[[SamplerConfig], BaseSampler]
     lasts: bool
     staleness: int
     learns_from_pruned: bool
     constrained: bool
 
 
-def _startup(wish: Wish) -> int:
+def _startup(wish: SamplerConfig) -> int:
     # A quarter of the budget at random, Optuna's ten at most: small budgets must adapt too.
     return max(1, min(10, wish.trials // 4))
 
@@ -57,15 +57,15 @@ def _startup(wish: Wish) -> int:
 #: PRUNED: TPE ranks such a trial behind every complete one, by how far it came and its value there. CMA-ES and GP leave
 #: it out, so that a generation never fills up, or a point that was bad is asked again (optuna 5:
 #: CmaEsSampler._get_trials, GPSampler.sample_relative): they are told it as complete, with the score it stopped with.
-KINDS: Mapping[str, Kind] = {
-    "tpe": Kind(
+KINDS: Mapping[str, SamplerSpec] = {
+    "tpe": SamplerSpec(
         lambda w: TPESampler(seed=w.seed, n_startup_trials=_startup(w)),
         lasts=False,
         staleness=1,
         learns_from_pruned=True,
         constrained=True,
     ),
-    "gp": Kind(
+    "gp": SamplerSpec(
         lambda w: GPSampler(seed=w.seed, n_startup_trials=_startup(w)),
         lasts=False,
         staleness=1,
@@ -73,14 +73,14 @@ KINDS: Mapping[str, Kind] = {
         constrained=True,
     ),
     # The smallest generation that CMA-ES can use is 4, and of NSGA-II 2.
-    "cmaes": Kind(
+    "cmaes": SamplerSpec(
         lambda w: CmaEsSampler(seed=w.seed, x0=w.start, popsize=w.batch * math.ceil(4 / w.batch)),
         lasts=True,
         staleness=0,
         learns_from_pruned=False,
         constrained=False,
     ),
-    "nsga2": Kind(
+    "nsga2": SamplerSpec(
         lambda w: NSGAIISampler(seed=w.seed, population_size=max(2, w.batch)),
         lasts=True,
         staleness=0,
@@ -112,7 +112,7 @@ class Adaptive:
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # its log tells of studies made and packages missing
         self._kind, self._name, self._seed = KINDS[sampler], sampler, seed
         self._cancelled = cancelled
-        self._wish = Wish(derived_seed(seed), trials, batch, dict(baseline))
+        self._wish = SamplerConfig(derived_seed(seed), trials, batch, dict(baseline))
         self._distributions = distributions(space)
         first = self._make(self._wish) if self._kind.lasts else RandomSampler(seed=0)
         self._study = optuna.create_study(sampler=first, directions=["minimize"] * objectives)
@@ -182,7 +182,7 @@ class Adaptive:
     def _pruned(self, result: Result) -> bool:
         return result.pruned and self._kind.learns_from_pruned
 
-    def _make(self, wish: Wish) -> BaseSampler:
+    def _make(self, wish: SamplerConfig) -> BaseSampler:
         with warnings.catch_warnings():
             # Holds until Optuna 6, which pyproject.toml excludes.
             warnings.filterwarnings("ignore", "`x0` has been deprecated", FutureWarning)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.config import Range
-from harness.search.base import Result, Setting, Suggests
-from harness.search.fixed import Listed
+from harness.search.base import Result, Sampler, Setting
+from harness.search.fixed import FixedDesign
 
 if TYPE_CHECKING:
     from harness.search.adaptive import Adaptive
@@ -34,13 +34,13 @@ def adapting(space: Mapping[str, Range], trials: int, objectives: int) -> str:
 class Auto:
     """Sobol' points until a quarter of the trials is asked for, then ``adaptive``, which knows what they gave."""
 
-    def __init__(self, first: Listed, adaptive: Callable[[Known], Adaptive], staleness: int, trials: int) -> None:
+    def __init__(self, first: FixedDesign, adaptive: Callable[[Known], Adaptive], staleness: int, trials: int) -> None:
         self.staleness = staleness
         self._first, self._make, self._quarter = first, adaptive, trials // 4
         self._then: Adaptive | None = None
         self._count = 0
         self._known: list[tuple[Setting, Result]] = []
-        self._asked: deque[tuple[Suggests, list[Setting]]] = deque()
+        self._asked: deque[tuple[Sampler, list[Setting]]] = deque()
 
     def ask(self, count: int) -> list[Setting]:
         """The ``count`` settings of the next round."""
@@ -71,7 +71,7 @@ class Auto:
             else:
                 self._known.append((setting, result))
 
-    def _turn(self, count: int) -> Suggests:
+    def _turn(self, count: int) -> Sampler:
         start, self._count = self._count, self._count + count
         if start <= self._quarter:  # the baseline beside the quarter
             return self._first

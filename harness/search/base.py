@@ -27,7 +27,7 @@ class Result:
     pruned: bool = False
 
 
-class Suggests(Protocol):
+class Sampler(Protocol):
     """The trials of one arm: asked for in rounds, told round by round, in the order in which they were asked.
 
     Round 0 is the arm's own setting alone.

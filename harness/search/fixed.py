@@ -20,7 +20,7 @@ from harness.errors import InputError
 from harness.search.base import Result, Setting, derived_seed
 
 
-class Listed:
+class FixedDesign:
     """Trial 0 is the baseline; trial n is ``point(n - 1)``.
 
     Raises:

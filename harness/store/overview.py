@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from harness.errors import InputError, StoreError
 from harness.store import Store
-from harness.store.status import Standing, standing
+from harness.store.status import SweepStatus, standing
 
 Stage = Literal["confirm", "search"]
 
@@ -39,13 +39,13 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Overview:
+class SweepSummary:
     """What one line says of a sweep; ``size`` in bytes. What its files do not tell is None, 0 or empty."""
 
     folder: Path
     name: str | None
     created: str | None
-    standing: Standing
+    standing: SweepStatus
     members: int
     arms: tuple[str, ...]
     best: Best | None
@@ -64,7 +64,7 @@ class Overview:
         }
 
 
-def overviews(folder: Path) -> list[Overview]:
+def overviews(folder: Path) -> list[SweepSummary]:
     """Of every sweep that lies directly in ``folder``, by the time at which it was started, the newest last.
 
     Raises:
@@ -77,7 +77,7 @@ def overviews(folder: Path) -> list[Overview]:
     return sorted(map(overview, map(Store, places)), key=lambda found: found.created or "")
 
 
-def overview(store: Store) -> Overview:
+def overview(store: Store) -> SweepSummary:
     """Of one sweep. Every committed file is read and checked: a damaged one makes the sweep damaged.
 
     Raises:
@@ -94,9 +94,9 @@ def overview(store: Store) -> Overview:
             name, created = (_word(description.get(key)) for key in ("name", "created"))
             arms, found, members = arm_names(description), bests(table), table.num_rows
         except StoreError as error:
-            stands = Standing("damaged", stands.committed, stands.populations, str(error))
+            stands = SweepStatus("damaged", stands.committed, stands.populations, str(error))
     best = min((b for b in found), key=lambda b: (b.stage != "confirm", b.ks), default=None)
-    return Overview(store.folder, name, created, stands, members, arms, best, sum(_sizes(store.folder)))
+    return SweepSummary(store.folder, name, created, stands, members, arms, best, sum(_sizes(store.folder)))
 
 
 def bests(table: pa.Table) -> list[Best]:

@@ -14,7 +14,7 @@ State = Literal["running", "finished", "unfinished", "unknown", "damaged", "othe
 
 
 @dataclass(frozen=True)
-class Standing:
+class SweepStatus:
     """A sweep's state, the populations committed, those of the whole sweep (None: not said), and why it is so.
 
     ``complete`` says whether nothing is left to commit, a running sweep's too; None where that cannot be told.
@@ -33,7 +33,7 @@ class Standing:
         return f"{self.state}, {count} populations"
 
 
-def standing(store: Store) -> Standing:
+def standing(store: Store) -> SweepStatus:
     """How far the sweep in a store's folder is.
 
     Populations are counted by their files' names: a damaged one is found where rows are read.
@@ -46,17 +46,17 @@ def standing(store: Store) -> Standing:
         description = store.describe()
         told = description.get("populations")
     except FormatError as error:
-        return Standing("other format", committed, None, str(error))
+        return SweepStatus("other format", committed, None, str(error))
     except StoreError as error:
         if not store.exists:
             raise
-        return Standing("damaged", committed, None, str(error))
+        return SweepStatus("damaged", committed, None, str(error))
     # A description is a file that anyone may have edited.
     populations = told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
     # null while a raised budget or a retry is under way: the confirm stage that is there may be of other winners.
     complete = None if populations is None else committed >= populations and description.get("finished", "") is not None
     if held(store.folder / "sweep.lock"):
-        return Standing("running", committed, populations, complete=complete)
+        return SweepStatus("running", committed, populations, complete=complete)
     if complete is None:
-        return Standing("unknown", committed, None, "sweep.json does not say how many populations the sweep has")
-    return Standing("finished" if complete else "unfinished", committed, populations, complete=complete)
+        return SweepStatus("unknown", committed, None, "sweep.json does not say how many populations the sweep has")
+    return SweepStatus("finished" if complete else "unfinished", committed, populations, complete=complete)

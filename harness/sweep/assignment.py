@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.config import Experiment
-from harness.engines.auto import Service, Trainer, services
+from harness.engines.auto import EngineAssignment, Trainer, services
 from harness.members import Member
 from harness.sweep.plan import member, search_member
 
 
-def assigned(experiment: Experiment, trainer: Trainer) -> list[Service]:
+def assigned(experiment: Experiment, trainer: Trainer) -> list[EngineAssignment]:
     """The engines that serve an experiment, with the number of members that each trains if the search changes none.
 
     An engine that serves only what the search may ask for (an end of a range) counts no member yet.
@@ -21,7 +21,7 @@ def assigned(experiment: Experiment, trainer: Trainer) -> list[Service]:
     return services(trainer, _examples(experiment))
 
 
-def assignment_text(found: Sequence[Service]) -> str:
+def assignment_text(found: Sequence[EngineAssignment]) -> str:
     """``cpu/1: 428 members; batched/1/cpu: 4 members, because cpu/1: its direct loss is a torch function``."""
     return "; ".join(service.text("member") for service in found)
 

@@ -16,8 +16,8 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from harness.engines.auto import Trainer, serving
-from harness.engines.base import Bounded, Engine, Leg, Measure, Progress, Trained
+from harness.engines.auto import Trainer, engine_for
+from harness.engines.base import Bounded, Engine, Measure, Progress, Segment, TrainingResult
 from harness.engines.memory import STACK, member_bytes
 from harness.losses import LOSSES
 from harness.members import Group, Member, groups
@@ -56,7 +56,7 @@ class Course:
         return replace(self, snapshots=snapshots)
 
 
-class Portion(NamedTuple):
+class Batch(NamedTuple):
     """Members that one engine trains in one call, and the place of each among those that were given."""
 
     engine: Engine
@@ -64,7 +64,7 @@ class Portion(NamedTuple):
     places: list[int]
 
 
-def portions(members: Sequence[Member], trainer: Trainer, available: int | None = None) -> list[Portion]:
+def portions(members: Sequence[Member], trainer: Trainer, available: int | None = None) -> list[Batch]:
     """Members by serving engine and shape, in portions that fit into ``available`` bytes (default: those free now).
 
     Raises:
@@ -74,9 +74,9 @@ def portions(members: Sequence[Member], trainer: Trainer, available: int | None 
         available = int(psutil.virtual_memory().available)
     by_engine: dict[str, tuple[Engine, list[int]]] = {}
     for place, member in enumerate(members):
-        engine = serving(trainer, member)
+        engine = engine_for(trainer, member)
         by_engine.setdefault(engine.identity, (engine, []))[1].append(place)
-    found: list[Portion] = []
+    found: list[Batch] = []
     for engine, places in by_engine.values():
         waiting: defaultdict[Member, deque[int]] = defaultdict(deque)
         for place in places:
@@ -85,7 +85,7 @@ def portions(members: Sequence[Member], trainer: Trainer, available: int | None 
             most = fitting(group, engine, available)
             for start in range(0, len(group.members), most):
                 part = Group(group.members[start : start + most])
-                found.append(Portion(engine, part, [waiting[member].popleft() for member in part.members]))
+                found.append(Batch(engine, part, [waiting[member].popleft() for member in part.members]))
     return found
 
 
@@ -95,12 +95,12 @@ def fitting(group: Group, engine: Engine, available: int) -> int:
     largest = max(member_bytes(m.shape, group.view, LOSSES[m.loss], m.settings) for m in kinds.values())
     most = available // largest
     if isinstance(engine, Bounded):
-        most = min(most, engine.fits(group))
+        most = min(most, engine.capacity(group))
     return max(most // STACK, 1) * STACK
 
 
 def advance(
-    courses: Sequence[tuple[Member, Leg | None, Course | None]],
+    courses: Sequence[tuple[Member, Segment | None, Course | None]],
     trainer: Trainer,
     measure_of: Callable[[Group], Measure],
     progress: Progress,
@@ -132,7 +132,7 @@ def advance(
     return [found[place] for place in range(len(courses))], seconds
 
 
-def _train(portion: Portion, legs: Sequence[Leg | None], measure: Measure, progress: Progress) -> Trained:
+def _train(portion: Batch, legs: Sequence[Segment | None], measure: Measure, progress: Progress) -> TrainingResult:
     wanted = [leg for leg in legs if leg is not None]
     if not wanted:
         return portion.engine.train(portion.group, measure, progress)
@@ -141,7 +141,7 @@ def _train(portion: Portion, legs: Sequence[Leg | None], measure: Measure, progr
     return portion.engine.train(portion.group, measure, progress, wanted)
 
 
-def _course(portion: Portion, trained: Trained, row: int, leg: Leg | None) -> Course:
+def _course(portion: Batch, trained: TrainingResult, row: int, leg: Segment | None) -> Course:
     member = portion.group.members[row]
     return Course(
         member=member,

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from harness.store import Store
 from harness.store.member_cache import Shelf
 from harness.sweep.archive import writing
-from harness.sweep.plan import Place, Round
-from harness.sweep.population_trainer import Trained
+from harness.sweep.plan import Location, Round
+from harness.sweep.population_trainer import TrainedPopulation
 from harness.sweep.suggest import Row, Rows
 
 
@@ -37,7 +37,9 @@ class Committing:
         self._store, self._columns, self._device, self._shelf = store, columns, device, shelf
         self.listener = listener
 
-    def commit(self, this: Round, index: int, there: Sequence[Place], trained: Trained, revision: int = 0) -> Rows:
+    def commit(
+        self, this: Round, index: int, there: Sequence[Location], trained: TrainedPopulation, revision: int = 0
+    ) -> Rows:
         """Score, commit, tell; ``there`` are the places of the members that were trained.
 
         Raises:

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.config import Arm, Experiment, Train
-from harness.engines.auto import Trainer, serving
+from harness.engines.auto import Trainer, engine_for
 from harness.errors import StoreError
 from harness.members import Member
 from harness.store import SCHEMA, Store
 from harness.sweep import trial_results
-from harness.sweep.plan import Place, Round, member, search_member, search_places
+from harness.sweep.plan import Location, Round, member, search_member, search_places
 from harness.sweep.training import setting_of
 
 Row = Mapping[str, Any]
@@ -67,7 +67,7 @@ def member_of(experiment: Experiment, row: Row) -> Member:
     return (search_member if row["stage"] == "search" else member)(experiment, arm, setting, row["seed"])
 
 
-def are_of(trainer: Trainer, rows: Sequence[Row], portion: Sequence[tuple[Place, Member]]) -> bool:
+def are_of(trainer: Trainer, rows: Sequence[Row], portion: Sequence[tuple[Location, Member]]) -> bool:
     """Whether rows are those of exactly these members at these places."""
     wanted = [(*asdict(place).values(), key_of(trainer, one)) for place, one in portion]
     return [(*(row[name] for name in _PLACE), row["key"]) for row in rows] == wanted
@@ -75,7 +75,7 @@ def are_of(trainer: Trainer, rows: Sequence[Row], portion: Sequence[tuple[Place,
 
 def key_of(trainer: Trainer, one: Member) -> str:
     """The member's key, with the engine that serves it."""
-    return one.key(serving(trainer, one).identity)
+    return one.key(engine_for(trainer, one).identity)
 
 
 def foreign(store: Store, index: int) -> StoreError:

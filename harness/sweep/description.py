@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.config import Arm, Experiment
-from harness.engines.auto import Service
+from harness.engines.auto import EngineAssignment
 from harness.losses import LOSSES, variant_text
 from harness.losses.describe import discriminator_text, generator_text
 from harness.sweep.plan import planned
 from harness.sweep.provenance import provenance
 
 
-def described(experiment: Experiment, services: Sequence[Service]) -> dict[str, Any]:
+def described(experiment: Experiment, services: Sequence[EngineAssignment]) -> dict[str, Any]:
     """The spec as run, the arms in words, how many populations there will be, provenance, and a name of its own."""
     return {
         "uid": uuid.uuid4().hex,

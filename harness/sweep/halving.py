@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from harness.config.halving import rung_steps, survivors
 from harness.engines.auto import Trainer
-from harness.engines.base import Leg, Progress
+from harness.engines.base import Progress, Segment
 from harness.members import Member
 from harness.sweep.batching import Course, advance
-from harness.sweep.plan import Place
+from harness.sweep.plan import Location
 from harness.sweep.training import snapshot_measure
 
 
@@ -42,7 +42,7 @@ class _Race:
 
 
 def halve(
-    placed: Sequence[tuple[Place, Member]], rules: Rules, slots: int, trainer: Trainer, progress: Progress
+    placed: Sequence[tuple[Location, Member]], rules: Rules, slots: int, trainer: Trainer, progress: Progress
 ) -> tuple[list[Course], float]:
     """Train the members of a round, ``slots`` at once, each until it stops; their courses in the order given, and the
     seconds that training took.
@@ -75,11 +75,11 @@ def halve(
     return [courses[p] for p in range(len(placed))], seconds
 
 
-def _leg(course: Course | None, stop: int) -> Leg:
-    return Leg(0, stop) if course is None else Leg(course.steps, stop, course.state)
+def _leg(course: Course | None, stop: int) -> Segment:
+    return Segment(0, stop) if course is None else Segment(course.steps, stop, course.state)
 
 
-def _races(placed: Sequence[tuple[Place, Member]], rules: Rules) -> list[_Race]:
+def _races(placed: Sequence[tuple[Location, Member]], rules: Rules) -> list[_Race]:
     found: dict[str, _Race] = {}
     for p, (place, member) in enumerate(placed):
         steps = member.shape.steps

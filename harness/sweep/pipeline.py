@@ -25,8 +25,8 @@ from harness.store import Store
 from harness.sweep import committed
 from harness.sweep.commit import Committing
 from harness.sweep.plan import Round, confirm_members, round_steps, search_members
-from harness.sweep.population_trainer import Placed, Trained, Workshop
-from harness.sweep.suggest import Asking, Rows
+from harness.sweep.population_trainer import Placed, PopulationTrainer, TrainedPopulation
+from harness.sweep.suggest import Rows, SearchState
 
 Settings = Mapping[Arm, Sequence[Setting]]
 
@@ -42,7 +42,7 @@ class _Threads(NamedTuple):
     committing: ThreadPoolExecutor
 
 
-class Job:
+class Pipeline:
     """One run over the rounds of a sweep: ``run`` does what is not committed yet."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Job:
         rounds: Sequence[Round],
         store: Store,
         trainer: Trainer,
-        workshop: Workshop,
+        workshop: PopulationTrainer,
         committing: Committing,
     ) -> None:
         self._experiment, self._store, self._trainer = experiment, store, trainer
@@ -60,7 +60,7 @@ class Job:
         self._revisions = store.revisions()
         self._columns = committed.columns(experiment)
         self._over = threading.Event()
-        self._asking = Asking(experiment, self._searching, self._rows_of, self._over.is_set)
+        self._asking = SearchState(experiment, self._searching, self._rows_of, self._over.is_set)
         #: Of every population up to the one in training, what the search needs of its rows.
         self._rows: dict[int, Future[Rows]] = {}
         self._waiting: deque[Future[Rows]] = deque()
@@ -173,7 +173,7 @@ class Job:
         this: Round,
         index: int,
         portion: Placed,
-        trained: Trained,
+        trained: TrainedPopulation,
         revision: int = 0,
     ) -> None:
         there = [place for place, _ in portion]

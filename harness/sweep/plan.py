@@ -15,7 +15,7 @@ CONFIRM_SEEDS_FROM = 1_000_000
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a member stands in its sweep: the columns that ``training`` does not know."""
 
     stage: str
@@ -94,17 +94,17 @@ def round_steps(experiment: Experiment, this: Round, halved: bool = True) -> int
     return sum(size for _, size in this.populations) * steps
 
 
-def search_places(experiment: Experiment, this: Round) -> list[tuple[Place, int]]:
+def search_places(experiment: Experiment, this: Round) -> list[tuple[Location, int]]:
     """The place and seed of every member of a search round, trial by trial so that a population holds every arm."""
     arms, seeds = [arm.text for arm in experiment.arms], range(experiment.search.seeds)
     trials = range(this.first_trial, this.first_trial + this.trials)
-    places = [Place("search", this.number, arm, trial) for trial in trials for arm in arms]
+    places = [Location("search", this.number, arm, trial) for trial in trials for arm in arms]
     return [(place, seed) for place in places for seed in seeds]
 
 
 def search_members(
     experiment: Experiment, this: Round, settings: Mapping[Arm, Sequence[Mapping[str, float]]]
-) -> list[tuple[Place, Member]]:
+) -> list[tuple[Location, Member]]:
     """The members of a search round at their places; those of one trial differ in their seed alone."""
     first = {
         (arm.text, this.first_trial + i): search_member(experiment, arm, settings[arm][i], 0)
@@ -116,11 +116,11 @@ def search_members(
 
 def confirm_members(
     experiment: Experiment, this: Round, winners: Mapping[Arm, tuple[int, Mapping[str, float]]]
-) -> list[tuple[Place, Member]]:
+) -> list[tuple[Location, Member]]:
     """The members of the confirm stage: each arm's winning trial on seeds that no search saw, the same for all arms."""
     seeds = range(CONFIRM_SEEDS_FROM, CONFIRM_SEEDS_FROM + experiment.confirm.seeds)
     return [
-        (Place("confirm", this.number, arm.text, winners[arm][0]), member(experiment, arm, winners[arm][1], seed))
+        (Location("confirm", this.number, arm.text, winners[arm][0]), member(experiment, arm, winners[arm][1], seed))
         for arm in experiment.arms
         for seed in seeds
     ]

@@ -15,15 +15,15 @@ from harness.sweep import halving, wilcoxon
 from harness.sweep.batching import advance
 from harness.sweep.committed import key_of
 from harness.sweep.energy import EnergyMeter
-from harness.sweep.plan import Place
-from harness.sweep.training import Population, rows_of, snapshot_measure
+from harness.sweep.plan import Location
+from harness.sweep.training import Population, score_members, snapshot_measure
 
 Row = dict[str, Any]
-Placed = Sequence[tuple[Place, Member]]
+Placed = Sequence[tuple[Location, Member]]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedPopulation:
     """Members that were trained and not scored yet: ``finish`` gives their rows, in any thread.
 
     ``measured`` is what else is known of the training: its energy, where that can be read.
@@ -35,7 +35,7 @@ class Trained:
     measured: Mapping[str, str] = field(default_factory=dict)
 
 
-class Workshop:
+class PopulationTrainer:
     """Trains what a sweep asks for; without a ``shelf`` every member anew."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Workshop:
 
     def train_search(
         self, placed: Placed, incumbents: Mapping[str, Mapping[int, float]], progress: Progress
-    ) -> Trained:
+    ) -> TrainedPopulation:
         """Train members of a search round, which race where the experiment says so.
 
         Where trials are halved nothing is taken from the shelf: rivals decide how far a member trains.
@@ -60,7 +60,7 @@ class Workshop:
             return self._metered(lambda: self._thinned(placed, incumbents, progress))
         return self.train("search", [member for _, member in placed], progress)
 
-    def train(self, stage: str, members: Sequence[Member], progress: Progress) -> Trained:
+    def train(self, stage: str, members: Sequence[Member], progress: Progress) -> TrainedPopulation:
         """Train members to their ends; equal ones once.
 
         Raises:
@@ -68,17 +68,19 @@ class Workshop:
         """
         return self._metered(lambda: self._whole(stage, members, progress))
 
-    def _metered(self, training: Callable[[], Trained]) -> Trained:
+    def _metered(self, training: Callable[[], TrainedPopulation]) -> TrainedPopulation:
         with EnergyMeter(self._cards) as meter:
             trained = training()
         return replace(trained, measured=meter.metadata())
 
-    def _halved(self, placed: Placed, progress: Progress) -> Trained:
+    def _halved(self, placed: Placed, progress: Progress) -> TrainedPopulation:
         rules = halving.Rules(self._search.halving, self._search.rungs)
         courses, seconds = halving.halve(placed, rules, self._slots, self._trainer, progress)
-        return Trained(lambda: rows_of(courses), seconds)
+        return TrainedPopulation(lambda: score_members(courses), seconds)
 
-    def _thinned(self, placed: Placed, incumbents: Mapping[str, Mapping[int, float]], progress: Progress) -> Trained:
+    def _thinned(
+        self, placed: Placed, incumbents: Mapping[str, Mapping[int, float]], progress: Progress
+    ) -> TrainedPopulation:
         reused = 0
 
         def whole(members: Sequence[Member]) -> Population:
@@ -89,9 +91,9 @@ class Workshop:
 
         rules = wilcoxon.Rules(self._search.wilcoxon, self._search.seeds)
         found = wilcoxon.thin(placed, rules, incumbents, self._slots, self._trainer, whole, progress)
-        return Trained(lambda: found.rows, found.seconds, reused)
+        return TrainedPopulation(lambda: found.rows, found.seconds, reused)
 
-    def _whole(self, stage: str, members: Sequence[Member], progress: Progress) -> Trained:
+    def _whole(self, stage: str, members: Sequence[Member], progress: Progress) -> TrainedPopulation:
         keys = [key_of(self._trainer, member) for member in members]
         known = self._shelf.take(stage, keys) if self._shelf else {}
         fresh = {key: member for key, member in zip(keys, members, strict=True) if key not in known}
@@ -102,7 +104,7 @@ class Workshop:
         )
 
         def finish() -> list[Row]:
-            made = dict(zip(fresh, rows_of(courses), strict=True))
+            made = dict(zip(fresh, score_members(courses), strict=True))
             return [dict(known.get(key) or made[key]) for key in keys]
 
-        return Trained(finish, seconds, len(keys) - len(fresh))
+        return TrainedPopulation(finish, seconds, len(keys) - len(fresh))

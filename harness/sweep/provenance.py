@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from harness import __version__
-from harness.engines.auto import Service, joint_identity
+from harness.engines.auto import EngineAssignment, joint_identity
 from harness.engines.base import Engine
 from harness.sweep import nvml
 from harness.sweep.distributions import closure
@@ -23,7 +23,7 @@ from harness.sweep.repository import revision
 _PACKAGES = ("torch", "numpy", "scipy", "optuna", "mlflow", "pandas", "pyarrow", "sympy")
 
 
-def provenance(services: Sequence[Service]) -> dict[str, Any]:
+def provenance(services: Sequence[EngineAssignment]) -> dict[str, Any]:
     """Engines and devices, versions, revision, system, processor, cores, memory; what cannot be told is absent.
 
     ``distributions`` holds the version of everything that this package was installed with. Where it runs from its
@@ -56,7 +56,7 @@ def _version(package: str) -> str:
         return "none"
 
 
-def device_names(services: Sequence[Service]) -> str:
+def device_names(services: Sequence[EngineAssignment]) -> str:
     """The devices that engines compute on, in words, each once."""
     return ", ".join(dict.fromkeys(device_name(service.engine) for service in services))
 
@@ -70,7 +70,7 @@ def device_name(engine: Engine) -> str:
     return str(torch.cuda.get_device_name())
 
 
-def card_uuids(services: Sequence[Service]) -> list[str]:
+def card_uuids(services: Sequence[EngineAssignment]) -> list[str]:
     """The NVIDIA card that engines compute on, as its driver names it (``GPU-...``); empty where none does."""
     if all(service.engine.device != "cuda" for service in services):
         return []

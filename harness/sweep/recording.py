@@ -15,7 +15,7 @@ from harness.config import Experiment
 from harness.data.mlp import Mlp
 from harness.data.rng import Stream, uniforms
 from harness.engines.auto import Trainer
-from harness.engines.base import Leg, Measure, Progress
+from harness.engines.base import Measure, Progress, Segment
 from harness.engines.parallel import single_threaded
 from harness.errors import InputError, StoreError
 from harness.members import Group, Member
@@ -108,8 +108,8 @@ class _Watching:
         self._half = Half(member) if taken_apart else None
         self._frames = [self._frame(0, *_start(member))]
 
-    def leg(self, start: int, stop: int) -> Leg:
-        return Leg(start, stop, None if self.course is None else self.course.state)
+    def leg(self, start: int, stop: int) -> Segment:
+        return Segment(start, stop, None if self.course is None else self.course.state)
 
     def arrived(self, course: Course) -> None:
         if course.failure is not None:

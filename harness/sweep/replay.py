@@ -15,7 +15,7 @@ from harness.members import Member
 from harness.store import SCHEMA
 from harness.sweep.committed import member_of
 from harness.sweep.lookup import Found
-from harness.sweep.plan import Place
+from harness.sweep.plan import Location
 from harness.sweep.training import train
 
 
@@ -41,7 +41,7 @@ def replay(found: Found) -> Outcome:
         raise InputError(
             f"{row['key']}: its definition has changed since (formula or engine); it is now {again['key']}"
         )
-    places = {field.name for field in fields(Place)}
+    places = {field.name for field in fields(Location)}
     columns = [name for name in SCHEMA.names if name not in places and not (name == "generator" and row[name] is None)]
     differing = [name for name in columns if not _equal(again.get(name), row[name])]
     name = f"{row['arm']}, trial {row['trial']}, seed {row['seed']} ({row['key']})"

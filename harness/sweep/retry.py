@@ -14,8 +14,8 @@ from harness.engines.auto import Trainer
 from harness.store import Store
 from harness.sweep.commit import Committing, Listener
 from harness.sweep.committed import member_of
-from harness.sweep.plan import Place, Round
-from harness.sweep.population_trainer import Trained, Workshop
+from harness.sweep.plan import Location, Round
+from harness.sweep.population_trainer import PopulationTrainer, TrainedPopulation
 
 Row = dict[str, Any]
 
@@ -25,7 +25,7 @@ class Retrying:
 
     def __init__(self, experiment: Experiment, store: Store, trainer: Trainer, device: str, listener: Listener) -> None:
         self._experiment, self._store = experiment, store
-        self._workshop = Workshop(experiment.search, experiment.population, trainer, None)
+        self._workshop = PopulationTrainer(experiment.search, experiment.population, trainer, None)
         self._committing = Committing(store, ["key"], device, None, listener)
 
     def run(self, rounds: Sequence[Round], outcomes: frozenset[str]) -> None:
@@ -54,8 +54,8 @@ class Retrying:
         if all(_ended_alike(rows[i], row) for i, row in fresh.items()):
             return
         whole = [fresh.get(i, row) for i, row in enumerate(rows)]
-        there = [Place(row["stage"], row["round"], row["arm"], row["trial"]) for row in rows]
-        self._committing.commit(this, index, there, Trained(lambda: whole, trained.seconds), revision)
+        there = [Location(row["stage"], row["round"], row["arm"], row["trial"]) for row in rows]
+        self._committing.commit(this, index, there, TrainedPopulation(lambda: whole, trained.seconds), revision)
 
 
 def _ended_alike(before: Row, after: Row) -> bool:

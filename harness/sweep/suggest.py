@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.config import Arm, Experiment
-from harness.search import Result, Setting, Suggests, search
+from harness.search import Result, Sampler, Setting, search
 from harness.sweep.committed import by_trial
 from harness.sweep.plan import Round
 from harness.sweep.training import setting_of
@@ -28,7 +28,7 @@ class Rows(NamedTuple):
     now: list[Row]
 
 
-class Tried(NamedTuple):
+class ScoredTrial(NamedTuple):
     """A trial of an arm as it counts now: its setting, whether it was stopped early, its mean KS, its KS by seed."""
 
     setting: Setting
@@ -37,7 +37,7 @@ class Tried(NamedTuple):
     ks: Mapping[int, float]
 
 
-class Asking:
+class SearchState:
     """The searches of all arms, round by round.
 
     Round n is asked for when the rounds up to ``knows(n)`` are told, never more, so that what it asks is the same
@@ -59,7 +59,7 @@ class Asking:
         #: by seed needs the best trial before, whoever asks.
         self.staleness = min(staleness, 1) if experiment.search.wilcoxon else staleness
         #: Of each arm, the trials of the rounds that were looked at, in order.
-        self._tried: dict[Arm, list[Tried]] = {arm: [] for arm in experiment.arms}
+        self._tried: dict[Arm, list[ScoredTrial]] = {arm: [] for arm in experiment.arms}
         #: Of each round that was looked at and not told, what its searches will be told.
         self._results: dict[int, dict[Arm, list[Result]]] = {}
         self._seen = self._told = 0
@@ -136,12 +136,14 @@ class Asking:
                     self._results[self._seen] = told
                 self._seen += 1
 
-    def _trial(self, arm: Arm, rows: Sequence[Row], result: Result) -> Tried:
+    def _trial(self, arm: Arm, rows: Sequence[Row], result: Result) -> ScoredTrial:
         setting = setting_of(rows[0], self._experiment.arm_space(arm))
-        return Tried(setting, result.pruned, result.values[0], ks_by_seed(rows))  # the first objective is always KS
+        return ScoredTrial(
+            setting, result.pruned, result.values[0], ks_by_seed(rows)
+        )  # the first objective is always KS
 
 
-def searches(experiment: Experiment, cancelled: Callable[[], bool] = lambda: False) -> dict[Arm, Suggests]:
+def searches(experiment: Experiment, cancelled: Callable[[], bool] = lambda: False) -> dict[Arm, Sampler]:
     """The search of every arm, told nothing yet; none where nothing is searched.
 
     Raises:
@@ -163,7 +165,7 @@ def searches(experiment: Experiment, cancelled: Callable[[], bool] = lambda: Fal
     }
 
 
-def best(tried: Sequence[Tried]) -> tuple[int, Tried]:
+def best(tried: Sequence[ScoredTrial]) -> tuple[int, ScoredTrial]:
     """The trial with the lowest mean KS over its seeds, the earlier of equals, and its number.
 
     A pruned trial loses against every other, whose KS is that of a whole training on all seeds.

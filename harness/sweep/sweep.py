@@ -20,9 +20,9 @@ from harness.sweep.archive import writing
 from harness.sweep.assignment import assigned
 from harness.sweep.commit import Committing, Listener
 from harness.sweep.description import described
-from harness.sweep.pipeline import Job
+from harness.sweep.pipeline import Pipeline
 from harness.sweep.plan import Round, planned
-from harness.sweep.population_trainer import Workshop
+from harness.sweep.population_trainer import PopulationTrainer
 from harness.sweep.provenance import card_uuids, device_names
 from harness.sweep.retry import Retrying
 from harness.sweep.suggest import searches
@@ -100,10 +100,10 @@ class Sweep:
                 self._mark_finished(None)
                 Retrying(self.experiment, self.store, self.trainer, device, listener).run(self.rounds, retry)
             committing = Committing(self.store, committed.columns(self.experiment), device, shelf, listener)
-            workshop = Workshop(
+            workshop = PopulationTrainer(
                 self.experiment.search, self.experiment.population, self.trainer, shelf, card_uuids(self.services)
             )
-            Job(self.experiment, self.rounds, self.store, self.trainer, workshop, committing).run()
+            Pipeline(self.experiment, self.rounds, self.store, self.trainer, workshop, committing).run()
             with writing(self.store.folder):
                 export_winners(self.store)
                 self._mark_finished(datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))

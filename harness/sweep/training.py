@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from harness.config import Train
 from harness.data.mlp import Mlp
 from harness.engines.auto import Trainer
-from harness.engines.base import Engine, Leg, Measure, Progress
+from harness.engines.base import Engine, Measure, Progress, Segment
 from harness.engines.generate import Noise, even_noise, ordered_noise, samples
-from harness.engines.parallel import cores, single_threaded, worked_off
+from harness.engines.parallel import cores, run_parallel, single_threaded
 from harness.members import Group, Member
 from harness.metrics.distances import Scores, ks_distance, score
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS
@@ -49,9 +49,9 @@ def train(members: Sequence[Member], trainer: Trainer, progress: Progress, stop:
     Raises:
         InputError: a member is refused; nothing was trained.
     """
-    leg = None if stop is None else Leg(0, stop)
+    leg = None if stop is None else Segment(0, stop)
     courses, seconds = advance([(member, leg, None) for member in members], trainer, snapshot_measure, progress)
-    return Population(rows_of(courses), seconds)
+    return Population(score_members(courses), seconds)
 
 
 def setting_of(row: Mapping[str, Any], space: Iterable[str]) -> dict[str, float]:
@@ -69,7 +69,7 @@ def snapshot_measure(group: Group) -> Measure:
     return measure
 
 
-def rows_of(courses: Sequence[Course]) -> list[Row]:
+def score_members(courses: Sequence[Course]) -> list[Row]:
     """The rows of members where they stand, in the order given; one that has steps left is "pruned"."""
     found: dict[int, Row] = {}
     by_group: dict[tuple[object, ...], list[int]] = {}
@@ -86,7 +86,7 @@ def rows_of(courses: Sequence[Course]) -> list[Row]:
     ]
     works = [partial(_scored, [courses[place] for place in places]) for places in together]
     with single_threaded():
-        scored = worked_off(works, [ThreadPoolExecutor(cores())], lambda steps: None)
+        scored = run_parallel(works, [ThreadPoolExecutor(cores())], lambda steps: None)
     for places, rows in zip(together, scored, strict=True):
         found |= zip(places, rows, strict=True)
     return [found[place] for place in range(len(courses))]
@@ -148,7 +148,7 @@ def _failed(course: Course, reason: str) -> Row:
     return definition(course.member, course.engine) | _WORST | result | _snapshots(course, 0)
 
 
-def spared(member: Member, engine: Engine) -> Row:
+def untrained_row(member: Member, engine: Engine) -> Row:
     """The row of a member that pruning by seed kept from training: no score at all, pruned at step 0."""
     nothing = dict.fromkeys(_WORST) | {"snapshot_step": []} | {f"snapshot_{name}": [] for name in SNAPSHOT_COLUMNS}
     result = {"outcome": "pruned", "stopped_step": 0, "sample_state": "empty", "digest": ""}

@@ -14,11 +14,11 @@ import numpy as np
 from scipy import stats
 
 from harness.config.wilcoxon import seed_looks
-from harness.engines.auto import Trainer, serving
+from harness.engines.auto import Trainer, engine_for
 from harness.engines.base import Progress
 from harness.members import Member
-from harness.sweep.plan import Place
-from harness.sweep.training import Population, Row, spared
+from harness.sweep.plan import Location
+from harness.sweep.training import Population, Row, untrained_row
 
 #: Of each arm, the KS of the best trial known by seed; no arm of which none is known.
 Incumbents = Mapping[str, Mapping[int, float]]
@@ -45,7 +45,7 @@ def worse(ks: Mapping[int, float], best: Mapping[int, float], threshold: float) 
 
 
 def thin(
-    placed: Sequence[tuple[Place, Member]],
+    placed: Sequence[tuple[Location, Member]],
     rules: Rules,
     incumbents: Incumbents,
     slots: int,
@@ -54,7 +54,7 @@ def thin(
     progress: Progress,
 ) -> Population:
     """Train and score the members of a round by ``whole``, ``slots`` at once; a row for each, in the order given, those
-    of members that were spared among them. ``progress`` hears of the steps that were spared.
+    of members that were untrained_row among them. ``progress`` hears of the steps that were untrained_row.
 
     Raises:
         InputError: a member is refused; nothing was trained.
@@ -68,7 +68,7 @@ def thin(
         left_out = [p for p in due if _trial(placed[p][0]) in stopped]
         if left_out:
             progress(sum(placed[p][1].shape.steps for p in left_out))
-        rows |= {p: spared(placed[p][1], serving(trainer, placed[p][1])) for p in left_out}
+        rows |= {p: untrained_row(placed[p][1], engine_for(trainer, placed[p][1])) for p in left_out}
         going = [p for p in due if p not in rows]
         for i in range(0, len(going), slots):
             wave = going[i : i + slots]
@@ -82,5 +82,5 @@ def thin(
     return Population([rows[p] for p in range(len(placed))], seconds)
 
 
-def _trial(place: Place) -> tuple[str, int]:
+def _trial(place: Location) -> tuple[str, int]:
     return place.arm, place.trial

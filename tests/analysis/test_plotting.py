@@ -15,15 +15,15 @@ from analysis.plotting import (
     Axis,
     Band,
     Bars,
-    Cells,
     Dots,
+    Heatmap,
+    IntervalMarks,
     Line,
-    Look,
     Note,
     Panel,
     Rule,
     Scene,
-    Spans,
+    Style,
     looks_of,
     mpl_style,
 )
@@ -32,7 +32,7 @@ from analysis.plotting.naming import renamed, without_shared_end
 from analysis.plotting.static import paper, png, svg
 from analysis.plotting.theme import DASHES, MARKERS, THEMES
 
-LOOK = Look("c0", "circle", "dash")
+LOOK = Style("c0", "circle", "dash")
 HOSTILE = ("$\\input{x}$", "_hidden", "\x1b[31m\n$", "\u4e2d\u6587 \u202e", "x" * 300, "<img src=x>", "a & b", "%{x}")
 
 
@@ -45,12 +45,12 @@ def everything(name: str = "an arm") -> Scene:
         Axis(name, log=True, low=1.0, high=100.0), Axis(name), name, name,
     )  # fmt: skip
     rows = Panel(
-        [Spans([0], [0.1], [0.2], [0.4], LOOK, name, told=[name]), Dots([0.3], [0.0], LOOK, name, told=[name]),
+        [IntervalMarks([0], [0.1], [0.2], [0.4], LOOK, name, told=[name]), Dots([0.3], [0.0], LOOK, name, told=[name]),
          Bars([0.0], [0.0], [0.5], LOOK, name, told=[name])],
         Axis(name), Axis(names=[name], low=-0.6, high=0.6, down=True),
     )  # fmt: skip
     value = np.array([[0.01, np.nan], [0.1, 1.0]])
-    cells = Cells([0, 1], [0, 1], value, 0.01, 1.0, name, log=True, told=[[name] * 2] * 2, shown=[[name] * 2] * 2)
+    cells = Heatmap([0, 1], [0, 1], value, 0.01, 1.0, name, log=True, told=[[name] * 2] * 2, shown=[[name] * 2] * 2)
     return Scene([lines, rows, Panel([cells], Axis(names=[name] * 2), Axis(names=[name] * 2))], {name: LOOK}, columns=2)
 
 

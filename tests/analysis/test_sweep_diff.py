@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from support.command_line import harness, tree
-from support.sweeps import RATES, STEPS, Ear, carry_on, experiment
+from support.sweeps import RATES, STEPS, InterruptingListener, carry_on, experiment
 
 from analysis.sweep_diff import versus
 from harness.store import Store
@@ -96,7 +96,7 @@ def test_seeds_that_are_no_pairs_are_not_paired(
 def test_a_sweep_without_confirm_seeds_is_told_as_such(done: Store, tmp_path: Path) -> None:
     """Interrupted after its second commit it has search rows alone: no pairs, said in words, and no number lost."""
     with pytest.raises(KeyboardInterrupt):
-        carry_on(experiment(), tmp_path / "half", Ear(commits=2), reuse=False)
+        carry_on(experiment(), tmp_path / "half", InterruptingListener(commits=2), reuse=False)
     found = versus(done, Store(tmp_path / "half"))
     assert not found.b.finished
     assert {arm.unpaired for arm in found.arms} == {"no confirm seeds"}

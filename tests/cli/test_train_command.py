@@ -12,7 +12,7 @@ import pytest
 
 from harness import engines
 from harness.cli import main
-from harness.engines.base import Leg, Measure, Progress, Trained
+from harness.engines.base import Measure, Progress, Segment, Trained
 from harness.engines.batched import BatchedEngine
 from harness.members import Group
 
@@ -22,7 +22,9 @@ TINY = ("--seeds", "2", "--steps", "4", "--set", "train.batch=4", "--set", "trai
 class Cramped(BatchedEngine):
     """The batched engine on a machine without memory: it asks numpy for 8 PB, more than any process can address."""
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> Trained:
         np.empty(10**15)
         return super().train(group, measure, progress, legs)
 

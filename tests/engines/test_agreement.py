@@ -31,7 +31,7 @@ Result = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 def results(name: str, members: list[Member]) -> list[Result | None]:
     """What the engine of that name makes of members, each with its own group; None of those that it refuses."""
     engine = ENGINES[name]()
-    accepted = [one for one in members if engine.refuses(one) is None]
+    accepted = [one for one in members if engine.unsupported_reason(one) is None]
     found: dict[Member, Result] = {}
     for group in groups(accepted):
         trained = engine.train(group, measured_mean, lambda steps: None)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.members import member
-from support.sweeps import Ear, assert_same_rows, carry_on, experiment
+from support.sweeps import InterruptingListener, assert_same_rows, carry_on, experiment
 
 from harness import engines
 from harness.engines import FASTEST_FIRST, choose
-from harness.engines.auto import Auto, joint_identity, services, serving
+from harness.engines.auto import Auto, engine_for, joint_identity, services
 from harness.engines.base import Engine
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
@@ -35,7 +35,7 @@ class Picky(BatchedEngine):
         super().__init__("cpu")
         self.identity = "picky/3"
 
-    def refuses(self, member: Member) -> str | None:
+    def unsupported_reason(self, member: Member) -> str | None:
         if member.loss != "minimax":
             return f"{member.loss} is not minimax"
         return "more than 16 hidden units are too many" if member.shape.hidden > 16 else None
@@ -91,7 +91,7 @@ def test_an_engine_that_nobody_needs_is_not_made() -> None:
         raise AssertionError("made although nobody needed it")
 
     trainer = Auto({"picky": Picky, "never": never})
-    assert serving(trainer, mixed()[0]).identity == "picky/3"
+    assert engine_for(trainer, mixed()[0]).identity == "picky/3"
 
 
 def test_a_member_that_all_refuse_is_refused_with_every_reason() -> None:
@@ -106,7 +106,7 @@ def test_the_order_is_fastest_first() -> None:
     assert list(FASTEST_FIRST) == ["cuda", "batched-cuda", "cpu", "batched-cpu", "reference"]
     trainer = choose("auto")
     assert isinstance(trainer, Auto)
-    assert serving(trainer, member("w1_direct", **SMALL)).name in ("cuda", "batched")
+    assert engine_for(trainer, member("w1_direct", **SMALL)).name in ("cuda", "batched")
 
 
 # --- sweeps ---------------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_an_auto_sweep_resumes_on_the_same_machine(tmp_path: Path) -> None:
         ("least_squares", "batched/1/cpu"),
     }
     with pytest.raises(KeyboardInterrupt):
-        carry_on(experiment(), tmp_path / "cut", Ear(commits=3), auto())
+        carry_on(experiment(), tmp_path / "cut", InterruptingListener(commits=3), auto())
     assert_same_rows(carry_on(experiment(), tmp_path / "cut", engine=auto()), whole)
 
 

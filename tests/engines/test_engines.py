@@ -71,7 +71,7 @@ def test_independence_holds_for_odd_shapes(engine: Engine, hidden: int, batch: i
 def test_neighbours_of_other_variants_do_not_show(engine: Engine) -> None:
     """One population may hold every variant: each member's bits are those it has among its own kind."""
     everyone = [member(loss, seed, steps=10) for loss in LOSSES for seed in range(2)]
-    mixed = [one for one in everyone if engine.refuses(one) is None]
+    mixed = [one for one in everyone if engine.unsupported_reason(one) is None]
     assert len(mixed) > 0.9 * len(everyone)
     (group,) = groups(mixed)
     together = engine.train(group, measured_mean, lambda steps: None)

@@ -15,7 +15,7 @@ from support.members import member
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from harness.engines.base import Engine, Trained
+from harness.engines.base import Engine, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
 from harness.losses import BUILT_IN, LOSSES, Equivalence, Variant, parse_variant, variant_text
@@ -34,13 +34,13 @@ CLAIMS = [
 SMALL: dict[str, Any] = {"steps": 20, "batch": 12, "hidden": 8, "lr_d": 0.03, "lr_g": 0.03}
 
 
-def run(engine: Engine, name: str, params: dict[str, float], needs: dict[str, Any]) -> Trained:
+def run(engine: Engine, name: str, params: dict[str, float], needs: dict[str, Any]) -> TrainingResult:
     return trained(engine, [member(name, 5, "sample", params=params, **SMALL | needs)])
 
 
 def both(
     engine: Engine, variant: Variant, claim: Equivalence, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Trained, Trained]:
+) -> tuple[TrainingResult, TrainingResult]:
     """What training gives under the claimant and under the other: from D's negated last layer if so related."""
     other, params = parse_variant(claim.other)
     if claim.settings:
@@ -148,13 +148,13 @@ def test_equal_entries_are_exactly_those_that_say_so() -> None:
 def test_direct_losses_differ() -> None:
     """The losses of generated values alone are different numbers on one minibatch, up to factors: none is another."""
     from harness.data.target import Target
-    from harness.losses.direct import TABLE, Truth
+    from harness.losses.direct import TABLE, TargetQuantiles
 
     noise = torch.Generator().manual_seed(4)
     x, y = torch.randn(2, 1, 30, generator=noise, dtype=torch.float64) * 1.5 + 3
     grids = [torch.from_numpy(Target().quantile((np.arange(n) + 0.5) / n)) for n in (30, TABLE)]
     directs = {v.name: v.direct for v in BUILT_IN if v.direct is not None}
-    found = {name: direct.slopes(x, y, Truth(*grids))[1][0] for name, direct in directs.items()}
+    found = {name: direct.slopes(x, y, TargetQuantiles(*grids))[1][0] for name, direct in directs.items()}
     for one, other in itertools.combinations(found, 2):
         assert float(torch.cosine_similarity(found[one], found[other], dim=0)) < 0.999, (one, other)
 

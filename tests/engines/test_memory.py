@@ -18,15 +18,15 @@ from harness.config import Experiment, Settings, Shape, load
 from harness.data.mlp import perceptron
 from harness.data.views import VIEWS, View
 from harness.engines import memory
-from harness.engines.base import HISTORY
+from harness.engines.base import REPLAY_BUFFER
 from harness.engines.batched.engine import WIDTHS
 from harness.engines.batched.feed import BLOCK
 from harness.engines.batched.inputs import Draws
 from harness.engines.memory import check_memory, drawn_bytes, member_bytes
-from harness.engines.step_options import Features
+from harness.engines.step_options import StepOptions
 from harness.errors import InputError
 from harness.losses import LOSSES
-from harness.losses.direct import TABLE, Truth
+from harness.losses.direct import TABLE, TargetQuantiles
 from harness.losses.families import direct
 from harness.members import groups
 
@@ -40,7 +40,7 @@ def experiment(**changes: Any) -> Experiment:
 
 def test_the_engines_numbers_are_those_counted() -> None:
     """A block, the narrowest stack and the replay's history are as the engines have them."""
-    assert (BLOCK, min(WIDTHS["cpu"]), HISTORY) == (memory.BLOCK, memory.STACK, memory.HISTORY)
+    assert (BLOCK, min(WIDTHS["cpu"]), REPLAY_BUFFER) == (memory.BLOCK, memory.STACK, memory.REPLAY_BUFFER)
 
 
 @given(
@@ -91,9 +91,9 @@ def test_the_draws_of_a_block_are_counted(case: str, view: str) -> None:
     """
     one = member(view=view, steps=BLOCK, batch=60, **DRAWN[case])
     (group,) = groups([one])
-    block = Draws(group, [one], Features.of(one), "cpu").block(range(BLOCK))
+    block = Draws(group, [one], StepOptions.of(one), "cpu").block(range(BLOCK))
     made = sum(tensor.untyped_storage().nbytes() for tensor in block.values())
-    history = 4 * HISTORY * 60 if one.settings.replay else 0
+    history = 4 * REPLAY_BUFFER * 60 if one.settings.replay else 0
     counted = drawn_bytes(one.shape, VIEWS[view], LOSSES[one.loss], one.settings) - history
     assert 2 * made <= counted <= 8 * made
 
@@ -121,7 +121,7 @@ def test_the_squares_of_a_direct_loss_are_counted(variant: Any, batch: int) -> N
     """Loss and slopes of 3 members hold as many tensors of 3 B^2 numbers at a time as ``quadratic`` says, no more."""
     square = 4 * 3 * batch**2
     fake_PB, real_PB = torch.randn(2, 3, batch, generator=torch.Generator().manual_seed(0)).unbind(0)
-    truth = Truth(torch.linspace(0, 1, batch), torch.linspace(0, 1, TABLE))
+    truth = TargetQuantiles(torch.linspace(0, 1, batch), torch.linspace(0, 1, TABLE))
     with Live(square) as live:
         variant.direct.slopes(fake_PB, real_PB, truth)
     assert live.most == variant.direct.quadratic * square

@@ -15,7 +15,7 @@ from support.engines import relative_error
 from support.members import member
 
 from harness.data.views import VIEWS
-from harness.engines.base import Engine, Trained
+from harness.engines.base import Engine, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.engines.cpu import CpuEngine
 from harness.engines.reference import ReferenceEngine
@@ -30,7 +30,7 @@ def unmeasured(theta_PW: np.ndarray) -> dict[str, np.ndarray]:
     return {}
 
 
-def trained(engine: Engine, group: Group) -> Trained:
+def trained(engine: Engine, group: Group) -> TrainingResult:
     return engine.train(group, unmeasured, lambda steps: None)
 
 

@@ -10,7 +10,7 @@ from support.engines import ENGINE_PARAMS, bits, measured_mean, others
 from support.members import member
 from support.step_options import OPTIONS, SMALL
 
-from harness.engines.base import Engine, Leg, Trained, legs_of
+from harness.engines.base import Engine, Segment, TrainingResult, segments_of
 from harness.engines.reference import ReferenceEngine
 from harness.members import Member, groups
 
@@ -26,34 +26,34 @@ SHORT_SHAPE: dict[str, Any] = {**SMALL, "steps": SHORT_STOPS[-1], "snapshots": (
 SICK: dict[str, Any] = {"optimizer": "sgd", "beta1": 0.0, "activations_d": [], "batch": 10, "hidden": 4, "steps": 400}
 
 
-def along(engine: Engine, members: list[Member], legs: list[Leg] | None) -> Trained:
+def along(engine: Engine, members: list[Member], legs: list[Segment] | None) -> TrainingResult:
     """The members, which are a group in this order, trained along their legs."""
     (group,) = groups(members)
     assert group.members == tuple(members)
     return engine.train(group, measured_mean, lambda steps: None, legs)
 
 
-def company(engine: Engine, own: Member, size: int, start: int, stop: int) -> tuple[list[Member], list[Leg]]:
+def company(engine: Engine, own: Member, size: int, start: int, stop: int) -> tuple[list[Member], list[Segment]]:
     """Other members of ``own``'s loss and shape at the seed's setting, with legs from ``start`` to ``stop``."""
     crowd = [member(own.loss, 50 + i, own.view, **own.shape.model_dump()) for i in range(size)]
     if not crowd:
         return [], []
-    states = along(engine, crowd, [Leg(0, start)] * size).states if start else [None] * size
-    return crowd, [Leg(start, stop, state) for state in states]
+    states = along(engine, crowd, [Segment(0, start)] * size).states if start else [None] * size
+    return crowd, [Segment(start, stop, state) for state in states]
 
 
-def in_legs(engine: Engine, own: Member, stops: tuple[int, ...]) -> list[Trained]:
+def in_legs(engine: Engine, own: Member, stops: tuple[int, ...]) -> list[TrainingResult]:
     """One member's legs up to each stop, the n-th beside n // 2 others, ``own`` last."""
-    found: list[Trained] = []
+    found: list[TrainingResult] = []
     start, state = 0, None
     for n, stop in enumerate(stops):
         crowd, legs = company(engine, own, n // 2, start, stop)
-        found.append(along(engine, [*crowd, own], [*legs, Leg(start, stop, state)]))
+        found.append(along(engine, [*crowd, own], [*legs, Segment(start, stop, state)]))
         start, state = stop, found[-1].states[-1]
     return found
 
 
-def together(parts: list[Trained]) -> dict[str, bytes]:
+def together(parts: list[TrainingResult]) -> dict[str, bytes]:
     """The last member's snapshots over all its legs; each must be filled in one leg at most."""
     found: dict[str, bytes] = {}
     for name in parts[0].snapshots:
@@ -72,7 +72,7 @@ def test_legs_give_the_bits_of_one_go_with_every_option(engine: Engine) -> None:
     tested = 0
     for option, changes in {"plain": {}, **OPTIONS}.items():
         own = member(view="sample", **shape | changes)
-        if engine.refuses(own) is not None:
+        if engine.unsupported_reason(own) is not None:
             continue
         tested += 1
         whole, parts = along(engine, [own], None), in_legs(engine, own, stops)
@@ -89,9 +89,11 @@ def test_members_of_one_call_keep_their_own_step_counters(engine: Engine) -> Non
     count = 5 if isinstance(engine, ReferenceEngine) else 20  # the reference has no stacks
     members = others(count, **{key: value for key, value in SHAPE.items() if key != "lr_g"})
     cuts = [1 + 9 * (i % 5) for i in range(count)]  # 1, 10, 19, 28, 37
-    first = along(engine, members, [Leg(0, cut) for cut in cuts])
-    second = along(engine, members, [Leg(cut, 38, state) for cut, state in zip(cuts, first.states, strict=True)])
-    mixed = [Leg(cut, 38, state) if cut > 20 else Leg(0, cut) for cut, state in zip(cuts, first.states, strict=True)]
+    first = along(engine, members, [Segment(0, cut) for cut in cuts])
+    second = along(engine, members, [Segment(cut, 38, state) for cut, state in zip(cuts, first.states, strict=True)])
+    mixed = [
+        Segment(cut, 38, state) if cut > 20 else Segment(0, cut) for cut, state in zip(cuts, first.states, strict=True)
+    ]
     third = along(engine, members, mixed)
     whole = along(engine, members, None)
     for row, cut in enumerate(cuts):
@@ -105,8 +107,8 @@ def test_members_of_one_call_keep_their_own_step_counters(engine: Engine) -> Non
 def test_a_state_can_be_used_again(engine: Engine) -> None:
     """A leg changes nothing of the state it starts from: the same leg twice gives the same bits."""
     own = member(view="sample", **SHAPE | OPTIONS["ema"])
-    state = along(engine, [own], [Leg(0, 7)]).states[0]
-    one, other = (along(engine, [own], [Leg(7, 38, state)]) for _ in range(2))
+    state = along(engine, [own], [Segment(0, 7)]).states[0]
+    one, other = (along(engine, [own], [Segment(7, 38, state)]) for _ in range(2))
     assert bits(one, 0) == bits(other, 0)
 
 
@@ -119,8 +121,8 @@ def test_a_member_that_stops_leaves_no_state(engine: Engine) -> None:
     step = int(whole.stopped_step_P[1])
     assert step > 1
     assert whole.stopped_step_P[0] == 0
-    first = along(engine, pair, [Leg(0, step - 1)] * 2)
-    second = along(engine, pair, [Leg(step - 1, step + 9, state) for state in first.states])
+    first = along(engine, pair, [Segment(0, step - 1)] * 2)
+    second = along(engine, pair, [Segment(step - 1, step + 9, state) for state in first.states])
     assert first.stopped_step_P.tolist() == [0, 0]
     assert second.stopped_step_P.tolist() == [0, step]
     assert second.stopped_tensor == whole.stopped_tensor
@@ -134,7 +136,7 @@ def test_progress_counts_the_steps_of_the_legs(engine: Engine) -> None:
     """What is told adds up to the lengths of the legs."""
     told: list[int] = []
     (group,) = groups(others(2, steps=60, batch=10, hidden=4))
-    engine.train(group, measured_mean, told.append, [Leg(0, 50), Leg(0, 3)])
+    engine.train(group, measured_mean, told.append, [Segment(0, 50), Segment(0, 3)])
     assert sum(told) == 53
 
 
@@ -143,9 +145,9 @@ def test_a_leg_says_what_is_wrong_with_it() -> None:
     (group,) = groups(others(2, steps=10))
     for wrong in ((5, 5, "state"), (-1, 5, None), (0, 5, "state"), (3, 5, None)):
         with pytest.raises(ValueError, match="a leg from step"):
-            Leg(*wrong)
+            Segment(*wrong)
     with pytest.raises(ValueError, match="1 legs for 2 members"):
-        legs_of(group, [Leg(0, 5)])
+        segments_of(group, [Segment(0, 5)])
     with pytest.raises(ValueError, match="after the last step, 10"):
-        legs_of(group, [Leg(0, 11), Leg(0, 5)])
-    assert legs_of(group, None) == [Leg(0, 10)] * 2
+        segments_of(group, [Segment(0, 11), Segment(0, 5)])
+    assert segments_of(group, None) == [Segment(0, 10)] * 2

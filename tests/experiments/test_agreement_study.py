@@ -41,7 +41,7 @@ def test_the_page_is_what_the_kept_files_say(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def small() -> dict[str, pd.DataFrame]:
     """The small study with the engines of this machine."""
-    names = [n for n in ("cpu", "batched-cpu", "cuda-host") if MAKERS[n]().refuses(_one()) is None]
+    names = [n for n in ("cpu", "batched-cpu", "cuda-host") if MAKERS[n]().unsupported_reason(_one()) is None]
     return {name: trained(MAKERS[name](), 64, 1500, **SMALL) for name in names}
 
 

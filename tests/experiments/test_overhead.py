@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.sweeps import Ear, assert_same_rows
+from support.sweeps import InterruptingListener, assert_same_rows
 from tooling import measuring, page
 from tooling.bars import BARS
 from tooling.measuring import FOLDER, environment, measured
@@ -18,7 +18,7 @@ from tooling.stub import StubEngine
 from tooling.sweeps import SOBOL, experiment, opened
 from writing.page import between_marks
 
-from harness.engines.base import Leg
+from harness.engines.base import Segment
 from harness.members import Group
 from harness.sweep.plan import search_member
 
@@ -40,7 +40,7 @@ def test_the_stub_is_an_engine() -> None:
     assert len({theta_W.tobytes() for theta_W in together.theta_g_PW}) == 3
     assert set(together.stopped_step_P.tolist()) == {0}
     for place, member in enumerate(group.members):
-        alone = engine.train(Group((member,)), lambda theta_PW: {}, lambda steps: None, [Leg(0, 7)])
+        alone = engine.train(Group((member,)), lambda theta_PW: {}, lambda steps: None, [Segment(0, 7)])
         assert alone.theta_g_PW[0].tobytes() == together.theta_g_PW[place].tobytes()
         assert len(alone.states) == 1
 
@@ -49,7 +49,7 @@ def test_a_sweep_of_the_stub_is_one_like_any_other(tmp_path: Path) -> None:
     """All its members are scored and committed, and a second sweep commits the same rows."""
     one, other = (opened(experiment(SOBOL, 5, hidden_g=1), tmp_path / name, StubEngine()) for name in "ab")
     for job in (one, other):
-        job.run(Ear())
+        job.run(InterruptingListener())
     table = one.store.table(["stage", "outcome", "ks"])
     assert table["stage"].to_pylist() == ["search"] * 20 + ["confirm"] * 4
     assert set(table["outcome"].to_pylist()) == {"scored"}

@@ -10,7 +10,7 @@ import pytest
 from support.command_line import EXPERIMENT, tree
 from support.forks import COMMAND_LINE, Forks
 from support.paths import ASSETS
-from support.sweeps import Ear, assert_same_rows, carry_on, experiment
+from support.sweeps import InterruptingListener, assert_same_rows, carry_on, experiment
 
 from analysis.report import write_report
 from harness.errors import StoreError
@@ -75,7 +75,7 @@ def test_what_is_deleted_as_told_comes_back_bit_for_bit(index: int, done: Store,
     with pytest.raises(StoreError, match=rf"{index:06d}\.parquet: damaged .*; delete it and resume"):
         carry_on(experiment(), copied.folder)
     path.unlink()
-    ear = Ear()
+    ear = InterruptingListener()
     carry_on(experiment(), copied.folder, ear)
     assert ear.indices == [index]
     assert_same_rows(copied, done)

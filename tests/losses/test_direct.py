@@ -13,7 +13,7 @@ from scipy import integrate, stats
 from torch import Tensor
 
 from harness.losses import LOSSES, Variant
-from harness.losses.direct import TABLE, Direct, Truth
+from harness.losses.direct import TABLE, Direct, TargetQuantiles
 from harness.losses.families import direct
 
 LAW = stats.norm(4, 1.25)
@@ -33,10 +33,10 @@ def loss(name: str, fake_PB: Tensor, real_PB: Tensor) -> Tensor:
     return direct(LOSSES[name]).loss(fake_PB, real_PB, truth(fake_PB.shape[-1], fake_PB.dtype))
 
 
-def truth(size: int, dtype: torch.dtype = torch.float64) -> Truth:
+def truth(size: int, dtype: torch.dtype = torch.float64) -> TargetQuantiles:
     """What is told of N(4, 1.25): its quantiles at (i - 1/2)/size and at (i - 1/2)/TABLE."""
     levels = ((np.arange(n) + 0.5) / n for n in (size, TABLE))
-    return Truth(*(torch.tensor(LAW.ppf(u), dtype=dtype) for u in levels))
+    return TargetQuantiles(*(torch.tensor(LAW.ppf(u), dtype=dtype) for u in levels))
 
 
 def minibatches(size: int, seed: int, rows: int = 1) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ from support.searches import (
 )
 
 from harness.config import SAMPLERS, Range
-from harness.search import Result, Suggests
+from harness.search import Result, Sampler
 from harness.search import search as make_search
 from harness.search.auto import adapting
 from harness.sweep.plan import rounds
@@ -72,7 +72,7 @@ def test_a_rebuilt_search_remembers_who_was_pruned(sampler: str) -> None:
 # --- one round ahead, several objectives, trials that lost a seed -----------------------------------------------------
 
 
-def ahead(found: Suggests, done: Sequence[Sequence[Setting]], trials: int = 17) -> list[list[dict[str, float]]]:
+def ahead(found: Sampler, done: Sequence[Sequence[Setting]], trials: int = 17) -> list[list[dict[str, float]]]:
     """All rounds of a search that is asked for round n when the rounds up to n - 1 - staleness are told, as a sweep
     does; the rounds in ``done`` are taken for asked.
     """

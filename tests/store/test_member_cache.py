@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.sweeps import GRID, RATES, Ear, assert_same_rows, carry_on, experiment
+from support.sweeps import GRID, RATES, InterruptingListener, assert_same_rows, carry_on, experiment
 
 from harness.config import Experiment
-from harness.engines.base import Leg, Measure, Progress, Trained
+from harness.engines.base import Measure, Progress, Segment, Trained
 from harness.engines.batched import BatchedEngine
 from harness.members import Group
 from harness.store import Store
@@ -25,7 +25,9 @@ class Counting(BatchedEngine):
         super().__init__("cpu")
         self.members = 0
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> Trained:
         self.members += len(group.members)
         return super().train(group, measure, progress, legs)
 
@@ -35,7 +37,7 @@ def trained(spec: Experiment, folder: Path, reuse: bool = True) -> tuple[Store, 
     engine = Counting()
     sweep = Sweep(spec, Store(folder), engine, reuse=reuse)
     sweep.open()
-    sweep.run(Ear())
+    sweep.run(InterruptingListener())
     return sweep.store, engine.members
 
 
@@ -136,7 +138,7 @@ def test_a_grid_in_a_larger_grid_trains_the_new_points(tmp_path: Path) -> None:
 def test_an_unfinished_sweep_is_taken_from(tmp_path: Path) -> None:
     """What was committed before an interrupt counts, for others as for the sweep itself."""
     with pytest.raises(KeyboardInterrupt):
-        carry_on(experiment(), tmp_path / "first", Ear(commits=2))
+        carry_on(experiment(), tmp_path / "first", InterruptingListener(commits=2))
     done = len(Store(tmp_path / "first").table())
     store, members = trained(experiment(), tmp_path / "second")
     assert members == len(store.table()) - done

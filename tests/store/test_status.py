@@ -14,7 +14,7 @@ from support.rows import DESCRIPTION, ROW
 
 from harness.errors import StoreError
 from harness.store import Store, held
-from harness.store.status import Standing, standing
+from harness.store.status import SweepStatus, standing
 
 
 def begun(folder: Path, committed: int = 2, **changes: Any) -> Store:
@@ -28,8 +28,8 @@ def begun(folder: Path, committed: int = 2, **changes: Any) -> Store:
 
 def test_a_sweep_is_finished_when_all_its_populations_are_committed(tmp_path: Path) -> None:
     """Fewer: unfinished. A description that does not say how many, or not in a whole number: unknown, with why."""
-    assert standing(begun(tmp_path / "a", populations=2)) == Standing("finished", 2, 2, complete=True)
-    assert standing(begun(tmp_path / "b", populations=3)) == Standing("unfinished", 2, 3, complete=False)
+    assert standing(begun(tmp_path / "a", populations=2)) == SweepStatus("finished", 2, 2, complete=True)
+    assert standing(begun(tmp_path / "b", populations=3)) == SweepStatus("unfinished", 2, 3, complete=False)
     assert standing(begun(tmp_path / "c", committed=0, populations=3)).text == "unfinished, 0 of 3 populations"
     for name, told in (
         ("d", {}),
@@ -46,7 +46,7 @@ def test_a_revised_population_counts_once(tmp_path: Path) -> None:
     """A later revision takes a place; it adds none."""
     store = begun(tmp_path, populations=3)
     store.commit(1, [ROW], {}, revision=1)
-    assert standing(store) == Standing("unfinished", 2, 3, complete=False)
+    assert standing(store) == SweepStatus("unfinished", 2, 3, complete=False)
 
 
 def test_a_sweep_runs_while_a_live_process_holds_its_lock(tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_a_sweep_runs_while_a_live_process_holds_its_lock(tmp_path: Path) -> Non
     with subprocess.Popen(python(HOLD, tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        assert standing(store) == Standing("running", 2, 3, complete=False)
+        assert standing(store) == SweepStatus("running", 2, 3, complete=False)
         holder.send_signal(signal.SIGKILL)
-    assert standing(store) == Standing("unfinished", 2, 3, complete=False)
+    assert standing(store) == SweepStatus("unfinished", 2, 3, complete=False)
 
 
 def test_a_sweep_that_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.normal(size=shape).astype(np.float32)
 
 
-class Laid:
+class LaidOutMlp:
     """A perceptron with random parameters: as the engine keeps it, and as torch differentiates it in float64."""
 
     def __init__(self, network: Mlp, rng: np.random.Generator) -> None:
@@ -51,7 +51,7 @@ class Laid:
         return values[marked == 0]
 
 
-def work_of(laid: Laid, columns: int) -> tuple[np.ndarray, ...]:
+def work_of(laid: LaidOutMlp, columns: int) -> tuple[np.ndarray, ...]:
     """Scratch for slopes, three arrays, as ``desk`` makes them."""
     size = max(laid.plan.widest * padded(columns), columns * padded(laid.network.widths[0] + 1))
     return tuple(aligned(size) for _ in range(3))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness.data.mlp import Mlp
-from harness.engines.base import Engine, Trained
+from harness.engines.base import Engine, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.engines.cpu import CpuEngine
 from harness.engines.reference import ReferenceEngine
@@ -33,15 +33,15 @@ def measured_mean(theta_PW: np.ndarray) -> dict[str, np.ndarray]:
     return {"ks": np.asarray(theta_PW, dtype=np.float64).mean(axis=1)}
 
 
-def trained(engine: Engine, members: list[Member]) -> Trained:
+def trained(engine: Engine, members: list[Member]) -> TrainingResult:
     """The result of one group, rows in the order of the group's members; a test of what is refused is skipped."""
-    for reason in filter(None, map(engine.refuses, members)):
+    for reason in filter(None, map(engine.unsupported_reason, members)):
         pytest.skip(f"{engine.identity} refuses: {reason}")
     (group,) = groups(members)
     return engine.train(group, measured_mean, lambda steps: None)
 
 
-def bits(result: Trained, row: int) -> tuple[object, ...]:
+def bits(result: TrainingResult, row: int) -> tuple[object, ...]:
     """Everything that a result says of one member, as bytes."""
     snapshots = tuple(result.snapshots[name][row].tobytes() for name in sorted(result.snapshots))
     ends = (int(result.stopped_step_P[row]), result.stopped_tensor[row])

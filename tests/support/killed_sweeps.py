@@ -113,7 +113,7 @@ def start(folder: Path, uri: str, *more: str) -> Run:
     return Run(process)
 
 
-class Deaf:
+class SilentListener:
     """A listener that does nothing."""
 
     def advanced(self, gan_steps: int) -> None:
@@ -127,7 +127,7 @@ def finished_here(spec: Experiment, folder: Path) -> Store:
     """The sweep run, or run to its end, in this process."""
     sweep = Sweep(spec, Store(folder), BatchedEngine("cpu"))
     sweep.open()
-    sweep.run(Deaf())
+    sweep.run(SilentListener())
     return sweep.store
 
 

@@ -10,7 +10,7 @@ from harness.store import Store
 from harness.sweep.recording import record
 from harness.sweep.sweep import Sweep
 from support.paths import ROOT
-from support.sweeps import Ear
+from support.sweeps import InterruptingListener
 
 FILE = ROOT / "experiments/why_true.toml"
 #: Two of the six pairs of rates, two seeds: 7 arms x 2 x 2 = 28 recorded members of 30 steps.
@@ -28,6 +28,6 @@ def recorded(folder: Path) -> Store:
     """The sweep in a folder, finished and recorded."""
     sweep = Sweep(small(), Store(folder), CpuEngine())
     sweep.open()
-    sweep.run(Ear())
+    sweep.run(InterruptingListener())
     record(sweep.store, CpuEngine(), lambda steps: None)
     return sweep.store

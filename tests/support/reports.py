@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.load import read_sweep
-from analysis.report.context import Material, material_of
+from analysis.report.context import ReportContext, material_of
 from analysis.report.files import part_of
 from analysis.report.report_page import html_page
 from harness.store import Store
@@ -53,7 +53,7 @@ class Outline(HTMLParser):
         self.other.append(data)
 
 
-def committed(description: Mapping[str, Any], frame: pd.DataFrame) -> Material:
+def committed(description: Mapping[str, Any], frame: pd.DataFrame) -> ReportContext:
     """The material of a sweep with this description and these rows, which are committed and read back."""
     objects = frame.astype(object).where(frame.notna(), None)
     with tempfile.TemporaryDirectory() as folder:
@@ -64,6 +64,6 @@ def committed(description: Mapping[str, Any], frame: pd.DataFrame) -> Material:
         return material_of(read_sweep(store))
 
 
-def page_of(material: Material) -> str:
+def page_of(material: ReportContext) -> str:
     """The page without the copies of its figures."""
     return html_page(material.name, [part_of(material)], {})

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from harness.config import SAMPLERS, Range
-from harness.search import Result, Suggests
+from harness.search import Result, Sampler
 from harness.search import search as make_search
 from harness.sweep.plan import rounds
 
@@ -39,7 +39,7 @@ every_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
 
 def search(
     sampler: str, seed: int = 0, trials: int = 9, batch: int = 3, space: Mapping[str, Range] | None = None
-) -> Suggests:
+) -> Sampler:
     """A search from the baseline; 9 trials in rounds of 1, 3, 3 and 2 unless said otherwise."""
     space = SPACES[sampler] if space is None else space
     return make_search(space, {name: BASELINE[name] for name in space}, sampler, seed, trials, batch)
@@ -57,7 +57,7 @@ def bowl(setting: Setting) -> float:
 
 
 def play(
-    found: Suggests, trials: int = 9, batch: int = 3, score: Callable[[Setting], float] = bowl
+    found: Sampler, trials: int = 9, batch: int = 3, score: Callable[[Setting], float] = bowl
 ) -> list[list[dict[str, float]]]:
     """All rounds of a search that is told the scores of each."""
     asked = []

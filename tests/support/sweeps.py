@@ -27,7 +27,7 @@ GRID = {"lr_d": {"choices": [2e-4, 1e-3]}, "lr_g": {"choices": [2e-4, 1e-3, 5e-3
 TRIALS = {"cmaes": 7}
 
 
-class Ear:
+class InterruptingListener:
     """A listener that keeps what it hears, and interrupts at the n-th commit or at the n-th word of progress."""
 
     def __init__(self, commits: int | None = None, words: int | None = None) -> None:
@@ -61,12 +61,16 @@ def experiment(sampler: str = "random", **changes: Any) -> Experiment:
 
 
 def carry_on(
-    spec: Experiment, folder: Path, ear: Ear | None = None, engine: Engine | None = None, reuse: bool = True
+    spec: Experiment,
+    folder: Path,
+    ear: InterruptingListener | None = None,
+    engine: Engine | None = None,
+    reuse: bool = True,
 ) -> Store:
     """What the command does: open the folder and run what is missing, with everything made anew."""
     sweep = Sweep(spec, Store(folder), engine or BatchedEngine("cpu"), reuse=reuse)
     sweep.open()
-    sweep.run(ear or Ear())
+    sweep.run(ear or InterruptingListener())
     return sweep.store
 
 

@@ -9,7 +9,7 @@ from support.engines import others
 from support.members import member
 
 from harness.data.views import VIEWS
-from harness.engines.base import Bounded, Leg, Measure, Progress, Trained
+from harness.engines.base import Bounded, Measure, Progress, Segment, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.engines.memory import member_bytes
 from harness.losses import LOSSES
@@ -27,10 +27,10 @@ class Cramped(BatchedEngine):
         super().__init__("cpu")
         self.given: list[int] = []
 
-    def fits(self, group: Group) -> int:
+    def capacity(self, group: Group) -> int:
         return 16
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Any = None) -> Trained:
+    def train(self, group: Group, measure: Measure, progress: Progress, legs: Any = None) -> TrainingResult:
         self.given.append(len(group.members))
         return super().train(group, measure, progress, legs)
 
@@ -80,5 +80,8 @@ def test_legs_and_whole_trainings_do_not_mix() -> None:
     first, second = others(2, **SMALL)
     with pytest.raises(ValueError, match="stand in one call"):
         advance(
-            [(first, Leg(0, 3), None), (second, None, None)], BatchedEngine("cpu"), snapshot_measure, lambda steps: None
+            [(first, Segment(0, 3), None), (second, None, None)],
+            BatchedEngine("cpu"),
+            snapshot_measure,
+            lambda steps: None,
         )

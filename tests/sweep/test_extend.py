@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.sweeps import RATES, Ear, assert_same_rows, carry_on, contents, experiment
+from support.sweeps import RATES, InterruptingListener, assert_same_rows, carry_on, contents, experiment
 
 from harness.config import Experiment
-from harness.engines.base import Leg, Measure, Progress, Trained
+from harness.engines.base import Measure, Progress, Segment, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.errors import InputError
 from harness.members import Group
@@ -25,11 +25,11 @@ from harness.sweep.sweep import Sweep
 MORE = 13
 
 
-def extended(spec: Experiment, folder: Path, trials: int = MORE, ear: Ear | None = None) -> Store:
+def extended(spec: Experiment, folder: Path, trials: int = MORE, ear: InterruptingListener | None = None) -> Store:
     """What ``harness sweep --extend trials=N`` does."""
     sweep = Sweep(spec, Store(folder), BatchedEngine("cpu"))
     sweep.open(extend=trials)
-    sweep.run(ear or Ear())
+    sweep.run(ear or InterruptingListener())
     return sweep.store
 
 
@@ -105,10 +105,10 @@ def test_an_interrupted_extension_goes_on_without_being_named_again(tmp_path: Pa
     carry_on(spec, tmp_path / "b/small")
     cut = Store(tmp_path / "b/small")
     with pytest.raises(KeyboardInterrupt):
-        extended(spec, cut.folder, ear=Ear(commits=1))
+        extended(spec, cut.folder, ear=InterruptingListener(commits=1))
     while cut.revisions() != whole.revisions():
         with pytest.raises(KeyboardInterrupt):
-            carry_on(spec, cut.folder, Ear(commits=1))
+            carry_on(spec, cut.folder, InterruptingListener(commits=1))
     assert_same_rows(carry_on(spec, cut.folder), whole)
     assert "finished" in cut.describe()
 
@@ -117,7 +117,7 @@ def test_extending_twice_and_before_the_end(tmp_path: Path) -> None:
     """A budget may be raised while the first is not used up, and raised again; trials are numbered through."""
     spec = experiment("random")
     with pytest.raises(KeyboardInterrupt):
-        carry_on(spec, tmp_path / "small", Ear(commits=2))
+        carry_on(spec, tmp_path / "small", InterruptingListener(commits=2))
     extended(spec, tmp_path / "small", 6)
     store = extended(spec, tmp_path / "small", 9)
     assert store.describe()["extensions"] == [6, 9]
@@ -139,7 +139,7 @@ def test_the_same_extension_named_again_is_no_other(tmp_path: Path) -> None:
     spec = experiment("random")
     carry_on(spec, tmp_path / "small")
     with pytest.raises(KeyboardInterrupt):
-        extended(spec, tmp_path / "small", 6, Ear(commits=1))
+        extended(spec, tmp_path / "small", 6, InterruptingListener(commits=1))
     assert extended(spec, tmp_path / "small", 6).describe()["extensions"] == [6]
 
 
@@ -153,15 +153,17 @@ class Forgetful(BatchedEngine):
         super().__init__("cpu")
         self._short, self._seed = short, seed
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> TrainingResult:
         if self._short and any(member.seed == self._seed for member in group.members):
             raise MemoryError("Unable to allocate 1.00 PiB")
         return super().train(group, measure, progress, legs)
 
 
-def run(spec: Experiment, folder: Path, short: bool, seed: int, *retry: str) -> tuple[Store, Ear]:
+def run(spec: Experiment, folder: Path, short: bool, seed: int, *retry: str) -> tuple[Store, InterruptingListener]:
     """A sweep run to its end, with outcomes to be tried again."""
-    ear, sweep = Ear(), Sweep(spec, Store(folder), Forgetful(short, seed))
+    ear, sweep = InterruptingListener(), Sweep(spec, Store(folder), Forgetful(short, seed))
     sweep.open()
     sweep.run(ear, frozenset(retry))
     return sweep.store, ear
@@ -188,7 +190,7 @@ def test_failed_members_are_trained_again(tmp_path: Path, seed: int) -> None:
 
 
 def test_what_fails_again_changes_nothing(tmp_path: Path) -> None:
-    """Tried again without memory, members fail again and no revision is committed."""
+    """ScoredTrial again without memory, members fail again and no revision is committed."""
     spec = experiment("random")
     store, _ = run(spec, tmp_path / "small", True, 1)
     before = contents(store.folder / "populations")
@@ -240,7 +242,7 @@ def test_a_sweep_is_finished_when_all_of_it_is(tmp_path: Path) -> None:
     """The mark appears with the last commit, goes when a budget is raised, and comes back."""
     spec = experiment("random")
     with pytest.raises(KeyboardInterrupt):
-        carry_on(spec, tmp_path / "small", Ear(commits=2))
+        carry_on(spec, tmp_path / "small", InterruptingListener(commits=2))
     assert not Store(tmp_path / "small").describe().get("finished")
     store = carry_on(spec, tmp_path / "small")
     assert store.describe()["finished"]
@@ -249,5 +251,5 @@ def test_a_sweep_is_finished_when_all_of_it_is(tmp_path: Path) -> None:
     sweep.open(extend=6)
     assert not store.describe()["finished"]
     assert store.describe()["populations"] == len(store.committed()) + 4
-    sweep.run(Ear())
+    sweep.run(InterruptingListener())
     assert store.describe()["finished"]

@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.members import member
-from support.sweeps import RATES, Ear, altered, assert_same_rows, carry_on
+from support.sweeps import RATES, InterruptingListener, altered, assert_same_rows, carry_on
 
 from analysis.rows import best_trials
 from harness.config import Experiment
 from harness.config.halving import halved_steps, rung_steps, survivors
-from harness.engines.base import Measure, Progress, Trained
+from harness.engines.base import Measure, Progress, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.errors import InputError, StoreError
 from harness.members import Group, Member
 from harness.store import SCHEMA, Store
 from harness.sweep.halving import Rules, best, fates, halve
 from harness.sweep.lookup import find
-from harness.sweep.plan import Place, gan_steps, planned, round_steps
+from harness.sweep.plan import Location, gan_steps, planned, round_steps
 from harness.sweep.replay import replay
-from harness.sweep.training import Row, rows_of, train
+from harness.sweep.training import Row, score_members, train
 from harness.tracking.committed_trials import Trials
 from harness.tracking.run_content import arm_run, trial_run
 
@@ -50,11 +50,11 @@ def experiment(sampler: str = "random", **changes: Any) -> Experiment:
     return Experiment.model_validate(plain | changes)
 
 
-def race(trials: int = 7, arms: tuple[str, ...] = ("minimax", "non_saturating")) -> list[tuple[Place, Member]]:
+def race(trials: int = 7, arms: tuple[str, ...] = ("minimax", "non_saturating")) -> list[tuple[Location, Member]]:
     """Trials of different rates, two seeds each, measured at steps 2, 6 (the rungs of 18 steps by 3), 9 and 18."""
     return [
         (
-            Place("search", 1, f"{loss} / variances", trial),
+            Location("search", 1, f"{loss} / variances", trial),
             member(
                 loss, seed, lr_g=10 ** (-4 + trial / 3), steps=STEPS, batch=10, hidden=4, snapshots=(2, 6, 9, STEPS)
             ),
@@ -65,7 +65,7 @@ def race(trials: int = 7, arms: tuple[str, ...] = ("minimax", "non_saturating"))
     ]
 
 
-def by_trial(placed: list[tuple[Place, Member]], rows: list[Row]) -> dict[str, dict[int, list[Row]]]:
+def by_trial(placed: list[tuple[Location, Member]], rows: list[Row]) -> dict[str, dict[int, list[Row]]]:
     """Rows by arm and trial."""
     found: dict[str, dict[int, list[Row]]] = {}
     for (place, _), row in zip(placed, rows, strict=True):
@@ -73,10 +73,10 @@ def by_trial(placed: list[tuple[Place, Member]], rows: list[Row]) -> dict[str, d
     return found
 
 
-def raced(placed: list[tuple[Place, Member]], slots: int = 100, told: list[int] | None = None) -> list[Row]:
+def raced(placed: list[tuple[Location, Member]], slots: int = 100, told: list[int] | None = None) -> list[Row]:
     """The rows of a race on the batched engine."""
     heard = [] if told is None else told
-    return rows_of(halve(placed, RULES, slots, BatchedEngine("cpu"), heard.append)[0])
+    return score_members(halve(placed, RULES, slots, BatchedEngine("cpu"), heard.append)[0])
 
 
 # --- arithmetic -----------------------------------------------------------------------------------------------------
@@ -153,13 +153,13 @@ def test_a_population_smaller_than_the_round_is_refilled(slots: int) -> None:
     """However few train at once: the same rows, and never more than that many members in a call of the engine."""
 
     class Watching(BatchedEngine):
-        def train(self, group: Group, measure: Measure, progress: Progress, legs: Any = None) -> Trained:
+        def train(self, group: Group, measure: Measure, progress: Progress, legs: Any = None) -> TrainingResult:
             calls.append([(leg.start, leg.stop) for leg in legs])
             return super().train(group, measure, progress, legs)
 
     calls: list[list[tuple[int, int]]] = []
     placed = race()
-    rows = rows_of(halve(placed, RULES, slots, Watching("cpu"), lambda steps: None)[0])
+    rows = score_members(halve(placed, RULES, slots, Watching("cpu"), lambda steps: None)[0])
     assert repr(rows) == repr(raced(placed))
     assert max(map(len, calls)) <= slots
     # 14 members an arm: the first is through its rung while the second is still on its way there.
@@ -301,7 +301,7 @@ def test_pruned_trials_are_counted_apart(halved: Store) -> None:
 def test_progress_of_a_halved_sweep_ends_at_its_whole(tmp_path: Path) -> None:
     """Told while training, and again when found committed: the steps that ``gan_steps`` says."""
     spec = experiment()
-    first, again = Ear(), Ear()
+    first, again = InterruptingListener(), InterruptingListener()
     carry_on(spec, tmp_path / "small", first)
     carry_on(spec, tmp_path / "small", again)
     assert first.steps == again.steps == gan_steps(spec)
@@ -313,7 +313,12 @@ def test_progress_of_a_halved_sweep_ends_at_its_whole(tmp_path: Path) -> None:
 def test_an_interrupted_halved_sweep_resumes_to_the_same_rows(sampler: str, tmp_path: Path) -> None:
     """Interrupted in the middle of a round's training and between rounds, then carried on: bit for bit the rows."""
     whole = carry_on(experiment(sampler), tmp_path / "whole")
-    interruptions = [Ear(words=1), Ear(words=9), Ear(commits=2), Ear(words=12)]
+    interruptions = [
+        InterruptingListener(words=1),
+        InterruptingListener(words=9),
+        InterruptingListener(commits=2),
+        InterruptingListener(words=12),
+    ]
     for ear in interruptions:
         with pytest.raises(KeyboardInterrupt):
             carry_on(experiment(sampler), tmp_path / "cut", ear)

@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from support.command_line import harness
 from support.postgres import PostgreSQL, postgres
-from support.sweeps import RATES, Ear, carry_on, experiment
+from support.sweeps import RATES, InterruptingListener, carry_on, experiment
 
 from harness.config import Experiment
 from harness.errors import InputError
@@ -110,7 +110,7 @@ def grow(spec: Experiment, folder: Path, commits: Sequence[int]) -> Store:
     """A sweep that is interrupted after so many commits, again and again."""
     for count in commits:
         with pytest.raises(KeyboardInterrupt):
-            carry_on(spec, folder, Ear(commits=count))
+            carry_on(spec, folder, InterruptingListener(commits=count))
     return Store(folder)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.sweeps import RATES, Ear, assert_same_rows, carry_on, experiment
+from support.sweeps import RATES, InterruptingListener, assert_same_rows, carry_on, experiment
 
 from harness.config import Experiment
-from harness.engines.base import Leg, Measure, Progress, Trained
+from harness.engines.base import Measure, Progress, Segment, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.members import Group
 from harness.search.adaptive import Adaptive
@@ -30,7 +30,9 @@ class Watched(BatchedEngine):
         super().__init__("cpu")
         self.calls, self.called = 0, threading.Condition()
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> TrainingResult:
         with self.called:
             self.calls += 1
             self.called.notify_all()
@@ -42,7 +44,7 @@ class Watched(BatchedEngine):
             return self.called.wait_for(lambda: self.calls >= n, SECONDS)
 
 
-class Holding(Ear):
+class Holding(InterruptingListener):
     """A listener that holds up the commit of one population until the engine has begun so many trainings."""
 
     def __init__(self, index: int, engine: Watched, calls: int) -> None:
@@ -104,7 +106,7 @@ def longer(sampler: str) -> Experiment:
     return experiment(search={"sampler": sampler, "trials": 9, "seeds": 2, "space": RATES})
 
 
-class Slow(Ear):
+class Slow(InterruptingListener):
     """A listener that takes its time with every commit."""
 
     def committed(self, this: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
@@ -123,7 +125,7 @@ def test_the_speed_of_commits_shows_nowhere(tmp_path: Path, sampler: str) -> Non
 def test_a_commit_that_fails_ends_the_sweep(tmp_path: Path) -> None:
     """What goes wrong in the thread that commits is raised where the sweep was run, and no thread is left."""
 
-    class Broken(Ear):
+    class Broken(InterruptingListener):
         def committed(self, this: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
             raise ZeroDivisionError
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.config import Arm, Experiment
 from harness.members import Member
-from harness.sweep.plan import CONFIRM_SEEDS_FROM, Place, confirm_members, gan_steps, member, planned, search_members
+from harness.sweep.plan import CONFIRM_SEEDS_FROM, Location, confirm_members, gan_steps, member, planned, search_members
 
 VARIANTS = ("minimax", "generator_label(t=0.25)", "generator_label(t=0.5)", "wasserstein")
 VIEWS = ("raw", "variances", "sample")
@@ -55,10 +55,10 @@ def setting(spec: Experiment, arm: Arm, trial: int) -> dict[str, float]:
     return spec.baseline(arm) | {"lr_d": (trial + 1) / 1000}
 
 
-def members_of(spec: Experiment) -> tuple[list[tuple[Place, Member]], list[tuple[Place, Member]]]:
+def members_of(spec: Experiment) -> tuple[list[tuple[Location, Member]], list[tuple[Location, Member]]]:
     """Every member of the search and of the confirm stage, in the order of rounds; the last trial wins everywhere."""
     *searching, last = planned(spec)
-    searched: list[tuple[Place, Member]] = []
+    searched: list[tuple[Location, Member]] = []
     for this in searching:
         trials = range(this.first_trial, this.first_trial + this.trials)
         searched += search_members(spec, this, {arm: [setting(spec, arm, t) for t in trials] for arm in spec.arms})
@@ -66,7 +66,7 @@ def members_of(spec: Experiment) -> tuple[list[tuple[Place, Member]], list[tuple
     return searched, confirm_members(spec, last, {arm: (best, setting(spec, arm, best)) for arm in spec.arms})
 
 
-def who(placed: Sequence[tuple[Place, Member]]) -> Counter[tuple[str, int, int]]:
+def who(placed: Sequence[tuple[Location, Member]]) -> Counter[tuple[str, int, int]]:
     """How often each arm, trial and seed occurs."""
     return Counter((place.arm, place.trial, member.seed) for place, member in placed)
 

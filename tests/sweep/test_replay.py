@@ -17,7 +17,7 @@ from harness.sweep.replay import replay
 
 @pytest.mark.promise("P10")
 def test_replay_finds_every_kind_of_row_to_match(done: Store) -> None:
-    """Trained alone, members of the search and of the confirm stage come out bit for bit as committed."""
+    """TrainingResult alone, members of the search and of the confirm stage come out bit for bit as committed."""
     frame = done.frame()
     for key in (frame["key"].iloc[0], frame["key"].iloc[13], frame["key"].iloc[-1]):
         outcome = replay(find(key, done.folder))

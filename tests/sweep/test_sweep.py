@@ -6,7 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.sweeps import RATES, STEPS, Ear, assert_same_rows, carry_on, contents, experiment, tempered
+from support.sweeps import (
+    RATES,
+    STEPS,
+    InterruptingListener,
+    assert_same_rows,
+    carry_on,
+    contents,
+    experiment,
+    tempered,
+)
 
 from harness.config import SAMPLERS, Experiment
 from harness.engines.batched import BatchedEngine
@@ -24,9 +33,11 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", params=SAMPLERS)
-def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Store, Ear]:
+def whole(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Experiment, Store, InterruptingListener]:
     """An uninterrupted sweep of each sampler."""
-    spec, ear = experiment(request.param), Ear()
+    spec, ear = experiment(request.param), InterruptingListener()
     return spec, carry_on(spec, tmp_path_factory.mktemp("whole") / request.param, ear), ear
 
 
@@ -39,7 +50,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Store:
 # --- what a sweep commits -------------------------------------------------------------------------------------------
 
 
-def test_budgets_are_equal_and_every_arm_begins_with_its_own_setting(whole: tuple[Experiment, Store, Ear]) -> None:
+def test_budgets_are_equal_and_every_arm_begins_with_its_own_setting(
+    whole: tuple[Experiment, Store, InterruptingListener],
+) -> None:
     """Each arm has the same trials and seeds, and trial 0 of each is what [train] says."""
     spec, store, ear = whole
     frame = store.frame()
@@ -59,7 +72,9 @@ def test_budgets_are_equal_and_every_arm_begins_with_its_own_setting(whole: tupl
 
 
 @pytest.mark.promise("P3")
-def test_confirm_stage_trains_the_best_trial_on_fresh_seeds(whole: tuple[Experiment, Store, Ear]) -> None:
+def test_confirm_stage_trains_the_best_trial_on_fresh_seeds(
+    whole: tuple[Experiment, Store, InterruptingListener],
+) -> None:
     """The winner is the trial of lowest mean KS; its confirm seeds are no search's, and all arms have the same."""
     spec, store, _ = whole
     frame = store.frame()
@@ -78,7 +93,7 @@ def test_confirm_stage_trains_the_best_trial_on_fresh_seeds(whole: tuple[Experim
 
 
 @pytest.mark.promise("F23")
-def test_searched_settings_lie_in_the_space_and_differ(whole: tuple[Experiment, Store, Ear]) -> None:
+def test_searched_settings_lie_in_the_space_and_differ(whole: tuple[Experiment, Store, InterruptingListener]) -> None:
     """Every sampler stays within [search.space] and does not try the same setting twice here."""
     spec, store, _ = whole
     frame = store.frame()
@@ -98,10 +113,10 @@ def test_keys_name_members_and_engine(done: Store) -> None:
 
 
 @pytest.mark.promise("P2")
-def test_running_again_does_nothing_new(whole: tuple[Experiment, Store, Ear]) -> None:
+def test_running_again_does_nothing_new(whole: tuple[Experiment, Store, InterruptingListener]) -> None:
     """A finished sweep, run again, commits nothing, changes no file, and reports all its steps as done."""
     spec, store, _ = whole
-    before, ear = contents(store.folder), Ear()
+    before, ear = contents(store.folder), InterruptingListener()
     carry_on(spec, store.folder, ear)
     assert (ear.indices, ear.steps) == ([], gan_steps(spec))
     assert contents(store.folder) == before
@@ -121,7 +136,7 @@ def test_without_a_search_the_baseline_is_confirmed(tmp_path: Path) -> None:
 
 @pytest.mark.promise("P3", "P4")
 def test_interrupted_after_every_commit_the_rows_are_the_same(
-    whole: tuple[Experiment, Store, Ear], tmp_path: Path
+    whole: tuple[Experiment, Store, InterruptingListener], tmp_path: Path
 ) -> None:
     """Stopped at each commit and rebuilt from the files each time, a sweep commits what it would have.
 
@@ -130,7 +145,7 @@ def test_interrupted_after_every_commit_the_rows_are_the_same(
     spec, store, _ = whole
     cut = Store(tmp_path / "cut")
     while len(cut.committed()) < len(store.committed()):
-        before, ear = len(cut.committed()), Ear(commits=1)
+        before, ear = len(cut.committed()), InterruptingListener(commits=1)
         with pytest.raises(KeyboardInterrupt):
             carry_on(spec, cut.folder, ear)
         assert ear.indices == list(range(before, before + len(ear.indices)))
@@ -147,7 +162,7 @@ def test_interrupted_within_a_population_the_rows_are_the_same(done: Store, tmp_
     A population of one group of at most 8 members says a word at 2 blocks of steps (up to each snapshot), so the words
     stop the populations 0, 1, 2 and 5.
     """
-    ear = Ear(words=words)
+    ear = InterruptingListener(words=words)
     with pytest.raises(KeyboardInterrupt):
         carry_on(experiment(), tmp_path / "cut", ear)
     assert ear.indices == list(range((words - 1) // 2))
@@ -161,20 +176,22 @@ def test_one_search_object_may_be_run_again_after_an_interrupt(done: Store, tmp_
     sweep = Sweep(experiment(), Store(tmp_path / "cut"), BatchedEngine("cpu"))
     sweep.open()
     with pytest.raises(KeyboardInterrupt):
-        sweep.run(Ear(commits=3))
-    sweep.run(Ear())
+        sweep.run(InterruptingListener(commits=3))
+    sweep.run(InterruptingListener())
     assert_same_rows(sweep.store, done)
 
 
 @pytest.mark.promise("P3", "P4")
-def test_a_lost_population_is_trained_again(whole: tuple[Experiment, Store, Ear], tmp_path: Path) -> None:
+def test_a_lost_population_is_trained_again(
+    whole: tuple[Experiment, Store, InterruptingListener], tmp_path: Path
+) -> None:
     """A deleted file of the first, a middle or the last round comes back with the same rows; no other is touched."""
     spec, store, _ = whole
     shutil.copytree(store.folder, tmp_path / "lost")
     missing = [0, 5, store.committed()[-1]]
     for index in missing:
         (tmp_path / f"lost/populations/{index:06d}.parquet").unlink()
-    ear = Ear()
+    ear = InterruptingListener()
     again = carry_on(spec, tmp_path / "lost", ear)
     assert ear.indices == missing
     assert_same_rows(again, store)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.sweeps import RATES, STEPS, Ear, carry_on, contents, experiment, tempered
+from support.sweeps import RATES, STEPS, InterruptingListener, carry_on, contents, experiment, tempered
 
-from harness.engines.base import Leg, Measure, Progress, Trained
+from harness.engines.base import Measure, Progress, Segment, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError, StoreError
@@ -40,7 +40,7 @@ def test_a_changed_experiment_is_refused_with_its_differences(done: Store) -> No
 
 def test_a_changed_question_is_no_other_experiment(copied: Store) -> None:
     """What says nothing about results may differ; the sweep keeps its own words."""
-    ear = Ear()
+    ear = InterruptingListener()
     carry_on(experiment(question="Why?"), copied.folder, ear)
     assert ear.indices == []
     assert copied.describe()["spec"]["question"] == ""
@@ -99,7 +99,7 @@ def test_a_changed_formula_is_refused(tmp_path: Path) -> None:
     """Rows of a formula that has changed since are not mixed with new ones, though the variant's name is the same."""
     spec = {"variants": ["tempered", "minimax"]}
     with LOSSES.registered(tempered()), pytest.raises(KeyboardInterrupt):
-        carry_on(experiment(**spec), tmp_path / "mine", Ear(commits=4))
+        carry_on(experiment(**spec), tmp_path / "mine", InterruptingListener(commits=4))
     with LOSSES.registered(tempered(factor=3)), pytest.raises(StoreError, match="a changed loss formula"):
         carry_on(experiment(**spec), tmp_path / "mine")
 
@@ -138,7 +138,7 @@ def test_fresh_sets_the_old_sweep_aside_and_keeps_it(copied: Store, monkeypatch:
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
     assert set_aside(folder) is None
-    carry_on(experiment(seed=9), folder, Ear())
+    carry_on(experiment(seed=9), folder, InterruptingListener())
     assert set(Store(folder).frame()["study_seed"]) == {9}
     assert Store(folder).describe()["uid"] != Store(folder.parent / "small.2").describe()["uid"]
 
@@ -170,16 +170,18 @@ class Cramped:
     def __init__(self, shortage: str) -> None:
         self._shortage, self._engine = shortage, BatchedEngine("cpu")
 
-    def refuses(self, member: Member) -> str | None:
+    def unsupported_reason(self, member: Member) -> str | None:
         return None
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> TrainingResult:
         if group.shape.hidden > 4:
             if self._shortage == "numpy":
                 np.empty(10**15)
             if self._shortage == "torch":
                 torch.empty(10**15)
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore lines follow.")
+            raise torch.OutOfMemoryError("CUDA out of memory. ScoredTrial to allocate 2.00 GiB.\nMore lines follow.")
         return self._engine.train(group, measure, progress, legs)
 
 
@@ -204,7 +206,7 @@ def test_out_of_memory_is_a_row_and_the_sweep_goes_on(tmp_path: Path, shortage: 
 class Broken(Cramped):
     """An engine with a fault that is none of memory."""
 
-    def train(self, group: Group, measure: Measure, progress: Progress) -> Trained:
+    def train(self, group: Group, measure: Measure, progress: Progress) -> TrainingResult:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
 

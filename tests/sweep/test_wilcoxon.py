@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.pruners import WilcoxonPruner
-from support.sweeps import RATES, Ear, assert_same_rows, carry_on, experiment
+from support.sweeps import RATES, InterruptingListener, assert_same_rows, carry_on, experiment
 
 from analysis.report import write_report
 from analysis.rows import best_trials, tidy
@@ -44,7 +44,7 @@ def pruned(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return carry_on(pruning(), tmp_path_factory.mktemp("pruned") / "small")
 
 
-def rows_of(store: Store, stage: str = "search") -> list[dict[str, Any]]:
+def score_members(store: Store, stage: str = "search") -> list[dict[str, Any]]:
     """The committed rows of a stage."""
     return [row for row in store.table().to_pylist(maps_as_pydicts="strict") if row["stage"] == stage]
 
@@ -89,7 +89,7 @@ def test_a_trial_given_up_was_trained_on_its_first_seeds_alone(pruned: Store) ->
     """Its first four members have whole scores, the others none and no step; a trial that went on has eight."""
     spec, kinds = pruning(), set()
     for arm in spec.arms:
-        for rows in by_trial(rows_of(pruned), arm).values():
+        for rows in by_trial(score_members(pruned), arm).values():
             outcomes = [row["outcome"] for row in sorted(rows, key=lambda row: row["seed"])]
             given_up = "pruned" in outcomes
             kinds.add(given_up)
@@ -105,7 +105,7 @@ def test_a_trial_given_up_was_trained_on_its_first_seeds_alone(pruned: Store) ->
 def test_who_is_given_up_follows_from_the_rows(pruned: Store) -> None:
     """Each trial is compared with the best complete one of the rounds up to the last but one, as is stated."""
     for arm in pruning().arms:
-        trials = by_trial(rows_of(pruned), arm)
+        trials = by_trial(score_members(pruned), arm)
         by_seed = {t: {r["seed"]: r["ks"] for r in rows if r["ks"] is not None} for t, rows in trials.items()}
         first_of_round = {rows[0]["round"]: min(t for t in trials if trials[t][0]["round"] == rows[0]["round"])
                           for rows in trials.values()}  # fmt: skip
@@ -125,7 +125,7 @@ def test_results_are_recorded_as_optuna_would(pruned: Store) -> None:
     """A trial's intermediate values are its KS by seed, its score their mean, and given up is PRUNED."""
     spec = pruning()
     for arm in spec.arms:
-        trials = by_trial(rows_of(pruned), arm)
+        trials = by_trial(score_members(pruned), arm)
         for number, result in results(spec, arm, trials).items():
             trained = [row for row in trials[number] if row["ks"] is not None]
             assert result.at == {row["seed"]: row["ks"] for row in trained}
@@ -135,8 +135,8 @@ def test_results_are_recorded_as_optuna_would(pruned: Store) -> None:
 
 def test_members_are_those_of_a_sweep_without_pruning(pruned: Store, tmp_path: Path) -> None:
     """Every member that was trained has the bits it has where nobody is given up."""
-    whole = {row["key"]: row for row in rows_of(carry_on(pruning(wilcoxon=0.0), tmp_path / "whole"))}
-    for row in rows_of(pruned):
+    whole = {row["key"]: row for row in score_members(carry_on(pruning(wilcoxon=0.0), tmp_path / "whole"))}
+    for row in score_members(pruned):
         if row["ks"] is not None:
             assert repr(row) == repr(whole[row["key"]] | {"round": row["round"]})
 
@@ -144,9 +144,9 @@ def test_members_are_those_of_a_sweep_without_pruning(pruned: Store, tmp_path: P
 def test_the_winner_was_never_given_up(pruned: Store) -> None:
     """Each arm confirms the best of the trials with all seeds."""
     spec = pruning()
-    confirmed = {row["arm"]: row["trial"] for row in rows_of(pruned, "confirm")}
+    confirmed = {row["arm"]: row["trial"] for row in score_members(pruned, "confirm")}
     for arm in spec.arms:
-        trials = by_trial(rows_of(pruned), arm)
+        trials = by_trial(score_members(pruned), arm)
         complete = {t: _mean(rows) for t, rows in trials.items() if all(row["ks"] is not None for row in rows)}
         assert confirmed[arm.text] == min(complete, key=lambda t: (complete[t], t))
 
@@ -160,8 +160,8 @@ def test_an_interrupted_sweep_resumes_to_the_same_rows(pruned: Store, tmp_path: 
     spec, cut = pruning(), Store(tmp_path / "small")
     while len(cut.committed()) < len(pruned.committed()):
         with pytest.raises(KeyboardInterrupt):
-            carry_on(spec, cut.folder, Ear(commits=1))
-    ear = Ear()
+            carry_on(spec, cut.folder, InterruptingListener(commits=1))
+    ear = InterruptingListener()
     assert_same_rows(carry_on(spec, cut.folder, ear), pruned)
     assert ear.steps == gan_steps(spec)
 
@@ -172,7 +172,7 @@ def test_the_report_knows_who_was_given_up(pruned: Store) -> None:
     """
     frame = pruned.frame()
     searched = tidy(frame)[0].query("stage == 'search'")
-    confirmed = {row["arm"]: row["trial"] for row in rows_of(pruned, "confirm")}
+    confirmed = {row["arm"]: row["trial"] for row in score_members(pruned, "confirm")}
     assert best_trials(searched) == confirmed
     page = write_report(pruned.folder).with_name("report.md").read_text()
     spare = int(frame["ks"].isna().sum())

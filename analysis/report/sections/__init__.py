@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analysis.report.blocks import Section
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 from analysis.report.sections import (
     anatomy,
     answer,
@@ -24,7 +24,7 @@ from analysis.report.sections import (
     variants,
 )
 
-SECTIONS: tuple[Callable[[Material], Section], ...] = (
+SECTIONS: tuple[Callable[[ReportContext], Section], ...] = (
     answer.section,
     ranking.section,
     pairs.section,

@@ -8,18 +8,18 @@ from analysis.gradient_anatomy import QUANTITIES, gradient_anatomy
 from analysis.plotting import Axis, Band, Line, Mark, Panel, Scene
 from analysis.report.axes import drawn_steps, extent
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 
 #: The least norm that a logarithmic axis shows.
 _LEAST = 1e-8
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """One figure, a panel per quantity."""
     return Section("anatomy", "What the generator was told", [_figure(material)])
 
 
-def _figure(material: Material) -> Figure:
+def _figure(material: ReportContext) -> Figure:
     arms, said = material.shown()
     paths = gradient_anatomy(material.frame, arms)
     panels = [_panel(paths[paths["column"] == name], arms, material, meaning, log) for name, meaning, log in QUANTITIES]
@@ -38,7 +38,7 @@ def _figure(material: Material) -> Figure:
     )  # fmt: skip
 
 
-def _panel(paths: pd.DataFrame, arms: list[str], material: Material, meaning: str, log: bool) -> Panel:
+def _panel(paths: pd.DataFrame, arms: list[str], material: ReportContext, meaning: str, log: bool) -> Panel:
     marks: list[Mark] = []
     seen: list[float] = []
     for arm in arms:

@@ -6,7 +6,7 @@ from analysis.arms_table import interval_text
 from analysis.comparison import ArmResult
 from analysis.intervals import LEVEL
 from analysis.report.blocks import Block, Bullets, Facts, Section
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 from harness.config import Experiment
 from harness.errors import InputError
 
@@ -14,7 +14,7 @@ from harness.errors import InputError
 _NAMED = 4
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """Question, prediction, what was found, and what must be known before the numbers are read."""
     told = remarks(material)
     blocks: list[Block] = [Facts(opening(material))]
@@ -22,7 +22,7 @@ def section(material: Material) -> Section:
     return Section("answer", "The question and the answer", blocks)
 
 
-def opening(material: Material) -> list[tuple[str, str]]:
+def opening(material: ReportContext) -> list[tuple[str, str]]:
     """Question, prediction and finding."""
     return [
         ("Question", _told(material.spec.get("question"), "None was stated.")),
@@ -31,7 +31,7 @@ def opening(material: Material) -> list[tuple[str, str]]:
     ]
 
 
-def remarks(material: Material) -> tuple[str, ...]:
+def remarks(material: ReportContext) -> tuple[str, ...]:
     """What must be known of the data and the setting before the numbers are read."""
     return (*material.comparison.remarks, *_overridden(material))
 
@@ -40,7 +40,7 @@ def _told(value: object, otherwise: str) -> str:
     return value if isinstance(value, str) and value.strip() else otherwise
 
 
-def _overridden(material: Material) -> tuple[str, ...]:
+def _overridden(material: ReportContext) -> tuple[str, ...]:
     """What variants need and the sweep was told otherwise; nothing where this program cannot read the spec."""
     try:
         return tuple(f"{setting.text}." for setting in Experiment.from_json(material.spec).overridden)
@@ -48,7 +48,7 @@ def _overridden(material: Material) -> tuple[str, ...]:
         return ()
 
 
-def found(material: Material) -> str:
+def found(material: ReportContext) -> str:
     """Three sentences: who is nearest, who differs from the baseline after Holm's correction, how many succeed."""
     ranked = material.ranked
     if not ranked:
@@ -75,7 +75,7 @@ def _differences(ranked: list[ArmResult]) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _successes(material: Material) -> str:
+def _successes(material: ReportContext) -> str:
     ranked = material.ranked
     seeds, successes = sum(a.n for a in ranked), sum(a.successes for a in ranked)
     lost = sum(a.diverged + a.failed for a in ranked)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.budget import budget_curves
-from analysis.plotting import Axis, Band, Line, Look, Mark, Panel, Scene
+from analysis.plotting import Axis, Band, Line, Mark, Panel, Scene, Style
 from analysis.report.axes import extent, shares
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import LOWEST, Material
+from analysis.report.context import LOWEST, ReportContext
 
 #: Numbers that the figure carries.
 _MOST = 4500
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """The curves of all arms."""
     return Section("budget", "What more trials would buy", [_figure(material)])
 
 
-def _figure(material: Material) -> Figure:
+def _figure(material: ReportContext) -> Figure:
     trials = material.read.trials
     count = max(int(trials["arm"].nunique()), 1)
     found = budget_curves(trials, points=int(np.clip(_MOST // (2 * count), 8, 40)))
@@ -35,7 +35,7 @@ def _figure(material: Material) -> Figure:
             told = [f"{arm}: the best of {n:.0f} trials, KS {v:.3g} [{a:.2g}, {b:.2g}]"
                     for n, v, a, b in zip(k, expected, least, worst, strict=True)]  # fmt: skip
             marks.append(Band(k, least.clip(LOWEST), worst.clip(LOWEST), look, arm, 0.12))
-            sign = look if len(k) <= 12 else Look(look.colour, "", look.dash)
+            sign = look if len(k) <= 12 else Style(look.colour, "", look.dash)
             marks.append(Line(k, expected.clip(LOWEST), sign, arm, told=told))
         x = Axis("trials of a search", log=most > 12, low=0.9 if most > 12 else None, high=1.1 * most if most > 12
                  else None)  # fmt: skip

@@ -8,22 +8,22 @@ import numpy as np
 import pandas as pd
 
 from analysis.deceptive import deceptive
-from analysis.plotting import FAINT, INK, QUIET, Axis, Bars, Look, Panel, Scene
+from analysis.plotting import FAINT, INK, QUIET, Axis, Bars, Panel, Scene, Style
 from analysis.report.axes import row_height
 from analysis.report.blocks import Block, Bullets, Facts, Figure, Lines, Section, Text
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 from analysis.report.tables import table_of
 from harness.metrics.diagnosis import DIAGNOSES
 
 #: From what is good to what is lost; a diagnosis that is not here is drawn in the colour of what stands back.
-LOOKS: Mapping[str, Look] = {
-    "converged": Look("c2"), "ringing": Look("c4"), "offset": Look("c5"), "wrong shape": Look("c3"),
-    "collapsed": Look("c0"), "runaway": Look("c1"), "dead": Look(QUIET), "diverged": Look(INK), "failed": Look("s1"),
-    "pruned": Look(FAINT),
+LOOKS: Mapping[str, Style] = {
+    "converged": Style("c2"), "ringing": Style("c4"), "offset": Style("c5"), "wrong shape": Style("c3"),
+    "collapsed": Style("c0"), "runaway": Style("c1"), "dead": Style(QUIET), "diverged": Style(INK),
+    "failed": Style("s1"), "pruned": Style(FAINT),
 }  # fmt: skip
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """Counts per arm, and what the words mean."""
     stage = "confirm" if material.comparison.stage == "confirm" else "search"
     told = material.read.diagnoses
@@ -37,7 +37,7 @@ def section(material: Material) -> Section:
     return Section("diagnosis", "What became of them", blocks)
 
 
-def _deceptive(material: Material) -> list[Block]:
+def _deceptive(material: ReportContext) -> list[Block]:
     """Members whose losses look perfect and whose samples are wrong."""
     found = deceptive(material.frame, material.comparison.success_ks)
     seeds = len(material.selection.frame)
@@ -61,7 +61,7 @@ def _deceptive(material: Material) -> list[Block]:
                                                                                  name="deceptive")]  # fmt: skip
 
 
-def _figure(material: Material, counts: pd.DataFrame, stage: str) -> Figure:
+def _figure(material: ReportContext, counts: pd.DataFrame, stage: str) -> Figure:
     arms = [arm for arm in material.arms if arm in counts.index]
     counts = counts.loc[arms]
     sums = counts.sum(axis=1)
@@ -70,7 +70,7 @@ def _figure(material: Material, counts: pd.DataFrame, stage: str) -> Figure:
     lines = np.arange(len(arms), dtype=np.float64)
     marks = [
         Bars(
-            lines, starts[word].to_numpy(), shares[word].to_numpy(), LOOKS.get(word, Look(QUIET)), word,
+            lines, starts[word].to_numpy(), shares[word].to_numpy(), LOOKS.get(word, Style(QUIET)), word,
             told=[f"{arm}: {n} of {of} {word}" for arm, n, of in zip(arms, counts[word], sums, strict=True)],
         )
         for word in counts.columns
@@ -84,7 +84,7 @@ def _figure(material: Material, counts: pd.DataFrame, stage: str) -> Figure:
         "diagnosis", f"Diagnoses of the {stage} members",
         "Each member's diagnosis is the first rule that holds, from its scores and its path, never from its losses.",
         f"Stacked bars of diagnoses per arm. {'; '.join(told)}.",
-        Scene([panel] if arms else [], {w: LOOKS.get(w, Look(QUIET)) for w in counts.columns},
+        Scene([panel] if arms else [], {w: LOOKS.get(w, Style(QUIET)) for w in counts.columns},
               height=row_height(len(arms)), empty="" if arms else "No member was diagnosed."),
         counts.reset_index().rename_axis(columns=None),
     )  # fmt: skip

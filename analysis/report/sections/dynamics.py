@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.curves import over_steps, path_table
-from analysis.plotting import Axis, Band, Line, Look, Mark, Note, Panel, Scene
+from analysis.plotting import Axis, Band, Line, Mark, Note, Panel, Scene, Style
 from analysis.report.axes import drawn_steps, extent, floors, shares
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import DRAWS, LOWEST, Material
+from analysis.report.context import DRAWS, LOWEST, ReportContext
 
 
 @dataclass(frozen=True)
@@ -20,29 +20,29 @@ class Path:
     """A line of a panel: the snapshot column, how it is drawn, its name, and whether its band is drawn."""
 
     column: str
-    look: Look
+    look: Style
     name: str
     band: bool = True
 
 
 LOSSES = (
-    Path("loss_d", Look("c0"), "discriminator"),
-    Path("loss_g", Look("c1"), "generator"),
-    Path("loss_d_real", Look("c2", dash="dash"), "discriminator: real", band=False),
-    Path("loss_d_fake", Look("c3", dash="dot"), "discriminator: generated", band=False),
+    Path("loss_d", Style("c0"), "discriminator"),
+    Path("loss_g", Style("c1"), "generator"),
+    Path("loss_d_real", Style("c2", dash="dash"), "discriminator: real", band=False),
+    Path("loss_d_fake", Style("c3", dash="dot"), "discriminator: generated", band=False),
 )
-NORMS = (Path("grad_norm_d", Look("c0"), "discriminator"), Path("grad_norm_g", Look("c1", dash="dash"), "generator"))
+NORMS = (Path("grad_norm_d", Style("c0"), "discriminator"), Path("grad_norm_g", Style("c1", dash="dash"), "generator"))
 
 #: The least gradient norm that a logarithmic axis shows.
 _LEAST_NORM = 1e-8
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """Three figures over training steps."""
     return Section("dynamics", "How the runs got there", [_distance(material), _losses(material), _norms(material)])
 
 
-def _distance(material: Material) -> Figure:
+def _distance(material: ReportContext) -> Figure:
     paths = {a: over_steps(material.groups[a], "ks") for a in material.arms if a in material.groups}
     paths = {a: _thinned(p) for a, p in paths.items() if not p.empty}
     low, high = extent([v for p in paths.values() for v in p["q25"]] + [1.0], LOWEST, 1.1)
@@ -68,7 +68,7 @@ def _distance(material: Material) -> Figure:
     )  # fmt: skip
 
 
-def _distance_marks(path: pd.DataFrame, look: Look, arm: str) -> list[Mark]:
+def _distance_marks(path: pd.DataFrame, look: Style, arm: str) -> list[Mark]:
     step, median, low, high = (path[c].to_numpy(dtype=np.float64) for c in ("step", "median", "q25", "q75"))
     told = [f"{arm}, step {s:.0f}: KS {m:.3g} [{a:.2g}, {b:.2g}]" for s, m, a, b in zip(step, median, low, high,
                                                                                         strict=True)]  # fmt: skip
@@ -82,7 +82,7 @@ def _thinned(path: pd.DataFrame) -> pd.DataFrame:
     return path[path["step"].isin(drawn_steps(path["step"].tolist()))]
 
 
-def _losses(material: Material) -> Figure:
+def _losses(material: ReportContext) -> Figure:
     return _paths(
         material, "losses", LOSSES, "loss", "Losses beside the distance",
         "Median over seeds, and the middle half for each player's whole loss; arms in order of their final KS. A low "
@@ -91,7 +91,7 @@ def _losses(material: Material) -> Figure:
     )  # fmt: skip
 
 
-def _norms(material: Material) -> Figure:
+def _norms(material: ReportContext) -> Figure:
     return _paths(
         material, "gradient_norms", NORMS, "gradient norm", "Gradients of both players",
         "Euclidean norm of each player's gradient in the step of the snapshot: median over seeds and their middle "
@@ -100,7 +100,7 @@ def _norms(material: Material) -> Figure:
 
 
 def _paths(
-    material: Material, name: str, paths: Sequence[Path], label: str, heading: str, caption: str, *, log: bool
+    material: ReportContext, name: str, paths: Sequence[Path], label: str, heading: str, caption: str, *, log: bool
 ) -> Figure:
     arms, said = material.shown()
     panels, last = [], []

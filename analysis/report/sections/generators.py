@@ -11,17 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.curves import LEVELS, gap_to_target, law_density, law_table, member_of
-from analysis.plotting import QUIET, Axis, Band, Dots, Line, Look, Mark, Note, Panel, Scene
+from analysis.plotting import QUIET, Axis, Band, Dots, Line, Mark, Note, Panel, Scene, Style
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 from analysis.rows import quantiles
 from harness.data.target import Target
 
 Float64 = NDArray[np.float64]
 
 #: Which members of an arm are drawn, and how.
-WHICH = {"median": Look("c0"), "best": Look("c2", dash="dash"), "worst": Look("c1", dash="dot")}
-_TARGET = Look(QUIET)
+WHICH = {"median": Style("c0"), "best": Style("c2", dash="dash"), "worst": Style("c1", dash="dot")}
+_TARGET = Style(QUIET)
 #: Points of a curve that are drawn, and arms.
 _POINTS, _ARMS = 50, 8
 
@@ -39,12 +39,12 @@ class Drawn:
 Draw = Callable[[Mapping[str, "pd.Series[Any]"], Target | None], Drawn]
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """Densities, quantiles and differences of distribution functions."""
     return Section("generators", "What was learned", [_densities(material), _quantiles(material), _gaps(material)])
 
 
-def _members(material: Material, arm: str) -> dict[str, pd.Series[Any]]:
+def _members(material: ReportContext, arm: str) -> dict[str, pd.Series[Any]]:
     own = material.groups[arm]
     found = {which: member_of(own, which) for which in WHICH}
     return {which: row for which, row in found.items() if row is not None}
@@ -58,7 +58,7 @@ def _detail(members: Mapping[str, pd.Series[Any]], own: pd.DataFrame) -> str:
 
 
 def _figure(
-    material: Material, name: str, heading: str, caption: str, keys: Mapping[str, Look], x: str, y: str,
+    material: ReportContext, name: str, heading: str, caption: str, keys: Mapping[str, Style], x: str, y: str,
     draw: Draw,
 ) -> Figure:  # fmt: skip
     arms, said = material.shown(_ARMS)
@@ -82,11 +82,11 @@ def axis_between(label: str, ends: tuple[float, float] | None) -> Axis:
     return Axis(label, low=ends[0], high=ends[1]) if ends else Axis(label)
 
 
-def _densities(material: Material) -> Figure:
+def _densities(material: ReportContext) -> Figure:
     return _figure(
         material, "densities", "Densities",
         "Grey: the target. Lines: the generated laws of the arm's best, median and worst seed, from their quantiles.",
-        {"target": Look(QUIET), **WHICH}, "value", "density", draw_density,
+        {"target": Style(QUIET), **WHICH}, "value", "density", draw_density,
     )  # fmt: skip
 
 
@@ -130,11 +130,11 @@ def _target_curve(target: Target) -> tuple[float, float, Float64, Float64]:
     return float(x[0]), float(x[-1]), x, np.nan_to_num(target.density(x), posinf=0.0)
 
 
-def _quantiles(material: Material) -> Figure:
+def _quantiles(material: ReportContext) -> Figure:
     return _figure(
         material, "quantiles", "Quantiles",
         "Generated quantiles against the target's. Grey: the line on which a perfect generator lies. Each panel has "
-        "its own scale.", {"perfect": Look(QUIET), **WHICH}, "target's quantile", "generated quantile", draw_quantiles,
+        "its own scale.", {"perfect": Style(QUIET), **WHICH}, "target's quantile", "generated quantile", draw_quantiles,
     )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def draw_quantiles(members: Mapping[str, pd.Series[Any]], target: Target | None)
         return Drawn([Note("the target is unknown")])
     known = target.quantile(LEVELS)
     ends = known[[0, -1]]
-    marks: list[Mark] = [Line(ends, ends, Look(QUIET), "perfect", 1.0)]
+    marks: list[Mark] = [Line(ends, ends, Style(QUIET), "perfect", 1.0)]
     keep = _thin(LEVELS.size)
     for which, row in members.items():
         law = _law(row)
@@ -153,12 +153,12 @@ def draw_quantiles(members: Mapping[str, pd.Series[Any]], target: Target | None)
     return Drawn(marks if members else [*marks, Note("no finite law")])
 
 
-def _gaps(material: Material) -> Figure:
+def _gaps(material: ReportContext) -> Figure:
     return _figure(
         material, "cdf_differences", "Where the distance lies",
         "Generated minus target's distribution function; a dot marks the largest gap, which is the KS distance as far "
         "as 200 quantiles tell. Above zero: too much mass to the left of there.",
-        {"zero": Look(QUIET), **WHICH}, "value", "F generated - F target", draw_gap,
+        {"zero": Style(QUIET), **WHICH}, "value", "F generated - F target", draw_gap,
     )  # fmt: skip
 
 
@@ -167,14 +167,14 @@ def draw_gap(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Dr
     if target is None:
         return Drawn([Note("the target is unknown")])
     low, high, grid, _ = _target_curve(target)
-    marks: list[Mark] = [Line([low, high], [0.0, 0.0], Look(QUIET), "zero", 1.0)]
+    marks: list[Mark] = [Line([low, high], [0.0, 0.0], Style(QUIET), "zero", 1.0)]
     largest = 0.02
     for which, row in members.items():
         x, gap = gap_to_target(_law(row), target, grid)
         at = int(np.abs(gap).argmax())
         keep = np.unique([*_thin(x.size), at])
         marks.append(Line(x[keep], gap[keep], WHICH[which], which))
-        marks.append(Dots([x[at]], [gap[at]], Look(WHICH[which].colour, "circle"), which, size=8, strength=1,
+        marks.append(Dots([x[at]], [gap[at]], Style(WHICH[which].colour, "circle"), which, size=8, strength=1,
                           told=[f"{which} seed {row['seed']}: largest gap {gap[at]:+.3g} at {x[at]:.4g}; "
                                 f"KS {row['ks']:.3g}"]))  # fmt: skip
         largest = max(largest, float(np.abs(gap).max()))

@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 
 from analysis.importance import COLUMNS, importance
-from analysis.plotting import Axis, Cells, Panel, Scene
+from analysis.plotting import Axis, Heatmap, Panel, Scene
 from analysis.report.axes import row_height
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """The importance of each searched key, arm by arm."""
     return Section("importance", "Which settings matter", [_figure(material)])
 
 
-def _figure(material: Material) -> Figure:
+def _figure(material: ReportContext) -> Figure:
     found, empty = _found(material)
     table = found.pivot(index="arm", columns="key", values="importance")
     arms, keys = [a for a in material.arms if a in table.index], [str(k) for k in table.columns]
@@ -25,7 +25,7 @@ def _figure(material: Material) -> Figure:
     told = [[f"{arm}: {key} {v:.0%}" for key, v in zip(keys, line, strict=True)]
             for arm, line in zip(arms, value, strict=True)]  # fmt: skip
     first = [max(line, key=lambda text: float(text.rsplit(" ", 1)[1].rstrip("%"))) for line in told]
-    marks = [Cells(range(len(keys)), range(len(arms)), value, 0.0, 1.0, "share", told=told,
+    marks = [Heatmap(range(len(keys)), range(len(arms)), value, 0.0, 1.0, "share", told=told,
                    shown=[["" if np.isnan(v) else f"{v:.2f}" for v in line] for line in value])]  # fmt: skip
     panel = Panel(marks, Axis(names=keys, low=-0.5, high=len(keys) - 0.5),
                   Axis(names=arms, low=-0.5, high=len(arms) - 0.5, down=True))  # fmt: skip
@@ -40,7 +40,7 @@ def _figure(material: Material) -> Figure:
     )  # fmt: skip
 
 
-def _found(material: Material) -> tuple[pd.DataFrame, str]:
+def _found(material: ReportContext) -> tuple[pd.DataFrame, str]:
     """The importances, and why there are none, should there be none."""
     try:
         found = importance(material.read.trials, material.description, material.arms)

@@ -9,16 +9,16 @@ import pandas as pd
 
 from analysis.average_ranks import Ranks, average_ranks
 from analysis.improvement import improvement
-from analysis.plotting import INK, Axis, Cells, Dots, Line, Look, Panel, Scene
+from analysis.plotting import INK, Axis, Dots, Heatmap, Line, Panel, Scene, Style
 from analysis.report.axes import row_height
 from analysis.report.blocks import Block, Figure, Section, Text
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 
 #: Arms of a view that a grid of pairs shows.
 _MOST = 12
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """Probability of improvement, and mean ranks with the critical difference."""
     if material.comparison.stage != "confirm":
         blocks: list[Block] = [Text("Not asked yet: arms are compared on confirm seeds alone.")]
@@ -29,7 +29,7 @@ def section(material: Material) -> Section:
     return Section("pairs", "Which arms can be told apart", blocks)
 
 
-def _improvement(material: Material) -> Figure:
+def _improvement(material: ReportContext) -> Figure:
     found = improvement(material.frame, material.arms)
     shown, said = material.shown(_MOST)
     panels, told = [], []
@@ -38,7 +38,7 @@ def _improvement(material: Material) -> Figure:
         at = {(r.arm, r.other): r for r in own.itertuples()}
         value = np.array([[at[a, b].estimate if a != b else np.nan for b in here] for a in here])
         text = [["" if a == b else _pair(at[a, b]) for b in here] for a in here]
-        marks = [Cells(range(len(here)), range(len(here)), value, 0.0, 1.0, "P", told=text,
+        marks = [Heatmap(range(len(here)), range(len(here)), value, 0.0, 1.0, "P", told=text,
                        shown=[["" if v != v else f"{v:.2f}" for v in line] for line in value])]  # fmt: skip
         half = len(here) - 0.5
         panels.append(Panel(marks, Axis("than this one", names=here, low=-0.5, high=half),
@@ -61,7 +61,7 @@ def _pair(row: object) -> str:
             f"[{found['low']:.2f}, {found['high']:.2f}]")  # fmt: skip
 
 
-def _ranks(material: Material) -> Figure:
+def _ranks(material: ReportContext) -> Figure:
     found = average_ranks(material.frame, material.arms)
     numbers = pd.DataFrame(
         [{"view": r.view, "arm": arm, "mean rank": rank, "seeds": r.seeds, "critical difference": r.critical_difference,
@@ -83,7 +83,7 @@ def _ranks(material: Material) -> Figure:
     )  # fmt: skip
 
 
-def _rank_panel(material: Material, ranks: Ranks) -> Panel:
+def _rank_panel(material: ReportContext, ranks: Ranks) -> Panel:
     arms = list(ranks.ranks)
     lines = {arm: i for i, arm in enumerate(arms)}
     marks: list[Dots | Line] = [
@@ -94,7 +94,7 @@ def _rank_panel(material: Material, ranks: Ranks) -> Panel:
     right = len(arms) + step
     for i, group in enumerate(ranks.groups):
         x = right + i * step
-        marks.append(Line([x, x], [lines[group[0]] - 0.25, lines[group[-1]] + 0.25], Look(INK), width=4,
+        marks.append(Line([x, x], [lines[group[0]] - 0.25, lines[group[-1]] + 0.25], Style(INK), width=4,
                           told=[f"not told apart: {', '.join(group)}"] * 2))  # fmt: skip
     high = right + (len(ranks.groups) + 0.5) * step
     y = Axis(names=arms, low=-0.6, high=len(arms) - 0.4, down=True)

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.comparison import success_threshold
 from analysis.intervals import success_interval
 from analysis.report.blocks import Figure, Lines, Section
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 from analysis.report.sections import diagnosis
 from analysis.report.tables import table_of
 from analysis.rows import arms_of, select, target_of
@@ -79,7 +79,7 @@ def _predicted(arm: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """The table of ``beside``, and the diagnoses drawn."""
     table = beside(material.description, material.frame, material.arms)
     shown = table[["arm", "predicted", "found", "as_predicted", "seeds"]].astype(object)
@@ -88,7 +88,7 @@ def section(material: Material) -> Section:
                                                                  numbers=table), *drawn])  # fmt: skip
 
 
-def told(material: Material) -> str:
+def told(material: ReportContext) -> str:
     """A line per arm: what was predicted, what was found, of how many seeds it holds."""
     lines = []
     for row in beside(material.description, material.frame, material.arms).to_dict("records"):

@@ -8,18 +8,18 @@ from analysis.plotting import Axis, Band, Line, Mark, Panel, Rule, Scene
 from analysis.profiles import performance_profiles
 from analysis.report.axes import extent, shares
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import LOWEST, Material
+from analysis.report.context import LOWEST, ReportContext
 
 #: Numbers that the figure carries; bands are drawn where there are few arms.
 _MOST, _BANDS = 4500, 8
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """The profiles of all arms."""
     return Section("profiles", "How near, how often", [_figure(material)])
 
 
-def _figure(material: Material) -> Figure:
+def _figure(material: ReportContext) -> Figure:
     ranked = [a.arm for a in material.ranked]
     bands = len(ranked) <= _BANDS
     points = int(np.clip(_MOST // (len(ranked) * (2 if bands else 1)), 20, 120)) if ranked else 20

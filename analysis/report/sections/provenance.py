@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.report.blocks import Block, Code, Lines, Section, Text
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 from analysis.report.tables import Table, shortened
 from harness.store import SWEEPS, slug
 
@@ -15,7 +15,7 @@ from harness.store import SWEEPS, slug
 LONGEST_VALUE = 4000
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """Lost members, provenance, commands and the specification."""
     lost = _lost(material)
     blocks: list[Block] = [
@@ -35,7 +35,7 @@ def section(material: Material) -> Section:
     return Section("provenance", "How it was run, and how to run it again", blocks)
 
 
-def _commands(material: Material) -> str:
+def _commands(material: ReportContext) -> str:
     name = slug(material.name)
     lines = (
         f"harness sweep experiments/{name}.toml",
@@ -46,7 +46,7 @@ def _commands(material: Material) -> str:
     return "\n".join(lines)
 
 
-def _lost(material: Material) -> Table:
+def _lost(material: ReportContext) -> Table:
     rows = material.selection.frame
     lines = []
     for row in rows[rows["outcome"].isin(["diverged", "failed"])].to_dict("records"):
@@ -58,7 +58,7 @@ def _lost(material: Material) -> Table:
     return shortened(("arm", "seed", "outcome", "where or why"), lines)
 
 
-def _run(material: Material) -> list[tuple[str, str]]:
+def _run(material: ReportContext) -> list[tuple[str, str]]:
     read, rows = material.read, material.selection.frame
     seeds = sorted({int(s) for s in rows["seed"]})
     told = material.description.get("provenance")

@@ -9,10 +9,10 @@ import pandas as pd
 
 from analysis.arms_table import HEADINGS, cells
 from analysis.comparison import ArmResult
-from analysis.plotting import INK, Axis, Look, Mark, Panel, Rule, Scene, Spans
+from analysis.plotting import INK, Axis, IntervalMarks, Mark, Panel, Rule, Scene, Style
 from analysis.report.axes import extent, floors, row_height
 from analysis.report.blocks import Block, Bullets, Figure, Lines, Section
-from analysis.report.context import DRAWS, LOWEST, Material
+from analysis.report.context import DRAWS, LOWEST, ReportContext
 from analysis.report.tables import Table
 
 LABELS = {
@@ -22,7 +22,7 @@ LABELS = {
 }
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """The answer table, how to read it, and its figures."""
     comparison = material.comparison
     table = Table(HEADINGS, tuple(cells(a) for a in comparison.arms))
@@ -36,7 +36,7 @@ def section(material: Material) -> Section:
     return Section("ranking", "Ranking", blocks)
 
 
-def reading(material: Material) -> tuple[str, ...]:
+def reading(material: ReportContext) -> tuple[str, ...]:
     """How the table's columns are made."""
     told = material.comparison
     baselines = [f"{arm} in view {view}" for view, arm in told.baselines.items()]
@@ -54,7 +54,7 @@ def reading(material: Material) -> tuple[str, ...]:
     return (*lines, f"Baseline: {'; '.join(baselines)}.") if baselines else tuple(lines)
 
 
-def medians(material: Material) -> Figure:
+def medians(material: ReportContext) -> Figure:
     """Median KS per arm with its interval."""
     ranked, comparison = material.ranked, material.comparison
     marks = [_span(i, a, material.look(a.arm)) for i, a in enumerate(ranked)]
@@ -81,14 +81,14 @@ def medians(material: Material) -> Figure:
     )  # fmt: skip
 
 
-def _span(line: int, arm: ArmResult, look: Look) -> Spans:
+def _span(line: int, arm: ArmResult, look: Style) -> IntervalMarks:
     found = arm.ks_median
     low, middle, high = (max(v if v is not None else np.nan, LOWEST) for v in (found.low, found.estimate, found.high))
     told = f"{arm.arm}: {middle:.3g} [{low:.2g}, {high:.2g}], {arm.n} seeds"
-    return Spans([line], [low], [middle], [high], look, told=[told])
+    return IntervalMarks([line], [low], [middle], [high], look, told=[told])
 
 
-def differences(material: Material) -> Figure:
+def differences(material: ReportContext) -> Figure:
     """Paired difference to the baseline per arm, with its interval and p."""
     arms = [(a.arm, a.paired) for a in material.ranked if a.paired]
     marks: list[Mark] = []
@@ -97,7 +97,7 @@ def differences(material: Material) -> Figure:
         point = gap.median.estimate or 0.0
         low, high = (point if v is None else v for v in (gap.median.low, gap.median.high))
         told = f"{arm} minus {gap.baseline}: {point:+.3g} [{low:+.2g}, {high:+.2g}], p (Holm) {gap.p_holm:.3g}"
-        marks.append(Spans([i], [low], [point], [high], material.look(arm), told=[told]))
+        marks.append(IntervalMarks([i], [low], [point], [high], material.look(arm), told=[told]))
         lines.append({"arm": arm, "baseline": gap.baseline, "pairs": gap.pairs, "median": point, "low": low,
                       "high": high, "mean": gap.mean.estimate, "p": gap.p, "p Holm": gap.p_holm})  # fmt: skip
     panel = Panel(

@@ -10,20 +10,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.phase_map import phase_map
-from analysis.plotting import CLASSES, Axis, Cells, Dots, Line, Look, Mark, Note, Panel, Rule, Scene
+from analysis.plotting import CLASSES, Axis, Dots, Heatmap, Line, Mark, Note, Panel, Rule, Scene, Style
 from analysis.report.axes import extent
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import LOWEST, Material
+from analysis.report.context import LOWEST, ReportContext
 
 #: Trials that a figure draws; of more a sample, in which every class and each arm's best remain.
 _MOST_TRIALS, _MOST_LINES = 4000, 240
 #: Trials of an arm from which a map says more than its dots.
 _FEW = 60
 _CLASS_NAMES = ("best fifth", "second fifth", "middle fifth", "fourth fifth", "worst fifth")
-_KEYS = dict(zip(_CLASS_NAMES, (Look(c) for c in CLASSES), strict=True))
+_KEYS = dict(zip(_CLASS_NAMES, (Style(c) for c in CLASSES), strict=True))
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """Slices and parallel coordinates of the searched keys."""
     trials = classed(material.read.trials)
     return Section(
@@ -49,25 +49,25 @@ def sampled(trials: pd.DataFrame, most: int) -> pd.DataFrame:
     return pd.concat([best, rest.iloc[even]]).sort_index()
 
 
-def _space(material: Material, key: str) -> Mapping[str, Any]:
+def _space(material: ReportContext, key: str) -> Mapping[str, Any]:
     told = material.spec.get("search")
     space = told.get("space") if isinstance(told, Mapping) else None
     entry = space.get(key) if isinstance(space, Mapping) else None
     return entry if isinstance(entry, Mapping) else {}
 
 
-def _keys(material: Material, trials: pd.DataFrame) -> list[str]:
+def _keys(material: ReportContext, trials: pd.DataFrame) -> list[str]:
     """Keys with more than one value."""
     wanted = material.read.searched or ("lr_d", "lr_g")
     return [k for k in wanted if k in trials and trials[k].nunique() > 1]
 
 
-def _log(material: Material, key: str, values: pd.Series[Any]) -> bool:
+def _log(material: ReportContext, key: str, values: pd.Series[Any]) -> bool:
     told = _space(material, key).get("log")
     return bool(values.min() > 0) and (bool(told) if told is not None else key in ("lr_d", "lr_g"))
 
 
-def slices(material: Material, trials: pd.DataFrame) -> Figure:
+def slices(material: ReportContext, trials: pd.DataFrame) -> Figure:
     """Score of each trial against each searched key."""
     keys = _keys(material, trials)
     drawn = sampled(trials, _MOST_TRIALS // max(len(keys), 1))
@@ -98,7 +98,7 @@ def slices(material: Material, trials: pd.DataFrame) -> Figure:
     )  # fmt: skip
 
 
-def maps(material: Material, trials: pd.DataFrame) -> Figure:
+def maps(material: ReportContext, trials: pd.DataFrame) -> Figure:
     """Median score over lr_G x lr_D, a panel per arm; a dot per trial where there are few."""
     shown, said = material.shown()
     arms = [a for a in shown if (trials["arm"] == a).any()]
@@ -130,13 +130,13 @@ def maps(material: Material, trials: pd.DataFrame) -> Figure:
 
 def _dots_by_class(own: pd.DataFrame) -> list[Mark]:
     return [
-        Dots(part["lr_g"], part["lr_d"], Look(look.colour, "circle"), name, size=9, strength=0.9,
+        Dots(part["lr_g"], part["lr_d"], Style(look.colour, "circle"), name, size=9, strength=0.9,
              told=[f"trial {t}: KS {s:.3g}" for t, s in zip(part["trial"], part["score"], strict=True)])
         for number, (name, look) in enumerate(_KEYS.items()) if len(part := own[own["class"] == number])
     ]  # fmt: skip
 
 
-def _cells_of(cells: pd.DataFrame, known: pd.DataFrame, side: int) -> Cells:
+def _cells_of(cells: pd.DataFrame, known: pd.DataFrame, side: int) -> Heatmap:
     """One arm's map: a grid with NaN where nothing was tried."""
     edges = {key: np.geomspace(known[key].min(), known[key].max(), side + 1) for key in ("lr_g", "lr_d")}
     value = np.full((side, side), np.nan)
@@ -147,10 +147,10 @@ def _cells_of(cells: pd.DataFrame, known: pd.DataFrame, side: int) -> Cells:
         where = ", ".join(f"{k} {cell[f'{k}_low']:.2g} to {cell[f'{k}_high']:.2g}" for k in ("lr_g", "lr_d"))
         told[i][j] = f"{where}: KS {cell['score']:.3g}, {cell['trials']} trials, {cell['lost']:.0%} lost"
     low = max(float(known["score"].min()), LOWEST)
-    return Cells(edges["lr_g"], edges["lr_d"], value, low, 1.0, "KS", log=True, edges=True, told=told)
+    return Heatmap(edges["lr_g"], edges["lr_d"], value, low, 1.0, "KS", log=True, edges=True, told=told)
 
 
-def _threshold(material: Material) -> list[Rule]:
+def _threshold(material: ReportContext) -> list[Rule]:
     return [Rule("y", material.comparison.success_ks)]
 
 
@@ -164,7 +164,7 @@ def _none(trials: pd.DataFrame) -> str:
     return "No searched setting takes more than one value." if len(trials) else "No searched trials are committed."
 
 
-def parallel(material: Material, trials: pd.DataFrame) -> Figure:
+def parallel(material: ReportContext, trials: pd.DataFrame) -> Figure:
     """Parallel coordinates: a line per trial through its settings to its score."""
     keys = _keys(material, trials)
     drawn = sampled(trials, _MOST_LINES)

@@ -7,22 +7,22 @@ import pandas as pd
 
 from analysis.comparison import ArmResult
 from analysis.curves import seed_table
-from analysis.plotting import INK, Axis, Dots, Line, Look, Mark, Panel, Rule, Scene
+from analysis.plotting import INK, Axis, Dots, Line, Mark, Panel, Rule, Scene, Style
 from analysis.report.axes import extent, floors
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import DRAWS, LOWEST, Material
+from analysis.report.context import DRAWS, LOWEST, ReportContext
 from analysis.rows import LOST
 
 #: Dots that a figure draws; where there are more seeds, a dot stands for an equal share of them.
 _MOST = 4000
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """The figure of all compared members."""
     return Section("seeds", "Every seed", [_figure(material)])
 
 
-def _figure(material: Material) -> Figure:
+def _figure(material: ReportContext) -> Figure:
     ranked, comparison = material.ranked, material.comparison
     each = max(20, _MOST // max(len(ranked), 1))
     marks: list[Mark] = []
@@ -54,7 +54,7 @@ def _figure(material: Material) -> Figure:
     )  # fmt: skip
 
 
-def _strip(line: int, arm: ArmResult, own: pd.DataFrame, look: Look, each: int) -> list[Mark]:
+def _strip(line: int, arm: ArmResult, own: pd.DataFrame, look: Style, each: int) -> list[Mark]:
     """The dots of one arm, its crosses, and the bar of its median."""
     lost = own["outcome"].isin(LOST).to_numpy()
     ks, seeds = own["ks"].to_numpy(dtype=np.float64).clip(LOWEST), own["seed"].astype(str).to_numpy()
@@ -67,11 +67,11 @@ def _strip(line: int, arm: ArmResult, own: pd.DataFrame, look: Look, each: int) 
     found = arm.ks_median
     marks: list[Mark] = [Dots(ks[~lost], y[~lost], look, size=6, strength=0.6, told=list(told[~lost]))]
     if lost.any():
-        marks.append(Dots(ks[lost], y[lost], Look(look.colour, "x-thin"), size=7, strength=0.9, told=list(told[lost])))
+        marks.append(Dots(ks[lost], y[lost], Style(look.colour, "x-thin"), size=7, strength=0.9, told=list(told[lost])))
     if found.estimate is not None:
         low, high = (found.estimate if v is None else v for v in (found.low, found.high))
         ends, below = [low, high], line + 0.26
-        marks.append(Line(ends, [below, below], Look(INK), width=2.0))
-        marks.append(Dots([found.estimate], [below], Look(INK, "line-ns"), size=9, strength=1,
+        marks.append(Line(ends, [below, below], Style(INK), width=2.0))
+        marks.append(Dots([found.estimate], [below], Style(INK, "line-ns"), size=9, strength=1,
                           told=[f"median {found.estimate:.3g} [{low:.2g}, {high:.2g}]"]))  # fmt: skip
     return marks

@@ -9,13 +9,13 @@ import pandas as pd
 
 from analysis.arms_table import ABSENT
 from analysis.report.blocks import Block, Bullets, Lines, Section, Text
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 from analysis.report.tables import Table, cell
 from harness.config import Train
 from harness.store import HYPERPARAMETERS
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """The budget table, and the figures of the search."""
     table, shared, uneven = budget(material)
     blocks: list[Block] = [Lines("Budget and chosen setting per arm", table)]
@@ -24,7 +24,7 @@ def section(material: Material) -> Section:
     return Section("settings", "Hyper-parameters", blocks)
 
 
-def budget(material: Material) -> tuple[Table, str, tuple[str, ...]]:
+def budget(material: ReportContext) -> tuple[Table, str, tuple[str, ...]]:
     """What each arm was given, the settings that all share, and a remark where arms were not searched equally."""
     trials, counts = material.read.trials, _members(material)
     given, settings = {}, {}
@@ -42,7 +42,7 @@ def budget(material: Material) -> tuple[Table, str, tuple[str, ...]]:
     return Table(columns, lines), _shared(next(iter(settings.values()), {}), shown), remarks
 
 
-def _members(material: Material) -> dict[str, int]:
+def _members(material: ReportContext) -> dict[str, int]:
     """Members of the search by arm, those that pruning spared among them."""
     told = material.read.diagnoses
     return {str(a): int(n) for a, n in told[told["stage"] == "search"].groupby("arm")["members"].sum().items()}

@@ -8,14 +8,14 @@ from typing import Any
 from analysis.arms_table import ABSENT, interval_text, number_text
 from analysis.comparison import ArmResult
 from analysis.report.blocks import Block, Formula, Lines, Section, Text, Variant
-from analysis.report.context import Material
+from analysis.report.context import ReportContext
 from analysis.report.mathml import NOTATION, formulas, same_formulas
 from analysis.report.sections.predictions import beside
 from analysis.report.tables import Table
 from analysis.rows import arms_of
 
 
-def section(material: Material) -> Section:
+def section(material: ReportContext) -> Section:
     """Predicted outcomes beside diagnoses in a table, and a card per arm."""
     declared = {str(a["arm"]): a for a in arms_of(material.description)}
     if not material.comparison.arms:

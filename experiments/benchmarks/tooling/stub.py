@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.data.mlp import Mlp
 from harness.data.target import Target
-from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
+from harness.engines.base import Measure, Progress, Segment, TrainingResult, segments_of
 from harness.members import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
 
@@ -31,14 +31,16 @@ class StubEngine:
     def __init__(self, reached: Callable[[], None] = lambda: None) -> None:
         self._reached = reached
 
-    def refuses(self, member: Member) -> str | None:
+    def unsupported_reason(self, member: Member) -> str | None:
         return None
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> TrainingResult:
         self._reached()
         count, marks = len(group.members), len(group.shape.snapshots)
-        progress(sum(leg.stop - leg.start for leg in legs_of(group, legs)))
-        return Trained(
+        progress(sum(leg.stop - leg.start for leg in segments_of(group, legs)))
+        return TrainingResult(
             theta_g_PW=np.stack([_generator(group.generator, member) for member in group.members]),
             theta_d_PW=np.zeros((count, group.discriminator.size), np.float32),
             stopped_step_P=np.zeros(count, np.int64),

@@ -20,7 +20,7 @@ from scipy import stats
 from harness.config import Experiment, Train
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS, Store
 from harness.sweep.description import describe_arm
-from harness.sweep.plan import CONFIRM_SEEDS_FROM, Place, planned, search_places
+from harness.sweep.plan import CONFIRM_SEEDS_FROM, Location, planned, search_places
 
 SEEDS, CONFIRM, STEPS = 8, 128, 10_000
 VARIANTS = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "flipped_labels")
@@ -91,9 +91,9 @@ def written(folder: Path, trials: int, population: int = 512) -> int:
     return members
 
 
-def _confirmed(spec: Experiment, number: int) -> list[tuple[Place, int]]:
+def _confirmed(spec: Experiment, number: int) -> list[tuple[Location, int]]:
     seeds = range(CONFIRM_SEEDS_FROM, CONFIRM_SEEDS_FROM + spec.confirm.seeds)
-    return [(Place("confirm", number, arm.text, 0), seed) for arm in spec.arms for seed in seeds]
+    return [(Location("confirm", number, arm.text, 0), seed) for arm in spec.arms for seed in seeds]
 
 
 def _setting(trial: int, rng: np.random.Generator) -> dict[str, float]:

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
+from harness.engines.base import Measure, Progress, Segment, TrainingResult, segments_of
 from harness.engines.batched.feed import BLOCK, DeviceFeed, HostFeed
 from harness.engines.batched.step import Stack
-from harness.engines.parallel import cores, flushing_denormals, single_threaded, worked_off
+from harness.engines.parallel import cores, flushing_denormals, run_parallel, single_threaded
 from harness.engines.snapshot import record
-from harness.engines.step_options import Features
+from harness.engines.step_options import StepOptions
 from harness.members import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
 
@@ -46,7 +46,7 @@ class Candidate(NamedTuple):
 
     row: int
     member: Member
-    leg: Leg
+    leg: Segment
 
 
 class BatchedEngine:
@@ -59,19 +59,21 @@ class BatchedEngine:
         self.identity = f"batched/1/{device}"
         self.threads = threads or (cores() if device == "cpu" else 1)
 
-    def refuses(self, member: Member) -> str | None:
+    def unsupported_reason(self, member: Member) -> str | None:
         if self.device == "cuda" and not torch.cuda.is_available():
             return "torch sees no CUDA device"
         return None
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> TrainingResult:
         hidden = {group.shape.hidden, group.shape.units_g}
-        alike = _alike(group.members, legs_of(group, legs))
+        alike = _alike(group.members, segments_of(group, legs))
         portions = [portion for some in alike for portion in _cut(some, WIDTHS[self.device], hidden, self.threads)]
         works = [partial(self._train_stack, group, *portion, legs is not None, measure) for portion in portions]
         start = time.perf_counter()
         with single_threaded() if self.device == "cpu" else nullcontext():
-            parts = worked_off(works, self._pools(), progress)
+            parts = run_parallel(works, self._pools(), progress)
         trained = _joined(parts, time.perf_counter() - start)
         rows = np.argsort([candidate.row for some in alike for candidate in some])
         return _taken(trained, rows)
@@ -94,7 +96,7 @@ class BatchedEngine:
         wanted: bool,
         measure: Measure,
         progress: Progress,
-    ) -> Trained:
+    ) -> TrainingResult:
         """Train one stack along its members' common leg; their states come back where they are ``wanted``."""
         rows, marks, leg = slice(0, len(candidates)), group.shape.snapshots, candidates[0].leg
         padded = [*candidates, *[candidates[-1]] * (width - len(candidates))]
@@ -119,7 +121,7 @@ class BatchedEngine:
                 alive_P = stack.alive_P1[rows, 0].cpu().numpy()
                 for name, value in values.items():
                     snapshots[name][:, column] = np.where(alive_P, value[rows], np.nan)
-        return Trained(
+        return TrainingResult(
             theta_g_PW=stack.average_PW[rows].cpu().numpy(),
             theta_d_PW=stack.d.theta_PW[rows].cpu().numpy(),
             stopped_step_P=stack.stopped_step_P[rows].cpu().numpy(),
@@ -148,11 +150,11 @@ def captured(stack: Stack) -> Callable[[], None]:
     return graph.replay
 
 
-def _alike(members: Sequence[Member], legs: Sequence[Leg]) -> list[list[Candidate]]:
+def _alike(members: Sequence[Member], legs: Sequence[Segment]) -> list[list[Candidate]]:
     """Members by what their step consists of and by the steps they are to do; in the order given within each."""
-    found: dict[tuple[Features, int, int], list[Candidate]] = {}
+    found: dict[tuple[StepOptions, int, int], list[Candidate]] = {}
     for row, (member, leg) in enumerate(zip(members, legs, strict=True)):
-        found.setdefault((Features.of(member), leg.start, leg.stop), []).append(Candidate(row, member, leg))
+        found.setdefault((StepOptions.of(member), leg.start, leg.stop), []).append(Candidate(row, member, leg))
     return list(found.values())
 
 
@@ -172,7 +174,7 @@ def _cut(
     return [(portion, next(width for width in widths if holds[width] >= len(portion))) for portion in portions]
 
 
-def _blocks(leg: Leg, marks: Sequence[int]) -> Iterator[range]:
+def _blocks(leg: Segment, marks: Sequence[int]) -> Iterator[range]:
     """Consecutive ranges of a leg's steps, of at most BLOCK steps each and ending at every snapshot."""
     start = leg.start
     for mark in sorted({*marks, leg.stop}):
@@ -182,9 +184,9 @@ def _blocks(leg: Leg, marks: Sequence[int]) -> Iterator[range]:
             start = stop
 
 
-def _taken(trained: Trained, rows: NDArray[np.intp]) -> Trained:
+def _taken(trained: TrainingResult, rows: NDArray[np.intp]) -> TrainingResult:
     """The given rows of what was trained, in their order."""
-    return Trained(
+    return TrainingResult(
         theta_g_PW=trained.theta_g_PW[rows],
         theta_d_PW=trained.theta_d_PW[rows],
         stopped_step_P=trained.stopped_step_P[rows],
@@ -195,8 +197,8 @@ def _taken(trained: Trained, rows: NDArray[np.intp]) -> Trained:
     )
 
 
-def _joined(parts: Sequence[Trained], seconds: float) -> Trained:
-    return Trained(
+def _joined(parts: Sequence[TrainingResult], seconds: float) -> TrainingResult:
+    return TrainingResult(
         theta_g_PW=np.concatenate([p.theta_g_PW for p in parts]),
         theta_d_PW=np.concatenate([p.theta_d_PW for p in parts]),
         stopped_step_P=np.concatenate([p.stopped_step_P for p in parts]),

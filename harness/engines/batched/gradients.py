@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from harness.engines.base import truth_of
+from harness.engines.base import target_quantiles
 from harness.engines.batched.consensus import consensus_gradient
 from harness.engines.batched.inputs import noisy
-from harness.losses.direct import Truth
+from harness.losses.direct import TargetQuantiles
 from harness.losses.penalties import GradientPenalty, Site, around, segments
 
 if TYPE_CHECKING:
@@ -113,8 +113,10 @@ class GeneratorGradient:
         runs = stack.runs if self.features.direct else ()
         self.directs = [(run.rows, run.variant.direct) for run in runs if run.variant.direct is not None]
         if self.features.direct:
-            truth = truth_of(stack.group)
-            self.truth = Truth(*(t.to(stack.device, torch.float32) for t in (truth.quantiles_B, truth.table_N)))
+            truth = target_quantiles(stack.group)
+            self.truth = TargetQuantiles(
+                *(t.to(stack.device, torch.float32) for t in (truth.quantiles_B, truth.table_N))
+            )
 
     def work_out(self, j: int) -> None:
         """Fill G's gradient for its j-th update of the current step."""

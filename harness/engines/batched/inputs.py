@@ -16,8 +16,8 @@ from torch import Tensor
 
 from harness.data.latent import NOISES
 from harness.data.rng import Stream, uniforms
-from harness.engines.base import HISTORY, updates_per_step
-from harness.engines.step_options import Features
+from harness.engines.base import REPLAY_BUFFER, updates_per_step
+from harness.engines.step_options import StepOptions
 from harness.losses.penalties import Site
 from harness.members import Group, Member
 
@@ -38,7 +38,7 @@ def noisy(values_PB: Tensor, noise_PB: Tensor | None) -> Tensor:
 class Draws:
     """The numbers of a stack's members, block by block."""
 
-    def __init__(self, group: Group, members: Sequence[Member], features: Features, device: str) -> None:
+    def __init__(self, group: Group, members: Sequence[Member], features: StepOptions, device: str) -> None:
         self.group, self.shape, self.features, self.device = group, group.shape, features, device
         self.study_seed = members[0].study_seed
         self.seeds_P = torch.tensor([m.seed for m in members], device=device)
@@ -99,12 +99,12 @@ class Draws:
         """Which values are old, which minibatch of the history each is from, and where the new one is kept."""
         u_UPC = self._host(Stream.REPLAY, updates, 2 * self.shape.batch)
         old_UPB, slot_UPB = np.split(u_UPC, 2, axis=2)
-        filled_U11 = np.minimum(np.array(updates), HISTORY)[:, None, None]
+        filled_U11 = np.minimum(np.array(updates), REPLAY_BUFFER)[:, None, None]
         is_old_UPB = (old_UPB < self.column["replay"][:, None]) & (filled_U11 > 0)
         return {
             "replay_old": torch.from_numpy(is_old_UPB).to(self.device),
             "replay_slot": torch.from_numpy((slot_UPB * filled_U11).astype(np.int64)).to(self.device),
-            "replay_keep": torch.tensor([[n % HISTORY] for n in updates], device=self.device),
+            "replay_keep": torch.tensor([[n % REPLAY_BUFFER] for n in updates], device=self.device),
         }
 
     def _latent(self, stream: Stream, updates: range) -> Tensor:

@@ -14,7 +14,7 @@ from harness.members import Member
 Labels = tuple[Tensor, Tensor]
 
 
-class Run:
+class VariantBlock:
     """Consecutive rows of one variant, with its parameters as columns (rows, 1)."""
 
     def __init__(self, rows: slice, members: Sequence[Member], device: str) -> None:
@@ -37,14 +37,14 @@ class Runs:
     """All rows of a stack as runs; slopes come back for the whole stack."""
 
     def __init__(self, members: Sequence[Member], device: str) -> None:
-        self.runs: list[Run] = []
+        self.runs: list[VariantBlock] = []
         start = 0
         for _, some in itertools.groupby(members, key=lambda m: m.loss):
             run = list(some)
-            self.runs.append(Run(slice(start, start + len(run)), run, device))
+            self.runs.append(VariantBlock(slice(start, start + len(run)), run, device))
             start += len(run)
 
-    def __iter__(self) -> Iterator[Run]:
+    def __iter__(self) -> Iterator[VariantBlock]:
         return iter(self.runs)
 
     def discriminator_slopes(self, real_PK: Tensor, fake_PK: Tensor, u_PK: Tensor | None) -> Tensor:

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from harness.data.rng import Stream, uniforms
-from harness.engines.base import HISTORY
+from harness.engines.base import REPLAY_BUFFER
 from harness.engines.batched.feed import Feed
 from harness.engines.batched.gradients import DiscriminatorGradient, GeneratorGradient
 from harness.engines.batched.inputs import Draws
 from harness.engines.batched.losses import Runs
 from harness.engines.batched.player import Player
-from harness.engines.step_options import Features
+from harness.engines.step_options import StepOptions
 from harness.losses.penalties import SpectralNorm, clip_weights
 from harness.members import Group, Member
 
@@ -34,7 +34,7 @@ class Stack:
         self.group, self.shape, self.feed = group, group.shape, feed
         self.device = device = feed.device
         self.watch = device == "cpu"
-        self.features = Features.of(members[0])
+        self.features = StepOptions.of(members[0])
         self.draws = Draws(group, members, self.features, device)
         self.runs = Runs(members, device)
         self.column = {
@@ -53,7 +53,7 @@ class Stack:
         self.average_PW = self.g.theta_PW.clone() if self.averages else self.g.theta_PW
         self.keep_P1 = self.as_column(1 - self.column["ema"])
         batch = group.shape.batch if self.features.replay else 0
-        self.history_HPB = torch.zeros(HISTORY, len(members), batch, device=device)
+        self.history_HPB = torch.zeros(REPLAY_BUFFER, len(members), batch, device=device)
 
         self.alive_P1 = torch.ones(len(members), 1, dtype=torch.bool, device=device)
         self.stopped_step_P = torch.zeros(len(members), dtype=torch.int64, device=device)

@@ -6,6 +6,6 @@ trained generators make, whoever trained them.
 """
 
 from harness.engines.cpu.engine import CpuEngine
-from harness.engines.cpu.generate import Columns, Sampler
+from harness.engines.cpu.generate import Columns, CompiledGenerator
 
-__all__ = ["Columns", "CpuEngine", "Sampler"]
+__all__ = ["Columns", "CompiledGenerator", "CpuEngine"]

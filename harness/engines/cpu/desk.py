@@ -12,7 +12,7 @@ from harness.engines.cpu.numeric.record import fill
 from harness.engines.cpu.numeric.simd import LANES, padded, room
 from harness.engines.cpu.penalties import SITES
 from harness.engines.cpu.state import Plans, Shapes
-from harness.engines.step_options import Features
+from harness.engines.step_options import StepOptions
 
 
 class Tapes(NamedTuple):
@@ -25,7 +25,7 @@ class Tapes(NamedTuple):
     along: Tape
 
 
-class Desk(NamedTuple):
+class Workspace(NamedTuple):
     """Scratch arrays by the names of the record."""
 
     pushed: Float32
@@ -60,12 +60,12 @@ class Room(NamedTuple):
 
     plans: Plans
     tapes: Tapes
-    desk: Desk
+    desk: Workspace
     gradients: tuple[Float32, Float32]
     saved: tuple[Float32, Float32]
 
     @classmethod
-    def new(cls, plans: Plans, shapes: Shapes, features: Features) -> Room:
+    def new(cls, plans: Plans, shapes: Shapes, features: StepOptions) -> Room:
         """Room for any member of these shapes and features."""
         tapes = _tapes(plans, shapes, features)
         gradients, saved = ((aligned(plans[0].size), aligned(plans[1].size)) for _ in range(2))
@@ -81,7 +81,7 @@ class Room(NamedTuple):
             fill(record[letter], {"gradient": gradient, "saved": saved})
 
 
-def _tapes(plans: Plans, shapes: Shapes, features: Features) -> Tapes:
+def _tapes(plans: Plans, shapes: Shapes, features: StepOptions) -> Tapes:
     g, d = plans
     of_d = tape_of_rows if shapes.rows else tape_of_units
     nothing = Tape(aligned(1), np.zeros(len(d.net), np.int64), 0)
@@ -94,7 +94,7 @@ def _tapes(plans: Plans, shapes: Shapes, features: Features) -> Tapes:
     )
 
 
-def _desk(plans: Plans, shapes: Shapes, features: Features, tapes: Tapes) -> Desk:
+def _desk(plans: Plans, shapes: Shapes, features: StepOptions, tapes: Tapes) -> Workspace:
     batch, decisions, d = shapes.batch, shapes.decisions, plans[1]
     columns = padded(2 * max(batch, decisions))
     widest = max(plan.widest for plan in plans)
@@ -104,7 +104,7 @@ def _desk(plans: Plans, shapes: Shapes, features: Features, tapes: Tapes) -> Des
     bent = work if features.penalties else 1
     ones = aligned(decisions)
     ones[:decisions] = 1
-    return Desk(
+    return Workspace(
         pushed=aligned(len(tapes.along.values)),
         one=aligned(work),
         other=aligned(work),
@@ -133,5 +133,5 @@ def _desk(plans: Plans, shapes: Shapes, features: Features, tapes: Tapes) -> Des
     )
 
 
-def _scaled(plan: Plan, features: Features) -> Float32:
+def _scaled(plan: Plan, features: StepOptions) -> Float32:
     return plan.packed(np.zeros(plan.network.size, np.float32)) if features.spectral_norm else aligned(1)

@@ -6,8 +6,8 @@ import math
 
 from numba import njit
 
-from harness.engines.base import HISTORY
-from harness.engines.cpu.losses import carry_out
+from harness.engines.base import REPLAY_BUFFER
+from harness.engines.cpu.losses import execute
 from harness.engines.cpu.numeric import mlp, units
 from harness.engines.cpu.numeric.jit import F4, NONE, b1, f8, game_type, i8, kernel, program_type, tape_type
 from harness.engines.cpu.numeric.record import double_table, floats, places32, word_table, words
@@ -28,7 +28,7 @@ from harness.engines.cpu.numeric.simd import LANES, padded, room
 from harness.engines.cpu.numeric.views import read
 from harness.engines.quantile_table import LEVELS
 
-_HISTORY, _LEVELS = HISTORY, LEVELS
+_HISTORY, _LEVELS = REPLAY_BUFFER, LEVELS
 
 
 @njit(error_model="numpy")
@@ -131,7 +131,7 @@ def _law(game, law, start):
     registers, outputs = double_table(law.registers, law.size, decisions), words(law.outputs, 1)
     for k in range(decisions):
         registers[0, k] = draws[start + k]
-    carry_out(law, decisions)
+    execute(law, decisions)
     for k in range(decisions):
         labels[start + k] = registers[outputs[0], k]
 

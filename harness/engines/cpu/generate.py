@@ -47,7 +47,7 @@ class Columns:
         self.values.reshape(latent, self.padded)[:, : self.samples] = noise_SZ.T
 
 
-class Sampler:
+class CompiledGenerator:
     """Generators of one shape in float32. What it computes in is of one thread."""
 
     def __init__(self, network: Mlp) -> None:

@@ -29,7 +29,7 @@ _DEFORMED, _ABS_POWER, _SIGNED_POWER = map(int, list(Operation)[18:])
 REAL, FAKE, REAL_MEAN, FAKE_MEAN, LOG_MEAN_EXP, Y_REAL, Y_FAKE = range(len(LOGITS) + len(LABELS))
 
 
-class Loaded(NamedTuple):
+class BoundProgram(NamedTuple):
     """A program with its registers (registers, K), constants in place. ``outputs`` are -1 where a result is 0 anyway.
 
     Of a loss's slope the outputs are the three terms of ``algebra.Derivative``; ``shares`` says whether
@@ -49,17 +49,17 @@ class Loaded(NamedTuple):
 
 def loaded(
     expressions: Sequence[Expr], inputs: Sequence[Symbol], values: Mapping[Symbol, float], decisions: int
-) -> Loaded:
+) -> BoundProgram:
     """The program of the expressions with registers for so many decisions."""
     made = program(expressions, inputs, values)
     registers = np.zeros((made.registers, decisions))
     registers[made.inputs : made.inputs + len(made.constants)] = made.constants[:, None]
     outputs = [-1 if e == 0 else place for e, place in zip(expressions, made.outputs, strict=True)]
     shares = any(log_mean_exp in e.free_symbols for e in expressions)
-    return Loaded(made.code, registers, np.array(outputs, np.int64), shares)
+    return BoundProgram(made.code, registers, np.array(outputs, np.int64), shares)
 
 
-def loaded_slope(derivative: Derivative, values: Mapping[Symbol, float], decisions: int) -> Loaded:
+def loaded_slope(derivative: Derivative, values: Mapping[Symbol, float], decisions: int) -> BoundProgram:
     """A slope of a loss, at parameters of these values."""
     terms = (derivative.own, derivative.through_mean, derivative.through_lme)
     made = loaded(terms, (*LOGITS, *LABELS), values, decisions)
@@ -126,7 +126,7 @@ def _result(operation, a, b):
 
 
 @kernel(NONE, program_type, i8)
-def carry_out(program, decisions):
+def execute(program, decisions):
     """Every instruction, in every decision."""
     code = word_table(program.code, program.lines, 4)
     registers = double_table(program.registers, program.size, decisions)
@@ -200,7 +200,7 @@ def slopes(program, logits, decisions, labels, labelled, like, out, start):
     That is the derivative of the mean of the loss over the K decisions; their sum is the result.
     """
     _enter(program, logits, decisions, labels, labelled)
-    carry_out(program, decisions)
+    execute(program, decisions)
     registers = double_table(program.registers, program.size, decisions)
     outputs = words(program.outputs, 3)
     through_mean, through_lme = _mean(registers, outputs[1], decisions), _mean(registers, outputs[2], decisions)

@@ -10,7 +10,7 @@ from numba import njit
 from harness.engines.cpu import spectral_norm
 from harness.engines.cpu.bending import bend
 from harness.engines.cpu.discriminator import backward_d, draw_labels, judge, read_both, where_drawn
-from harness.engines.cpu.losses import FAKE, REAL, carry_out, slopes
+from harness.engines.cpu.losses import FAKE, REAL, execute, slopes
 from harness.engines.cpu.numeric import mlp, units
 from harness.engines.cpu.numeric.jit import F4, NONE, b1, f8, game_type, i8, kernel
 from harness.engines.cpu.numeric.record import double_table, doubles, float_table, floats, word_table, words
@@ -84,7 +84,7 @@ def _direct(game, site, share):
             square += np.float64(slope[n * stride + k]) ** 2
         registers[0, k] = math.sqrt(square)
         norms[site * decisions + k] = math.sqrt(square)
-    carry_out(pulls, decisions)
+    execute(pulls, decisions)
     along, first = floats(game.along.values, 1), words(game.along.places, 1)[0]
     units.cleared(along, first, first + inputs * stride)
     for k in range(decisions):

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.engines.base import HISTORY, updates_per_step
+from harness.engines.base import REPLAY_BUFFER, updates_per_step
 from harness.engines.cpu.layout import Float32, Plan, aligned
-from harness.engines.cpu.losses import Loaded, loaded, loaded_slope, parameter_values
+from harness.engines.cpu.losses import BoundProgram, loaded, loaded_slope, parameter_values
 from harness.engines.cpu.numeric.record import fill
 from harness.engines.cpu.optimizers import NUMBERS
 from harness.engines.cpu.penalties import SITES
@@ -74,7 +74,7 @@ class State(NamedTuple):
             row[:outputs] = outputs**-0.5
         average = aligned(plans[0].size)
         average[:] = g.theta
-        return cls(g, d, average, np.zeros(HISTORY * batch, np.float32), np.zeros_like(right), right)
+        return cls(g, d, average, np.zeros(REPLAY_BUFFER * batch, np.float32), np.zeros_like(right), right)
 
     def copied(self, plans: Plans) -> State:
         """The same numbers in memory of its own."""
@@ -139,12 +139,12 @@ class Shapes(NamedTuple):
 class Formulas(NamedTuple):
     """A member's losses, the laws of its labels, the pulls of its penalties, and their weights (sites, penalties)."""
 
-    loss_real: Loaded
-    loss_fake: Loaded
-    loss_g: Loaded
-    law_real: Loaded
-    law_fake: Loaded
-    pulls: Loaded
+    loss_real: BoundProgram
+    loss_fake: BoundProgram
+    loss_g: BoundProgram
+    law_real: BoundProgram
+    law_fake: BoundProgram
+    pulls: BoundProgram
     weights: NDArray[np.float64]
 
     @classmethod

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from harness.data.mlp import Mlp
 from harness.data.rng import Stream
 from harness.data.target import Target
-from harness.engines.base import Leg, offending
+from harness.engines.base import Segment, first_nonfinite_tensor
 from harness.engines.batched.inputs import decay_phase
-from harness.engines.batched.losses import Run
+from harness.engines.batched.losses import VariantBlock
 from harness.engines.cpu.desk import Room
 from harness.engines.cpu.entry import levels_of, play
 from harness.engines.cpu.layout import Float32
@@ -24,8 +24,8 @@ from harness.engines.cpu.penalties import SITES
 from harness.engines.cpu.state import Formulas, Plans, Shapes, State
 from harness.engines.cpu.step import NOBODY, D
 from harness.engines.quantile_table import LEVELS, noise_table, table_worth_having
-from harness.engines.snapshot import Float64, LastStep, recorded
-from harness.engines.step_options import Features
+from harness.engines.snapshot import Float64, StepRecord, recorded
+from harness.engines.step_options import StepOptions
 from harness.members import Group, Member
 
 
@@ -48,13 +48,15 @@ class Source:
             return self.target.quantile((drawn + 0.5) / LEVELS).astype(np.float32)
 
 
-class Trainee:
+class MemberRun:
     """A member on its leg; ``advance`` goes on to a step."""
 
-    def __init__(self, group: Group, member: Member, plans: Plans, shapes: Shapes, source: Source, leg: Leg) -> None:
+    def __init__(
+        self, group: Group, member: Member, plans: Plans, shapes: Shapes, source: Source, leg: Segment
+    ) -> None:
         self.member, self.plans, self.shapes, self.source = member, plans, shapes, source
         self.stopped_step, self.stopped_tensor = 0, ""
-        self.features = Features.of(member)
+        self.features = StepOptions.of(member)
         self._done = leg.start
         study = member.study_seed
         self._key = np.array([study & 0xFFFFFFFF, member.seed, study >> 32], np.uint64)
@@ -105,7 +107,9 @@ class Trainee:
             letter, place = ("D", 1) if who == D else ("G", 0)
             network, gradient_1W = self.plans[place].network, torch.from_numpy(self._gradients()[place])[None]
             # Summed in another order, what the loop found infinite may just be finite.
-            self.stopped_tensor = f"gradient of {letter}.{offending(network, gradient_1W) or network.tensor_names[0]}"
+            self.stopped_tensor = (
+                f"gradient of {letter}.{first_nonfinite_tensor(network, gradient_1W) or network.tensor_names[0]}"
+            )
         return start
 
     def leave(self) -> None:
@@ -130,7 +134,7 @@ class Trainee:
         share = 1 - settings.penalty_decay * phase
         gradient_g, gradient_d = (torch.from_numpy(gradient_W)[None] for gradient_W in self._gradients())
         return recorded(
-            LastStep(
+            StepRecord(
                 runs=[self._run],
                 real_PB=_row(desk.real, 0, batch),
                 fake_PB=_row(desk.fake, 0, batch),
@@ -169,8 +173,8 @@ class Trainee:
         return [plan.flat(gradient) for plan, gradient in zip(self.plans, self._room.gradients, strict=True)]
 
     @cached_property
-    def _run(self) -> Run:
-        return Run(slice(0, 1), [self.member], "cpu")
+    def _run(self) -> VariantBlock:
+        return VariantBlock(slice(0, 1), [self.member], "cpu")
 
 
 def _row(values: Float32, start: int, stop: int) -> torch.Tensor:

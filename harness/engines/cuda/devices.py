@@ -59,7 +59,7 @@ class Launcher(Protocol):
         """The devices; members are dealt over them, and results do not depend on how many there are."""
 
 
-class Way(Protocol):
+class Backend(Protocol):
     """One way to compile and launch on CUDA."""
 
     def missing(self) -> str | None:
@@ -155,7 +155,7 @@ class CupyWay:
 
 
 #: The ways in the order in which they are tried.
-WAYS: tuple[Way, ...] = (TorchWay(), CudaCoreWay(), CupyWay())
+WAYS: tuple[Backend, ...] = (TorchWay(), CudaCoreWay(), CupyWay())
 
 
 class CudaLauncher:
@@ -164,7 +164,7 @@ class CudaLauncher:
     identity = "cuda/1"
     device = "cuda"
 
-    def __init__(self, ways: Sequence[Way] = WAYS) -> None:
+    def __init__(self, ways: Sequence[Backend] = WAYS) -> None:
         self._ways = ways
 
     def missing(self) -> str | None:
@@ -182,7 +182,7 @@ class CudaLauncher:
 class CudaDevice:
     """One CUDA device."""
 
-    def __init__(self, index: int, way: Way) -> None:
+    def __init__(self, index: int, way: Backend) -> None:
         self.index, self._way = index, way
         properties = torch.cuda.get_device_properties(index)
         self.name, self.torch_device = f"{properties.name} {index}", f"cuda:{index}"
@@ -198,4 +198,4 @@ class CudaDevice:
 
 
 #: Kernels of this process, by way, source and device.
-_COMPILED: dict[tuple[type[Way], str, int], Kernel] = {}
+_COMPILED: dict[tuple[type[Backend], str, int], Kernel] = {}

@@ -14,13 +14,13 @@ from functools import partial
 
 import numpy as np
 
-from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
+from harness.engines.base import Measure, Progress, Segment, TrainingResult, segments_of
 from harness.engines.cuda.devices import CudaLauncher, Device, Launcher
 from harness.engines.cuda.kernel_spec import Plan, kind_of
-from harness.engines.cuda.launch import Crew
+from harness.engines.cuda.launch import KernelBatch
 from harness.engines.cuda.layout import candidates, fitting
-from harness.engines.parallel import worked_off
-from harness.engines.step_options import Features, without_torch
+from harness.engines.parallel import run_parallel
+from harness.engines.step_options import StepOptions, without_torch
 from harness.losses import LOSSES
 from harness.losses.backends.c_source import refusal
 from harness.members import Group, Member
@@ -41,12 +41,12 @@ class CudaEngine:
         self._steps = steps
         self._reasons: dict[tuple[object, ...], str | None] = {}
 
-    def refuses(self, member: Member) -> str | None:
+    def unsupported_reason(self, member: Member) -> str | None:
         """Why the member cannot be trained here, or None."""
         if missing := self.launcher.missing():
             return missing
         # All that a reason may depend on: thousands of members differ in their rates and seeds alone.
-        key = (LOSSES[member.loss], member.view, member.shape, Features.of(member), member.settings.ema > 0)
+        key = (LOSSES[member.loss], member.view, member.shape, StepOptions.of(member), member.settings.ema > 0)
         if key not in self._reasons:
             self._reasons[key] = without_torch(member) or refusal(LOSSES[member.loss]) or self._misfit(member)
         return self._reasons[key]
@@ -60,11 +60,13 @@ class CudaEngine:
         least = min(layout.shared_bytes for layout in candidates(plan))
         return f"it needs {least:,} bytes of shared memory a block, and the device grants {smallest:,}"
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> TrainingResult:
         """Train every member along its leg; those that are alike in one launch on each device."""
-        given = legs_of(group, legs)
+        given = segments_of(group, legs)
         crews = [
-            (device, Crew(group, places, given, Plan.of(group, [group.members[p] for p in places]), device))
+            (device, KernelBatch(group, places, given, Plan.of(group, [group.members[p] for p in places]), device))
             for device, places in self._dealt(group)
         ]
         start = time.perf_counter()
@@ -73,7 +75,7 @@ class CudaEngine:
 
     def _dealt(self, group: Group) -> list[tuple[Device, list[int]]]:
         """Which places of the group are trained together, and where: like with like, dealt over the devices."""
-        alike: dict[Features, list[int]] = defaultdict(list)
+        alike: dict[StepOptions, list[int]] = defaultdict(list)
         for place, member in enumerate(group.members):
             alike[kind_of(member)].append(place)
         devices = self.launcher.devices()
@@ -84,28 +86,28 @@ class CudaEngine:
             if places[i :: len(devices)]
         ]
 
-    def _run(self, crews: Sequence[tuple[Device, Crew]], measure: Measure, progress: Progress) -> None:
+    def _run(self, crews: Sequence[tuple[Device, KernelBatch]], measure: Measure, progress: Progress) -> None:
         """Every device trains its crews one after the other, in a thread of its own."""
-        of_device: dict[str, list[Crew]] = defaultdict(list)
+        of_device: dict[str, list[KernelBatch]] = defaultdict(list)
         for device, crew in crews:
             of_device[device.name].append(crew)
 
-        def work(own: Sequence[Crew], tell: Progress) -> None:
+        def work(own: Sequence[KernelBatch], tell: Progress) -> None:
             for crew in own:
                 while not crew.finished:
                     tell(crew.launch(self._steps, measure))
 
         works = [partial(work, own) for own in of_device.values()]
-        worked_off(works, [ThreadPoolExecutor(len(works))], progress)
+        run_parallel(works, [ThreadPoolExecutor(len(works))], progress)
 
 
-def _joined(group: Group, crews: Sequence[Crew], seconds: float, keep: bool) -> Trained:
+def _joined(group: Group, crews: Sequence[KernelBatch], seconds: float, keep: bool) -> TrainingResult:
     """What all crews left, in the order of the group."""
     places = [place for crew in crews for place in crew.places]
     order = np.argsort(places)
     stops = [stop for crew in crews for stop in crew.stops]
     states = [state for crew in crews for state in crew.states()] if keep else []
-    return Trained(
+    return TrainingResult(
         theta_g_PW=np.concatenate([crew.averages() for crew in crews])[order],
         theta_d_PW=np.concatenate([crew.discriminators() for crew in crews])[order],
         stopped_step_P=np.array([step for step, _ in stops], dtype=np.int64)[order],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from harness.data.mlp import Mlp
 from harness.data.views import Form
 from harness.engines.cuda.tiling import Rows
-from harness.engines.step_options import Features
+from harness.engines.step_options import StepOptions
 from harness.losses import LOSSES, Variant
 from harness.losses.backends.c_source import runs_through_statistics, statistics_of
 from harness.losses.penalties import Site
@@ -21,9 +21,9 @@ MOST_OUTER_ROWS = 8
 _MOST_PENALISED = 64
 
 
-def kind_of(member: Member) -> Features:
+def kind_of(member: Member) -> StepOptions:
     """What members must share to be trained by one kernel; labels are drawn for those that have any."""
-    return replace(Features.of(member), labels=False)
+    return replace(StepOptions.of(member), labels=False)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Plan:
     inputs: int
     optimizer: str
     order: str
-    features: Features
+    features: StepOptions
     variants: tuple[Variant, ...]
     averages: bool
 

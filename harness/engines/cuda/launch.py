@@ -14,14 +14,14 @@ from torch import Tensor
 from harness.data.mlp import Mlp
 from harness.data.rng import Stream, uniforms
 from harness.data.target import Target
-from harness.engines.base import Leg, Measure
+from harness.engines.base import Measure, Segment
 from harness.engines.batched.losses import Runs
 from harness.engines.cuda.devices import Device
 from harness.engines.cuda.kernel_spec import Plan
 from harness.engines.cuda.layout import Layout, fitting
 from harness.engines.cuda.source.kernel import SETTINGS, parameters_of, record_floats, record_places, source_of
 from harness.engines.quantile_table import noise_table, target_table
-from harness.engines.snapshot import LastStep, recorded
+from harness.engines.snapshot import StepRecord, recorded
 from harness.losses import LOSSES
 from harness.losses.penalties import Site
 from harness.members import Group, Member
@@ -36,7 +36,7 @@ State = Mapping[str, NDArray[np.float32]]
 _DRAWN_AT_ONCE = 256
 
 
-class Crew:
+class KernelBatch:
     """``places`` are the members' places in the group; rows of every array are in their order.
 
     Raises:
@@ -44,7 +44,9 @@ class Crew:
         RuntimeError: the kernel does not compile.
     """
 
-    def __init__(self, group: Group, places: Sequence[int], legs: Sequence[Leg], plan: Plan, device: Device) -> None:
+    def __init__(
+        self, group: Group, places: Sequence[int], legs: Sequence[Segment], plan: Plan, device: Device
+    ) -> None:
         self.group, self.places, self.plan = group, places, plan
         self.members = [group.members[place] for place in places]
         self.legs = [legs[place] for place in places]
@@ -190,7 +192,7 @@ def _recorded(plan: Plan, members: Sequence[Member], record_PX: Tensor) -> dict[
         return torch.tensor([[getattr(m.settings, name)] for m in members], dtype=torch.float32)
 
     return recorded(
-        LastStep(
+        StepRecord(
             runs=Runs(members, "cpu"),
             real_PB=found["real"],
             fake_PB=found["fake"],

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from harness.data.views import Form
-from harness.engines.base import HISTORY
+from harness.engines.base import REPLAY_BUFFER
 from harness.engines.cuda.kernel_spec import Plan
 from harness.engines.cuda.tiling import THREADS, product_tiling
 
@@ -113,7 +113,7 @@ def _lasting(plan: Plan) -> Iterator[Array]:
         yield Array("saved_g", g, lasting=True, part="distant")
         yield Array("saved_d", d, lasting=True, part="distant")
     if plan.features.replay:
-        yield Array("history", HISTORY * plan.batch, lasting=True, part="distant")
+        yield Array("history", REPLAY_BUFFER * plan.batch, lasting=True, part="distant")
     if plan.features.spectral_norm:
         for i, layer in enumerate(plan.discriminator.layers):
             yield Array(f"left_{i}", layer.inputs, lasting=True)

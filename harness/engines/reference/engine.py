@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.engines.base import Leg, Measure, Progress, Trained, legs_of
+from harness.engines.base import Measure, Progress, Segment, TrainingResult, segments_of
 from harness.engines.reference.gradients import Game, GameState
 from harness.members import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
@@ -88,20 +88,22 @@ class ReferenceEngine:
     identity = "reference/1"
     device = "cpu"
 
-    def refuses(self, member: Member) -> str | None:
+    def unsupported_reason(self, member: Member) -> str | None:
         return None
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Leg] | None = None) -> Trained:
+    def train(
+        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+    ) -> TrainingResult:
         start = time.perf_counter()
         marks = group.shape.snapshots
         snapshots = {c: np.full((len(group.members), len(marks)), np.nan) for c in SNAPSHOT_COLUMNS}
         games = [Game(group, member) for member in group.members]
         stopped = [
             _train_one(game, leg, {name: values[row] for name, values in snapshots.items()}, measure, progress)
-            for row, (game, leg) in enumerate(zip(games, legs_of(group, legs), strict=True))
+            for row, (game, leg) in enumerate(zip(games, segments_of(group, legs), strict=True))
         ]
         kept = () if legs is None else zip(games, stopped, strict=True)
-        return Trained(
+        return TrainingResult(
             theta_g_PW=np.concatenate([game.average_1W.numpy() for game in games]),
             theta_d_PW=np.concatenate([game.d.theta_1W.numpy() for game in games]),
             stopped_step_P=np.array([step for step, _ in stopped], dtype=np.int64),
@@ -113,7 +115,7 @@ class ReferenceEngine:
 
 
 def _train_one(
-    game: Game, leg: Leg, snapshots: Mapping[str, np.ndarray], measure: Measure, progress: Progress
+    game: Game, leg: Segment, snapshots: Mapping[str, np.ndarray], measure: Measure, progress: Progress
 ) -> tuple[int, str]:
     """Train along a leg, filling the member's snapshots; the step and the tensor that stopped it, or 0 and no name."""
     if isinstance(leg.state, GameState):

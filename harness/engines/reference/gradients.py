@@ -18,7 +18,7 @@ from torch import Tensor
 from harness.data.latent import NOISES
 from harness.data.mlp import Mlp
 from harness.data.rng import Stream, uniforms
-from harness.engines.base import HISTORY, offending, truth_of
+from harness.engines.base import REPLAY_BUFFER, first_nonfinite_tensor, target_quantiles
 from harness.engines.reference.optimizers import OPTIMISERS, Optimiser
 from harness.losses import LOSSES
 from harness.losses.penalties import (
@@ -57,7 +57,7 @@ class Player:
 
     def offends(self, gradient_1W: Tensor) -> str | None:
         """The first tensor with which the gradient's squared norm is no finite number; None if it is one."""
-        name = offending(self.network, gradient_1W)
+        name = first_nonfinite_tensor(self.network, gradient_1W)
         return name and f"gradient of {self.letter}.{name}"
 
     @torch.no_grad()
@@ -96,7 +96,7 @@ class Game:
             (getattr(s, penalty.name), penalty) for penalty in gradient_penalties(dict(s))
         ]
         if self.variant.direct:
-            self.truth = truth_of(group)
+            self.truth = target_quantiles(group)
         self.history: list[Tensor] = []
         self.record: dict[str, float] = {}
 
@@ -152,7 +152,7 @@ class Game:
         for b in range(self.shape.batch if self.history else 0):
             if u_old_1B[0, b] < self.member.settings.replay:
                 mixed_1B[0, b] = self.history[int(u_place_1B[0, b] * len(self.history))][0, b]
-        self.history[update % HISTORY : update % HISTORY + 1] = [fresh_1B]
+        self.history[update % REPLAY_BUFFER : update % REPLAY_BUFFER + 1] = [fresh_1B]
         return mixed_1B
 
     # -- what is minimised ---------------------------------------------------------------------------------------

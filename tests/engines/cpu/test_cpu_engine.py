@@ -17,7 +17,7 @@ from support.members import member
 from support.step_options import OPTIONS
 
 from harness.data.views import VIEWS
-from harness.engines.base import Leg
+from harness.engines.base import Segment
 from harness.engines.cpu import CpuEngine
 from harness.engines.cpu import trainee as trainee_module
 from harness.engines.cpu.engine import _STRETCH
@@ -35,12 +35,12 @@ SMALL: dict[str, Any] = {"lr_d": 1e-3, "lr_g": 1e-3, "batch": 20, "hidden": 8, "
 def test_it_takes_all_but_what_needs_torch() -> None:
     """Every loss that is a formula, every view and every option but consensus; each refusal says why."""
     engine = CpuEngine()
-    refused = {v.name for v in BUILT_IN if engine.refuses(member(v.name, **dict(v.needs)))}
+    refused = {v.name for v in BUILT_IN if engine.unsupported_reason(member(v.name, **dict(v.needs)))}
     assert refused == {v.name for v in BUILT_IN if v.direct} | {"consensus"}
-    assert not [view for view in VIEWS if engine.refuses(member(view=view))]
-    turned_away = {name for name, changes in OPTIONS.items() if engine.refuses(member(**SMALL | changes))}
+    assert not [view for view in VIEWS if engine.unsupported_reason(member(view=view))]
+    turned_away = {name for name, changes in OPTIONS.items() if engine.unsupported_reason(member(**SMALL | changes))}
     assert turned_away == {name for name, changes in OPTIONS.items() if "consensus" in changes}
-    assert "direct loss" in str(engine.refuses(member("w1_direct")))
+    assert "direct loss" in str(engine.unsupported_reason(member("w1_direct")))
 
 
 @given(
@@ -101,7 +101,7 @@ def test_padding_stays_zero(option: str, view: str) -> None:
     """
     own = member(view=view, activations_g=["elu", "sigmoid", "sigmoid"], **SMALL | OPTIONS[option])
     (group,) = groups([own])
-    (state,) = CpuEngine().train(group, measured_mean, lambda steps: None, [Leg(0, 20)]).states
+    (state,) = CpuEngine().train(group, measured_mean, lambda steps: None, [Segment(0, 20)]).states
     assert isinstance(state, State)
     for player, network in ((state.g, group.generator), (state.d, group.discriminator)):
         plan = Plan.of(network)
@@ -116,9 +116,9 @@ def test_a_state_is_read_and_not_changed() -> None:
     """Two legs that start from one state end with the same bits."""
     (group,) = groups([member(**SMALL)])
     engine = CpuEngine()
-    first = engine.train(group, measured_mean, lambda steps: None, [Leg(0, 10)])
+    first = engine.train(group, measured_mean, lambda steps: None, [Segment(0, 10)])
     ends = [
-        engine.train(group, measured_mean, lambda steps: None, [Leg(10, 20, first.states[0])]).theta_d_PW.tobytes()
+        engine.train(group, measured_mean, lambda steps: None, [Segment(10, 20, first.states[0])]).theta_d_PW.tobytes()
         for _ in range(2)
     ]
     assert ends[0] == ends[1]

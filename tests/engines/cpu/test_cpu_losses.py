@@ -14,7 +14,7 @@ from numba import njit
 from sympy import Symbol
 
 from harness.engines.cpu.entry import prepare
-from harness.engines.cpu.losses import FAKE, REAL, Loaded, carry_out, loaded, loaded_slope, parameter_values
+from harness.engines.cpu.losses import FAKE, REAL, BoundProgram, execute, loaded, loaded_slope, parameter_values
 from harness.engines.cpu.losses import slopes as slopes_kernel
 from harness.engines.cpu.numeric.jit import game_at
 from harness.engines.cpu.numeric.record import GAME, address
@@ -40,7 +40,7 @@ def slopes_at(game, logits, decisions, labels, labelled, like, out):  # type: ig
 
 @njit
 def carry_out_at(game, decisions):  # type: ignore[no-untyped-def]
-    carry_out(game_at(game).loss_g, decisions)
+    execute(game_at(game).loss_g, decisions)
 
 
 def slopes(derivative: Derivative, values: Mapping[Symbol, float], labels: np.ndarray, like: int) -> np.ndarray:
@@ -110,7 +110,7 @@ def test_slopes_hold_at_any_parameters(data: st.DataObject) -> None:
     np.testing.assert_allclose(found[known], expected[known], rtol=1e-6, atol=1e-15)
 
 
-def carried_out(made: Loaded, first: np.ndarray) -> list[np.ndarray]:
+def carried_out(made: BoundProgram, first: np.ndarray) -> list[np.ndarray]:
     """The results of a program whose one input has these values."""
     record = np.zeros(1, GAME)
     made.enter(record[0]["loss_g"])

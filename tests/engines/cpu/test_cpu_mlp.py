@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.cpu_kernels import Laid, called, floats, work_of
+from support.cpu_kernels import LaidOutMlp, called, floats, work_of
 
 from harness.data.mlp import Mlp
 from harness.engines.cpu.layout import aligned, padded, tape_of_rows, tape_of_units
@@ -24,7 +24,7 @@ networks = st.builds(
 CLOSE = {"atol": 2e-5, "rtol": 2e-5}
 
 
-def exact(laid: Laid, x_KN: np.ndarray, slopes_K: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def exact(laid: LaidOutMlp, x_KN: np.ndarray, slopes_K: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Outputs, gradient and slopes in the inputs, in float64."""
     inputs = torch.tensor(x_KN, dtype=torch.float64).requires_grad_()
     outputs = laid.outputs(inputs)
@@ -38,7 +38,7 @@ def exact(laid: Laid, x_KN: np.ndarray, slopes_K: np.ndarray) -> tuple[np.ndarra
 def test_many_inputs_side_by_side(network: Mlp, columns: int, seed: int, add: bool) -> None:
     """Outputs, gradient and input slopes are autograd's; padding has gradient 0 and what is added to is kept."""
     rng = np.random.default_rng(seed)
-    laid, tape = Laid(network, rng), tape_of_rows(Laid(network, rng).plan, columns)
+    laid, tape = LaidOutMlp(network, rng), tape_of_rows(LaidOutMlp(network, rng).plan, columns)
     x_KN, slopes_K = floats(rng, columns, network.widths[0]), floats(rng, columns)
     inputs = tape.values[: network.widths[0] * tape.stride].reshape(-1, tape.stride)
     inputs[:, :columns] = x_KN.T
@@ -68,7 +68,7 @@ def test_many_inputs_side_by_side(network: Mlp, columns: int, seed: int, add: bo
 def test_few_inputs_with_units_side_by_side(network: Mlp, count: int, seed: int) -> None:
     """The same, and the squared norm that comes from the gradient's factors is the gradient's."""
     rng = np.random.default_rng(seed)
-    laid = Laid(network, rng)
+    laid = LaidOutMlp(network, rng)
     tape = tape_of_units(laid.plan, count)
     x_KN, slopes_K = floats(rng, count, network.widths[0]), floats(rng, count)
     width = padded(network.widths[0] + 1)
@@ -93,7 +93,7 @@ def test_few_inputs_with_units_side_by_side(network: Mlp, count: int, seed: int)
 def test_a_directional_derivative_is_differentiated(network: Mlp, columns: int, seed: int) -> None:
     """What is added is the gradient of the sum of D'(x; v), v held fixed: autograd's, of autograd's slope times v."""
     rng = np.random.default_rng(seed)
-    laid = Laid(network, rng)
+    laid = LaidOutMlp(network, rng)
     tape, along = tape_of_rows(laid.plan, columns), tape_of_rows(laid.plan, columns, ones=False)
     x_KN, v_KN = floats(rng, columns, network.widths[0]), floats(rng, columns, network.widths[0])
     for made, values in ((tape, x_KN), (along, v_KN)):
@@ -117,6 +117,6 @@ def test_a_directional_derivative_is_differentiated(network: Mlp, columns: int, 
 @pytest.mark.parametrize("seed", range(3))
 def test_parameters_come_back_from_their_layout(seed: int) -> None:
     """packed, then flat: the same bits; and nothing but zeros in between."""
-    laid = Laid(Mlp((3, 13, 50, 1), ("elu", "tanh")), np.random.default_rng(seed))
+    laid = LaidOutMlp(Mlp((3, 13, 50, 1), ("elu", "tanh")), np.random.default_rng(seed))
     assert laid.plan.flat(laid.theta).tobytes() == laid.flat.tobytes()
     assert not laid.padding(laid.theta).any()

@@ -22,11 +22,11 @@ from support.step_options import OPTIONS, SMALL
 
 from harness.data.target import Target
 from harness.data.views import VIEWS
-from harness.engines.base import Engine, Leg, Trained
+from harness.engines.base import Engine, Segment, TrainingResult
 from harness.engines.cuda import CudaEngine, HostBuild
 from harness.engines.cuda.host_build import HostDevice
 from harness.engines.cuda.kernel_spec import Plan, kind_of
-from harness.engines.cuda.launch import Crew
+from harness.engines.cuda.launch import KernelBatch
 from harness.engines.cuda.layout import candidates
 from harness.engines.reference import ReferenceEngine
 from harness.losses import BUILT_IN, LOSSES
@@ -48,7 +48,7 @@ REFUSED = {"consensus", "everything"}
 NEARLY_EVERYTHING = {k: v for k, v in OPTIONS["everything"].items() if k != "consensus"}
 
 
-def compare(found: Trained, expected: Trained, tolerance: float = 1e-4) -> None:
+def compare(found: TrainingResult, expected: TrainingResult, tolerance: float = 1e-4) -> None:
     """Both players' parameters, and every recorded number within ten times the tolerance."""
     assert found.stopped_step_P.tolist() == expected.stopped_step_P.tolist()
     assert relative_error(found.theta_g_PW, expected.theta_g_PW) < tolerance
@@ -93,7 +93,7 @@ def test_generators_agree_under_adam_at_the_seeds_shape(engine: Engine) -> None:
 def test_every_option_agrees_with_the_reference_or_is_refused(option: str, view: str) -> None:
     """As test_step_options.py asks of the batched engine: twenty steps within 1e-4, numbers within 1e-3."""
     engine, one = CudaEngine(HostBuild(level=0)), member(view=view, **SMALL | OPTIONS[option])
-    assert (engine.refuses(one) is not None) == (option in REFUSED)
+    assert (engine.unsupported_reason(one) is not None) == (option in REFUSED)
     if option not in REFUSED:
         compare(trained(engine, [one]), trained(ReferenceEngine(), [one]))
 
@@ -259,9 +259,9 @@ def test_legs_have_the_bits_of_one_go(engine: Engine) -> None:
     whole = trained(engine, [one])
     told: list[int] = []
     (group,) = groups([one])
-    first = engine.train(group, measured_mean, told.append, [Leg(0, 5)])
+    first = engine.train(group, measured_mean, told.append, [Segment(0, 5)])
     (pair,) = groups([one, fresh])
-    second = engine.train(pair, measured_mean, told.append, [Leg(5, 12, first.states[0]), Leg(0, 3)])
+    second = engine.train(pair, measured_mean, told.append, [Segment(5, 12, first.states[0]), Segment(0, 3)])
     assert sum(told) == 5 + 7 + 3
     assert second.theta_g_PW[0].tobytes() == whole.theta_g_PW[0].tobytes()
     assert second.theta_d_PW[0].tobytes() == whole.theta_d_PW[0].tobytes()
@@ -295,7 +295,9 @@ def test_what_fills_packs_and_gaps_stays_zero() -> None:
     """
     one = own("outer", batch=7, hidden=5, snapshots=(12,))
     (group,) = groups([one])
-    crew = Crew(group, [0], [Leg(0, 12)], Plan.of(group, [one]), HostDevice(232_448, backwards=False, level=0))
+    crew = KernelBatch(
+        group, [0], [Segment(0, 12)], Plan.of(group, [one]), HostDevice(232_448, backwards=False, level=0)
+    )
     while not crew.finished:
         crew.launch(500, measured_mean)
     state, used = crew.memory()[0], np.zeros(crew.layout.state, bool)
@@ -322,14 +324,18 @@ def test_what_fills_packs_and_gaps_stays_zero() -> None:
 )
 def test_refusals_say_why(changes: Mapping[str, Any], reason: str) -> None:
     """A member that the kernel cannot train is refused with a sentence."""
-    assert reason in str(CudaEngine(HostBuild(level=0)).refuses(member(**changes)))
+    assert reason in str(CudaEngine(HostBuild(level=0)).unsupported_reason(member(**changes)))
 
 
 @no_compiler
 def test_what_is_not_refused_trains() -> None:
     """Every loss with its needs, under both kinds of view, is refused or trains: refusals are exact."""
     engine = CudaEngine(HostBuild(level=0))
-    taken = [v.name for v in BUILT_IN if engine.refuses(member(v.name, view="sample", **SMALL | dict(v.needs))) is None]
+    taken = [
+        v.name
+        for v in BUILT_IN
+        if engine.unsupported_reason(member(v.name, view="sample", **SMALL | dict(v.needs))) is None
+    ]
     assert set(taken) == {v.name for v in TRAINABLE} - {"consensus"}
     for name in ("r3gan", "optimistic"):
         one = member(name, view="sample", **SMALL | dict(LOSSES[name].needs) | {"steps": 3})
@@ -342,7 +348,7 @@ def test_without_a_device_everything_is_refused() -> None:
 
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
-    assert CudaEngine().refuses(member()) == "torch sees no CUDA device"
+    assert CudaEngine().unsupported_reason(member()) == "torch sees no CUDA device"
     assert (CudaEngine().name, CudaEngine().device) == ("cuda", "cuda")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.members import member
 
-from harness.engines.base import HISTORY
+from harness.engines.base import REPLAY_BUFFER
 from harness.engines.cuda import CudaEngine, HostBuild
 from harness.engines.cuda.kernel_spec import Plan
 from harness.engines.cuda.layout import Layout, candidates, fitting, layout_of, may_overlay
@@ -78,7 +78,7 @@ def test_what_fits_nowhere_is_refused_with_both_numbers() -> None:
     """A thousand values of 200 units: the least that any layout needs, and what the device grants."""
     engine = CudaEngine(HostBuild(CONSUMER, level=0))
     least = min(layout.shared_bytes for layout in candidates(plan(batch=1000, hidden=200)))
-    reason = engine.refuses(member(batch=1000, hidden=200))
+    reason = engine.unsupported_reason(member(batch=1000, hidden=200))
     assert reason == f"it needs {least:,} bytes of shared memory a block, and the device grants 101,376"
     assert least > HOPPER
 
@@ -114,7 +114,7 @@ def test_lasting_arrays_have_a_home_in_every_layout() -> None:
         lasting = {name for name, placed in layout.places.items() if placed.array.lasting}
         assert all(layout.places[name].state is not None for name in lasting)
         assert {"theta_g", "theta_d", "moment_g", "square_d", "powers", "average", "history", "saved_d"} <= lasting
-    assert layout_of(wanted, "resident", False).places["history"].array.floats == HISTORY * 100
+    assert layout_of(wanted, "resident", False).places["history"].array.floats == REPLAY_BUFFER * 100
 
 
 def test_overlaying_spares_the_generators_gradient() -> None:

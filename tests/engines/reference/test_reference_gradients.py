@@ -18,7 +18,7 @@ from harness.engines.reference import ReferenceEngine
 from harness.engines.reference.engine import ORDERS
 from harness.engines.reference.gradients import Game
 from harness.losses import LOSSES, Bernoulli, Labels, Variant, fake, real, softplus, y_fake, y_real
-from harness.losses.direct import TABLE, Direct, Truth
+from harness.losses.direct import TABLE, Direct, TargetQuantiles
 from harness.members import Member, groups
 
 Vector = np.ndarray
@@ -263,7 +263,7 @@ def test_consensus_adds_the_gradient_of_half_the_squared_field(variant: Variant,
         close(found - without, expected)
 
 
-def distance(fake_PB: torch.Tensor, real_PB: torch.Tensor, truth: Truth) -> torch.Tensor:
+def distance(fake_PB: torch.Tensor, real_PB: torch.Tensor, truth: TargetQuantiles) -> torch.Tensor:
     """A direct loss that reads all it may: values, the real minibatch, quantiles, the table."""
     sorted_PB = fake_PB.sort(dim=-1).values
     far = (sorted_PB - truth.quantiles_B).square().mean(-1)

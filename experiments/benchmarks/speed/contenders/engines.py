@@ -29,7 +29,9 @@ class OfEngine:
         alone = isinstance(self.engine, ReferenceEngine)
         if alone:
             torch.set_num_threads(1)  # as for the literal loop: a second thread only waits for the first
-        refusals = {view: self.engine.refuses(seed_group(1, 1, view).members[0]) for view in (SET_VIEW, SAMPLE_VIEW)}
+        refusals = {
+            view: self.engine.unsupported_reason(seed_group(1, 1, view).members[0]) for view in (SET_VIEW, SAMPLE_VIEW)
+        }
         if reason := refusals[SET_VIEW]:
             raise Absent(reason)
         self.description = Description(

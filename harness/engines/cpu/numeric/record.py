@@ -27,7 +27,7 @@ PLAYER = np.dtype(
 #: What the layers of a network are given (layout.Tape).
 TAPE = np.dtype([(name, _WORD) for name in ("values", "places", "stride")])
 
-#: A formula (programs.Loaded): instructions, how many, registers of K numbers, places of results.
+#: A formula (programs.BoundProgram): instructions, how many, registers of K numbers, places of results.
 PROGRAM = np.dtype([(name, _WORD) for name in ("code", "lines", "registers", "size", "outputs", "results", "shares")])
 
 #: What members of a group share.
@@ -35,7 +35,7 @@ _SHAPES = (
     *("steps", "batch", "latent", "decisions", "inputs", "form", "optimizer", "order", "schedule", "d_steps"),
     *("g_steps", "rows", "normal_latent", "factored"),
 )
-#: Which of ``features.Features`` a step has.
+#: Which of ``features.StepOptions`` a step has.
 PARTS = ("labels", "pairs", "replay", "instance_noise", "spectral_norm", "penalties")
 #: Where data come from (trainee.Source), and what else a member keeps from step to step.
 _SOURCES = ("target", "given", "given_from", "normal", "average", "history", "left", "right", "widest")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from harness.engines.base import HISTORY
+from harness.engines.base import REPLAY_BUFFER
 from harness.engines.cuda.kernel_spec import Plan
 from harness.engines.cuda.layout import Layout
 from harness.engines.cuda.source.penalties import site_pulls
@@ -86,7 +86,7 @@ def _constants(plan: Plan, layout: Layout) -> str:
     numbers: Mapping[str, int] = {
         "SIZE_D": plan.discriminator.size,
         "SIZE_G": plan.generator.size,
-        "HISTORY": HISTORY,
+        "REPLAY_BUFFER": REPLAY_BUFFER,
         "SETTINGS": len(SETTINGS),
         "PARAMETERS": parameters_of(plan),
         "SHARED_FLOATS": layout.shared,
