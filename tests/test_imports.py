@@ -26,10 +26,10 @@ KNOWS: dict[str, tuple[str, ...]] = {
     "config": ("data", "errors", "losses"),
     "members": ("config", "data", "losses"),
     "metrics": ("data", "errors"),
-    "store": ("errors",),
-    "search": ("config", "errors"),
+    "store": ("errors", "metrics"),
+    "search": ("config", "errors", "metrics"),
     "engines": ("config", "data", "errors", "losses", "members", "store"),
-    "tracking": ("errors", "store"),
+    "tracking": ("errors", "metrics", "store"),
     "sweep": (
         *("config", "data", "engines", "errors", "harness", "losses", "members", "metrics", "search", "store"),
         "tracking",
