@@ -57,6 +57,7 @@ def command(
     """
     from harness.config import load
     from harness.engines import choose
+    from harness.engines.memory import check_memory
     from harness.store import SWEEPS, Store, slug
     from harness.sweep.archive import set_aside
     from harness.sweep.sweep import Sweep
@@ -65,6 +66,7 @@ def command(
     going_on = {"--resume": resume, "--extend": bool(extend), "--retry": bool(retry)}
     more, again = _trials_of(extend), _outcomes(retry or ())
     spec = load(experiment, overrides or ())
+    check_memory(spec, file=str(experiment))
     trainer = choose(engine)
     folder = out or SWEEPS / slug(spec.name)
     _check_together([option for option, given in going_on.items() if given], folder, fresh)

@@ -57,6 +57,7 @@ def command(
     from harness.cli.live.reporter import Reporter
     from harness.engines import choose
     from harness.engines.auto import services
+    from harness.engines.memory import check_memory
     from harness.sweep.plan import member
     from harness.sweep.training import train
 
@@ -66,6 +67,7 @@ def command(
     if snapshots:
         table["train"]["snapshots"] = _steps_of(snapshots)
     spec = _experiment(table, overrides or ())
+    check_memory(spec)
     (arm,) = spec.arms
     for setting in spec.overridden:
         print(visible(setting.text), file=sys.stderr)  # noqa: T201

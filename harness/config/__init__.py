@@ -2,7 +2,7 @@
 
 ``values`` has the parts, ``search`` the tables of search and confirm stage, ``space`` the rules of a search space,
 ``experiment`` the whole, ``file`` reads TOML,
-``memory`` asks whether it fits, ``faults`` words what is wrong, ``diff`` what changed. Torch and the registries
+``faults`` words what is wrong, ``diff`` what changed. Torch and the registries
 are imported only when an experiment is checked.
 """
 

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from harness.config.error_messages import keys, one_line, quoted, unknown_key
 from harness.config.experiment import Experiment
 from harness.config.fields import SEARCHABLE
-from harness.engines.memory import check_memory
 from harness.errors import InputError
 
 MAX_BYTES = 2**20
@@ -62,13 +61,11 @@ def from_table(data: dict[str, Any], overrides: Sequence[str], shown: str) -> Ex
         for key in _DERIVED:
             if key in data:
                 raise InputError(unknown_key(key, known_keys(), beside(key)))
-        experiment = Experiment.model_validate(data)
-        check_memory(experiment)
+        return Experiment.model_validate(data)
     except ValidationError as error:
         raise InputError(f"{shown}: {one_line(error, Experiment, _DERIVED)}") from None
     except InputError as error:
         raise InputError(f"{shown}: {error}") from None
-    return experiment
 
 
 def known_keys() -> list[str]:

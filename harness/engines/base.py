@@ -38,8 +38,14 @@ Measure = Callable[[NDArray[np.floating]], Mapping[str, NDArray[np.float64]]]
 #: Told how many GAN-steps were done since it was last called; may be called from several threads.
 Progress = Callable[[int], None]
 
-#: Minibatches that the replay of old generated values remembers (``Settings.replay``).
+#: Minibatches of generated values that the replay buffer holds (``Settings.replay``).
 REPLAY_BUFFER = 50
+
+#: Members that a stack of the batched engine holds at least: fewer are padded. The unit in which members are batched.
+STACK = 16
+
+#: Steps whose draws the batched engine makes at once: enough to amortise the calls, few enough to stay in cache.
+BLOCK = 32
 
 
 def updates_per_step(shape: Shape) -> tuple[int, int]:

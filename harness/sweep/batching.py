@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from harness.engines.auto import Trainer, engine_for
-from harness.engines.base import Bounded, Engine, Measure, Progress, Segment, TrainingResult
-from harness.engines.memory import STACK, member_bytes
+from harness.engines.base import STACK, Bounded, Engine, Measure, Progress, Segment, TrainingResult
+from harness.engines.memory import member_bytes
 from harness.losses import LOSSES
 from harness.members import Group, Member, groups
 from harness.store import SNAPSHOT_COLUMNS

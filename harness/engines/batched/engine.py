@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.engines.base import Measure, Progress, Segment, TrainingResult, segments_of
-from harness.engines.batched.feed import BLOCK, DeviceFeed, HostFeed
+from harness.engines.base import BLOCK, STACK, Measure, Progress, Segment, TrainingResult, segments_of
+from harness.engines.batched.feed import DeviceFeed, HostFeed
 from harness.engines.batched.step import Stack
 from harness.engines.parallel import cores, flushing_denormals, run_parallel, single_threaded
 from harness.engines.snapshot import record
@@ -30,7 +30,7 @@ from harness.store import SNAPSHOT_COLUMNS
 
 #: Members of a stack. On CPUs 32 is faster where there are enough members for every thread, and 16 spares a lonely
 #: one half the work (docs/performance.md); their bits are the same (tests/engines/test_engines.py) ...
-WIDTHS = {"cpu": (16, 32), "cuda": (1024,)}
+WIDTHS = {"cpu": (STACK, 2 * STACK), "cuda": (1024,)}
 
 #: ... but for networks with fewer hidden units, where torch orders a sum by the shape of the whole array: there the
 #: largest width serves all, which leaves no tail.

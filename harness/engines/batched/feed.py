@@ -12,8 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-#: Steps of a block: enough to amortise the calls that make it, few enough to stay in cache.
-BLOCK = 32
+from harness.engines.base import BLOCK
 
 
 class Feed(Protocol):
