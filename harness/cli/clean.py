@@ -33,7 +33,7 @@ def command(
     """
     from harness.errors import InputError
     from harness.store import SWEEPS
-    from harness.store.cleaning import KINDS, Kind, remove, survey
+    from harness.store.cleanup import KINDS, Kind, find_removable, remove
 
     root = folder or SWEEPS
     if folder is None and not root.is_dir():
@@ -41,15 +41,15 @@ def command(
         return
     chosen = dict(zip(KINDS, (temporaries, aside, superseded), strict=True))
     kinds: list[Kind] = [kind for kind in KINDS if chosen[kind] or not any(chosen.values())]
-    found = survey(root, kinds)
+    found = find_removable(root, kinds)
     _say(f"{item.kind:<11}  {size_text(item.size):>8}  {root / item.path}  ({item.why})" for item in found.items)
     _say(f"{'kept':<11}  {'':>8}  {root / path}  ({why})" for path, why in found.kept)
     total = f"{len(found.items)} found, {size_text(sum(item.size for item in found.items))} together"
     if not found.items or not yes:
         _say([f"{total}; nothing was removed" + (": --yes removes exactly these" if found.items else "")])
         return
-    refused = [outcome for outcome in remove(root, found.items) if outcome.refusal]
-    _say(f"not removed: {root / outcome.item.path}: {outcome.refusal}" for outcome in refused)
+    refused = [(item, reason) for item, reason in remove(root, found.items) if reason]
+    _say(f"not removed: {root / item.path}: {reason}" for item, reason in refused)
     _say([f"{total}; {len(found.items) - len(refused)} removed"])
     if refused:
         raise InputError(f"{root}: {len(refused)} of {len(found.items)} could not be removed; they are named above")

@@ -17,7 +17,7 @@ from harness.engines.batched import BatchedEngine
 from harness.errors import InputError
 from harness.members import Group
 from harness.store import Store
-from harness.store.cleaning import remove, survey
+from harness.store.cleanup import find_removable, remove
 from harness.sweep.plan import extended_rounds, gan_steps, planned
 from harness.sweep.sweep import Sweep
 
@@ -222,9 +222,9 @@ def test_a_retried_sweep_that_was_cleaned_goes_on(tmp_path: Path) -> None:
         store, _ = run(spec, tmp_path / name / "small", True, 1)
         run(spec, store.folder, False, 1, "failed")
         if name == "cleaned":
-            found = survey(tmp_path / name)
+            found = find_removable(tmp_path / name)
             assert any("told from it" in why for _, why in found.kept)
-            assert all(outcome.refusal == "" for outcome in remove(tmp_path / name, found.items))
+            assert all(reason == "" for _, reason in remove(tmp_path / name, found.items))
         grown.append(extended(spec, store.folder))
     assert repr(grown[1].table().to_pylist()) == repr(grown[0].table().to_pylist())
 
