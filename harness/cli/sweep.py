@@ -55,9 +55,7 @@ def command(
 
         harness sweep experiments/seed.toml --dry-run
     """
-    from harness.config import load
     from harness.engines import choose
-    from harness.engines.memory import check_memory
     from harness.store import SWEEPS, Store, slug
     from harness.sweep.archive import set_aside
     from harness.sweep.sweep import Sweep
@@ -65,8 +63,7 @@ def command(
 
     going_on = {"--resume": resume, "--extend": bool(extend), "--retry": bool(retry)}
     more, again = _trials_of(extend), _outcomes(retry or ())
-    spec = load(experiment, overrides or ())
-    check_memory(spec, file=str(experiment))
+    spec = _load(experiment, overrides or ())
     trainer = choose(engine)
     folder = out or SWEEPS / slug(spec.name)
     _check_together([option for option, given in going_on.items() if given], folder, fresh)
@@ -83,6 +80,16 @@ def command(
         _say(f"set aside: {aside}")
     with _told_how_to_go_on():
         _run(job, mirror, uri, more, again)
+
+
+def _load(file: Path, overrides: Sequence[str]) -> Experiment:
+    """Read an experiment file and check that memory suffices for it."""
+    from harness.config import load
+    from harness.engines.memory import check_memory
+
+    experiment = load(file, overrides)
+    check_memory(experiment, file=str(file))
+    return experiment
 
 
 @contextmanager
