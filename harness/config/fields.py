@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
@@ -28,6 +28,10 @@ class Part(BaseModel):
     """Frozen, no unknown keys, no conversions but int to float, finite numbers only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Validated copy with those of the values that name a field."""
+        return type(self)(**dict(self) | {name: values[name] for name in type(self).model_fields if name in values})
 
 
 def whole(default: int, low: int, high: int) -> Any:
@@ -158,6 +162,10 @@ class Settings(Part):
     dragan: Bound = 0.0
     wgan_div: Bound = 0.0
     consensus: Bound = 0.0
+
+    def columns(self) -> dict[str, float]:
+        """Every setting by name: the columns of a committed row and the fields of the cpu engine's record."""
+        return {name: getattr(self, name) for name in Settings.model_fields}
 
 
 def even_snapshots(steps: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from harness.config import Arm, Experiment, Settings, Shape
+from harness.config import Arm, Experiment
 from harness.config.halving import halved_steps
 from harness.members import Member
 
@@ -128,8 +128,6 @@ def confirm_members(
 
 def member(experiment: Experiment, arm: Arm, setting: Mapping[str, float], seed: int) -> Member:
     """One member of an arm: what the arm starts from, with the searched values of ``setting`` in place."""
-    settings = {**experiment.arm_settings(arm).model_dump(), **_only(setting, Settings)}
-    shape = {**experiment.arm_shape(arm).model_dump(), **_only(setting, Shape)}
     params = {name: setting.get(name, value) for name, value in arm.params.items()}
     return Member(
         loss=arm.loss,
@@ -138,8 +136,8 @@ def member(experiment: Experiment, arm: Arm, setting: Mapping[str, float], seed:
         target=experiment.target,
         study_seed=experiment.seed,
         seed=seed,
-        shape=Shape(**shape),
-        settings=Settings(**settings),
+        shape=experiment.arm_shape(arm).with_values(setting),
+        settings=experiment.arm_settings(arm).with_values(setting),
     )
 
 
@@ -148,7 +146,3 @@ def search_member(experiment: Experiment, arm: Arm, setting: Mapping[str, float]
     found = member(experiment, arm, setting, seed)
     marks = tuple(sorted({*found.shape.snapshots, *experiment.arm_rungs(arm)}))
     return replace(found, shape=found.shape.model_copy(update={"snapshots": marks}))
-
-
-def _only(setting: Mapping[str, float], part: type[Settings | Shape]) -> dict[str, float]:
-    return {key: value for key, value in setting.items() if key in part.model_fields}

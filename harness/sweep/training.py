@@ -178,6 +178,6 @@ def definition(member: Member, engine: Engine) -> Row:
         "study_seed": member.study_seed,
         "seed": member.seed,
         **member.shape.model_dump(mode="json", exclude={"snapshots"}),
-        **member.settings.model_dump(),
+        **member.settings.columns(),
         "engine": engine.identity,
     }

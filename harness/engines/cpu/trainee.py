@@ -75,7 +75,7 @@ class MemberRun:
         """The record of the training loop, in a thread's room."""
         self._record = np.zeros(1, GAME)
         record = self._record[0]
-        settings = self.member.settings.model_dump()
+        settings = self.member.settings.columns()
         fill(record, self.shapes._asdict())
         fill(record, {f"has_{part}": bool(getattr(self.features, part)) for part in PARTS})
         fill(record, {name: value for name, value in settings.items() if name != "replay"})
