@@ -1,6 +1,6 @@
 """The comparison of a sweep's arms: one frozen record per arm, made from committed rows alone.
 
-``python -m analysis.compare SWEEP_FOLDER [--json]`` prints it.
+``python -m analysis.comparison SWEEP_FOLDER [--json]`` prints it.
 
 Only confirm seeds count, which no search saw. A diverged or failed member has KS distance 1 and is no success; it is
 never dropped. Differences are paired by seed (a seed shares initial weights and noise over the arms).
@@ -239,7 +239,7 @@ def success_threshold(description: Mapping[str, Any]) -> tuple[float, tuple[str,
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the comparison of a sweep's folder; exit status 2 where there is none to read."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.compare", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m analysis.comparison", description=main.__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)

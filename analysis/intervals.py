@@ -152,10 +152,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def noise_floor(draws: int) -> float:
-    """Expected KS distance of a perfect generator judged by ``draws`` independent draws (``harness.floors``)."""
+    """Expected KS distance of a perfect generator on ``draws`` independent draws (``harness.metrics.noise_floor``)."""
     return cast(float, floors(draws)["ks_mean"])
 
 
 def stratified_floor(draws: int) -> float:
-    """KS distance of a perfect generator judged on stratified noise: 1/(2n) (``harness.floors``)."""
+    """KS distance of a perfect generator judged on stratified noise: 1/(2n) (``harness.metrics.noise_floor``)."""
     return cast(float, floors(draws)["ks_stratified"])

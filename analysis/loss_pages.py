@@ -1,4 +1,4 @@
-"""The pages of docs/losses/ and docs/penalties.md, made from the registry: ``python -m analysis.losses_docs``.
+"""The pages of docs/losses/ and docs/penalties.md, made from the registry: ``python -m analysis.loss_pages``.
 
 A page is a function of the records alone, so the same records give the same bytes. Formulas are written for GitHub's
 renderer, which refuses ``\\operatorname`` and takes a bar for the end of a table's cell.

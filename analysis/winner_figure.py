@@ -21,7 +21,7 @@ _PICTURES: dict[str, tuple[Draw, str, str]] = {
 
 
 def draw_winners(store: Store) -> None:
-    """Draw the best confirm seed of each arm of a committed sweep (the one whose files ``harness.winners`` wrote)."""
+    """Draw the best confirm seed of each arm of a sweep: the one whose files ``harness.sweep.winners`` wrote."""
     target = target_of(store.describe())
     if target is None:
         return

@@ -1,5 +1,5 @@
-"""``python -m analysis.theory [-o DIR]``: play the registry on the Dirac-GAN and hold it against its predictions;
-``python -m analysis.theory SWEEP [-o DIR]``: hold a sweep's arms against theirs.
+"""``python -m analysis.dirac [-o DIR]``: play the registry on the Dirac-GAN and hold it against its predictions;
+``python -m analysis.dirac SWEEP [-o DIR]``: hold a sweep's arms against theirs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and not given[0].startswith("-"):
         question = "What does theory predict of each arm, and what became of its seeds?"
         return answered("theory", question, [section], given, told)
-    parser = argparse.ArgumentParser(prog="python -m analysis.theory", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m analysis.dirac", description=main.__doc__)
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write theory.md, .csv and .png")
     out = parser.parse_args(given).out
     entries, others = registered(), besides()

@@ -1,4 +1,4 @@
-"""What ``analysis.theory`` writes: the page theory.md, the rows theory.csv, the phase portraits theory.png."""
+"""What ``analysis.dirac`` writes: the page theory.md, the rows theory.csv, the phase portraits theory.png."""
 
 from __future__ import annotations
 

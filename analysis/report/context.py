@@ -15,7 +15,7 @@ from analysis.plotting import Style, looks_of
 from analysis.rows import Selection, arms_of, select, spec_of, target_of
 from harness.data.target import Target
 
-#: Score samples of a member (``harness.sampling``), which set the noise floor.
+#: Score samples of a member (``harness.engines.generate``), which set the noise floor.
 DRAWS = 10_000
 #: The least distance that a logarithmic axis shows.
 LOWEST = 1e-5

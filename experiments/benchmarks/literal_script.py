@@ -1,6 +1,6 @@
 """The seed document's loop as anyone would write it today: torch.nn modules, BCELoss, torch.optim.Adam, detach.
 
-It takes its draws and initial weights from ``harness.streams`` so that engines can be held to it step by step; with
+It takes its draws and initial weights from ``harness.data.rng`` so that engines can be held to it step by step; with
 ``own_randomness`` it draws them from torch instead, for comparisons of distributions.
 """
 

@@ -1,4 +1,4 @@
-"""A sweep and a member on a terminal, from the facts of ``harness.showing``. Every text is shown as text."""
+"""A sweep and a member on a terminal, from the facts of ``harness.cli.details``. Every text is shown as text."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class Settings(Part):
     step, ``penalty_decay`` the share of every penalty's weight. ``ema`` is the decay of the generator's running
     average (0: none), ``replay`` the chance that a generated value D sees is an old one. ``instance_noise`` is the
     standard deviation of noise on everything D reads, in units of x. All from ``weight_clip`` on are the weights and
-    bounds of ``harness.penalties``, where their formulas stand; 0 is none.
+    bounds of ``harness.losses.penalties``, where their formulas stand; 0 is none.
     """
 
     lr_d: Rate = 2e-4

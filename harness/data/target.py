@@ -61,7 +61,7 @@ class Target:
     """A continuous law F of the real line, e.g. ``Target("norm", {"loc": 4.0, "scale": 1.25})``.
 
     ``law`` is a name of scipy.stats, with ``params`` its shape parameters, ``loc`` and ``scale``; or "mixture", of
-    Gaussian laws, with ``params`` weight1, loc1, scale1, weight2, ... (``harness.targets.mixture``).
+    Gaussian laws, with ``params`` weight1, loc1, scale1, weight2, ... (``harness.data.mixture``).
 
     Raises:
         InputError: the law is unknown, or its parameters are missing, unknown or outside their domain.

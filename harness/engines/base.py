@@ -4,7 +4,7 @@ Promises, held by the conformance tests over every engine:
 
 * A member's result is a function of the member and the engine's version. It is bit for bit the same alone, in any
   population, in any slot, and after a resume, on one machine and device.
-* Every engine takes the same draws from ``harness.streams``; engines differ by rounding only.
+* Every engine takes the same draws from ``harness.data.rng``; engines differ by rounding only.
 * A member whose gradient's squared norm is no finite number stops before that update: its parameters stay the
   last finite ones, the step and the first offending tensor are named, and its neighbours' bits do not change.
 * Where both players step from one point (simultaneous, extragradient), a gradient of either that is not finite stops

@@ -5,7 +5,7 @@ mean mu: the miss e = (mean - mu)/sigma, the width r = sd/sigma. Along the way t
 each snapshot; at the end those of the scored sample. "Late" means snapshots after half of the member's steps. The
 rules stand in ``DIAGNOSES`` and the first that holds counts.
 
-The thresholds are set for the laws of ``harness.targets``; a target without a finite variance has no sigma, and its
+The thresholds are set for the laws of ``harness.data``; a target without a finite variance has no sigma, and its
 median and half its interquartile range stand for mu and sigma, measured on the column ``quantiles`` likewise.
 """
 

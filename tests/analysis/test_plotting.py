@@ -150,7 +150,7 @@ def test_points_are_counted() -> None:
 
 def test_no_pyplot() -> None:
     """Importing what draws loads no pyplot, whose state is global."""
-    code = "import sys, analysis.scene.paper, analysis.drawing; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, analysis.plotting.static; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

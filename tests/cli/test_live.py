@@ -206,7 +206,7 @@ def test_the_command_to_go_on_is_the_one_that_was_given(
 def test_a_log_has_lines_between_commits(tmp_path: Path) -> None:
     """Without a terminal the pace is told at its interval, with the best arm once there is one; no control codes."""
     (tmp_path / "small.toml").write_text(EXPERIMENT.replace("steps = 20\n", "steps = 600\n"))
-    often = "import harness.cli.progress as p; p.LOG_EVERY_SECONDS = 0.02; from harness.cli import main; main()"
+    often = "import harness.cli.live.reporter as p; p.LOG_EVERY_SECONDS = 0.02; from harness.cli import main; main()"
     command = [sys.executable, "-c", often, "sweep", "small.toml", "--engine", "batched-cpu"]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

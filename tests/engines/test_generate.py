@@ -102,9 +102,9 @@ def test_ordered_noise_is_the_drawn_noise(latent: int) -> None:
 
 PROGRAM = """
 import numpy as np
-from harness.engines.cpu.kernels import KERNELS
-from harness.networks import perceptron
-from harness.sampling import even_noise, samples
+from harness.engines.cpu.numeric.jit import KERNELS
+from harness.data.mlp import perceptron
+from harness.engines.generate import even_noise, samples
 network = perceptron(1, 5, ("elu",))
 samples(network, np.ones((1, network.size), np.float32), [even_noise("uniform", 1)])
 print(sum(kernel.loaded for kernel in KERNELS), "of", len(KERNELS))

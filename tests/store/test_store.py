@@ -191,7 +191,7 @@ def test_parquet_of_others_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     pq.write_table(store.population(0).replace_schema_metadata(None), file_of(store))
     refused(store, file_of(store).read_bytes())
     with monkeypatch.context() as patch:
-        patch.setattr(harness.store.folder, "SCHEMA", SCHEMA.remove(SCHEMA.get_field_index("w1")))
+        patch.setattr(harness.store.store, "SCHEMA", SCHEMA.remove(SCHEMA.get_field_index("w1")))
         store.commit(1, [ROW], {})
     with pytest.raises(StoreError, match=r"000001\.parquet: has other columns than this program writes \(format 4\)$"):
         store.population(1)

@@ -101,7 +101,7 @@ def test_without_the_library_nothing_is_told_of_cards() -> None:
 import sys
 sys.modules["pynvml"] = None
 from harness import nvidia
-from harness.energy import EnergyMeter
+from harness.sweep.energy import EnergyMeter
 with EnergyMeter(["GPU-0"]) as meter:
     pass
 print(nvml.absence(), nvml.driver_version(), meter.metadata().get("energy_of", "").count("card"))

@@ -100,7 +100,7 @@ def repository(committed: Path, tmp_path: Path) -> Path:
 
 def revision(folder: Path) -> dict[str, Any]:
     """What the program that lies in a folder says of its repository."""
-    code = "import json; from harness.provenance.repository import revision; print(json.dumps(revision()))"
+    code = "import json; from harness.sweep.repository import revision; print(json.dumps(revision()))"
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True, capture_output=True)
     return dict(json.loads(done.stdout))

@@ -41,7 +41,7 @@ def _commands(material: ReportContext) -> str:
         f"harness sweep experiments/{name}.toml",
         f"harness report {SWEEPS / name}",
         "harness replay MEMBER   # any committed member by the first digits of its key: do its bits match?",
-        f"python -m analysis.compare {SWEEPS / name} --json",
+        f"python -m analysis.comparison {SWEEPS / name} --json",
     )
     return "\n".join(lines)
 

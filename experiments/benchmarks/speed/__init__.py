@@ -10,5 +10,5 @@ timed every contender trains from the same weights on the same draws and must sh
 
 What a step is: D's update on a real and a generated minibatch, then G's, with Adam, and the making of all random
 numbers. What it is not: making initial weights, compiling, scoring. Peers draw their numbers with the generator that
-their users would use (torch's, JAX's), engines with ``harness.streams``.
+their users would use (torch's, JAX's), engines with ``harness.data.rng``.
 """

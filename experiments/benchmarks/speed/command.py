@@ -27,7 +27,7 @@ from speed.workload import seed_group
 
 _NOTE = """\
 Peers draw their random numbers with their own generators (torch's, JAX's) inside the timed step, engines with
-harness.streams. x JAX is to JAX's fastest row in the same round; the floor is the step's matrix products at the rate
+harness.data.rng. x JAX is to JAX's fastest row in the same round; the floor is the step's matrix products at the rate
 of a large one on this machine."""
 
 

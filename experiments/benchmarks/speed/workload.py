@@ -65,7 +65,7 @@ def draws(members: int, steps: int) -> tuple[Array, Array, Array]:
 
 
 def write_given(path: Path, members: int, steps: int) -> None:
-    """Initial weights and draws as a file, for contenders that have no ``harness.streams``."""
+    """Initial weights and draws as a file, for contenders that have no ``harness.data.rng``."""
     g, d = initial_weights(members)
     parts = {f"{letter}{i}": part for letter, weights in (("g", g), ("d", d)) for i, part in enumerate(weights)}
     real, z_d, z_g = draws(members, steps)

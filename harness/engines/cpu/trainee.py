@@ -182,7 +182,7 @@ def _row(values: Float32, start: int, stop: int) -> torch.Tensor:
 
 
 def _initial(key: NDArray[np.uint64], network: Mlp, stream: Stream) -> Float32:
-    """The parameters (W,) that a player starts from: the draws of ``harness.streams``, made where they are cheaper."""
+    """The parameters (W,) that a player starts from: the draws of ``harness.data.rng``, made where they are cheaper."""
     drawn = (levels_of(key, int(stream), 0, 1, network.size) + 0.5) / LEVELS
     theta: Float32 = network.initial(torch.from_numpy(drawn)[None])[0].float().numpy()
     return theta

@@ -2,8 +2,8 @@
 
 ``needs`` holds those settings at their published values, for [train] keys that the experiment leaves alone. The
 published weights of penalties were found on images scaled to [-1, 1], with networks of millions of parameters; nothing
-says that they suit a law of one number such as N(4, 1.25), so search them before blaming a method. What the numbers
-mean is in ``harness.penalties``. Rates are left to [train], but Adam's decays are part of a preset where published.
+says that they suit a law of one number such as N(4, 1.25), so search them before blaming a method. ``losses.penalties``
+says what the numbers mean. Rates are left to [train], but Adam's decays are part of a preset where published.
 """
 
 from __future__ import annotations

@@ -136,8 +136,8 @@ def test_nothing_is_compiled_anew_for_another_shape_or_loss() -> None:
 PROGRAM = """
 import logging, sys
 logging.basicConfig(stream=sys.stdout)
-from harness.engines.cpu.compiled import prepare
-from harness.engines.cpu.kernels import KERNELS
+from harness.engines.cpu.entry import prepare
+from harness.engines.cpu.numeric.jit import KERNELS
 prepare()
 print("read", sum(sum(k.dispatcher.stats.cache_hits.values()) for k in KERNELS), "of", len(KERNELS))
 """

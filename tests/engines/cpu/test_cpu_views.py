@@ -77,7 +77,7 @@ def test_equal_values_keep_their_order_and_nan_comes_last(x: list[float]) -> Non
     count=st.integers(1, 13),
 )
 def test_draws_are_the_streams(study: int, seed: int, stream: Stream, first: int, count: int) -> None:
-    """(level + 1/2)/2^23 are the uniforms of ``harness.streams``, bit for bit, at any key and update."""
+    """(level + 1/2)/2^23 are the uniforms of ``harness.data.rng``, bit for bit, at any key and update."""
     prepare()
     key = np.array([study & 0xFFFFFFFF, seed, study >> 32], np.uint64)
     drawn = levels_of(key, int(stream), first, first + 3, count)

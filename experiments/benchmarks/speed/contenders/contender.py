@@ -44,7 +44,7 @@ class Contender(Protocol):
 
     def losses(self, view: str, members: int, steps: int, given: str) -> list[list[float]]:
         """The three losses of the last step for members of seeds 0, 1, ...: from weights and draws of
-        ``harness.streams``, which the file ``given`` holds too (``given.py``).
+        ``harness.data.rng``, which the file ``given`` holds too (``given.py``).
         """
 
     def prepare(self, population: int, view: str) -> Timed:

@@ -38,7 +38,7 @@ class OfEngine:
             device=self.engine.device,
             identity=self.engine.identity,
             note=f"engine {self.engine.identity}",
-            randomness="harness.streams (Philox4x32-10)",
+            randomness="harness.data.rng (Philox4x32-10)",
             views=tuple(view for view, reason in refusals.items() if not reason),
             multiple=0 if alone else 1,
         )

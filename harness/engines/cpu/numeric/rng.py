@@ -1,4 +1,4 @@
-"""The draws of ``harness.streams`` inside a training loop: the same numbers, one update at a time."""
+"""The draws of ``harness.data.rng`` inside a training loop: the same numbers, one update at a time."""
 
 from __future__ import annotations
 

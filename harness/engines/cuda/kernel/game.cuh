@@ -197,12 +197,12 @@ template <int B>
 DEVICE void publish(const Block& b, const float* numbers, float* made, float* given, float* history, unsigned update, int tid) {
     for (int i = tid; i < B; i += THREADS) {
         if (REPLAYS) {
-            const unsigned filled = update < (unsigned)HISTORY ? update : (unsigned)HISTORY;
+            const unsigned filled = update < (unsigned)REPLAY_BUFFER ? update : (unsigned)REPLAY_BUFFER;
             const double chance = (double)uniform(draw(b, REPLAY, update, (unsigned)i));
             const double place = (double)uniform(draw(b, REPLAY, update, (unsigned)(B + i))) * (double)filled;
             const float fresh = made[i];
             if (filled > 0u && chance < b.settings[REPLAY_SHARE]) made[i] = history[(int)place * B + i];
-            history[(int)(update % (unsigned)HISTORY) * B + i] = fresh;
+            history[(int)(update % (unsigned)REPLAY_BUFFER) * B + i] = fresh;
         }
         if (BLURS) {
             made[i] += instance_noise(b, numbers, draw(b, NOISE_FAKE, update, (unsigned)i));
