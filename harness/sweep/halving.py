@@ -10,7 +10,6 @@ leaves free is filled from the queue, by whichever members come next, at whateve
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from harness.config.halving import rung_steps, survivors
 from harness.engines.auto import Trainer
 from harness.engines.base import Progress, Segment
 from harness.members import Member
+from harness.metrics.trials import Rank, ks_or_worst, mean
 from harness.sweep.batching import Course, advance
 from harness.sweep.plan import Location
 from harness.sweep.training import snapshot_measure
@@ -118,18 +118,13 @@ def _next_rung(race: _Race, courses: dict[int, Course], rules: Rules, progress: 
 
 
 def _ks_at(course: Course, rung: int) -> float:
-    value = float(course.snapshots["ks"][course.member.shape.snapshots.index(rung)])
-    return 1.0 if math.isnan(value) else value
-
-
-def mean(values: Sequence[float]) -> float:
-    """The mean, summed in the order given, so that whoever asks has the same bits."""
-    return float(sum(values) / len(values))
+    return ks_or_worst(course.snapshots["ks"][course.member.shape.snapshots.index(rung)])
 
 
 def best(scores: Mapping[int, float], eta: int) -> list[int]:
     """The trials that go on: the ceil(n/eta) with the lowest scores, the earlier of equals."""
-    return sorted(scores, key=lambda trial: (scores[trial], trial))[: survivors(len(scores), eta)]
+    ranks = sorted(Rank(False, score, trial) for trial, score in scores.items())
+    return [rank.trial for rank in ranks[: survivors(len(scores), eta)]]
 
 
 class Fate(NamedTuple):
@@ -152,5 +147,4 @@ def fates(trials: Mapping[int, Sequence[Mapping[str, Any]]], steps: int, rules: 
 
 
 def _committed_ks_at(row: Mapping[str, Any], rung: int) -> float:
-    value = dict(zip(row["snapshot_step"], row["snapshot_ks"], strict=True)).get(rung)
-    return 1.0 if value is None else float(value)
+    return ks_or_worst(dict(zip(row["snapshot_step"], row["snapshot_ks"], strict=True)).get(rung))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.config import Arm, Experiment
+from harness.metrics.trials import Rank
 from harness.search import Result, Sampler, Setting, search
 from harness.sweep.committed import by_trial
 from harness.sweep.plan import Round
@@ -166,9 +167,6 @@ def searches(experiment: Experiment, cancelled: Callable[[], bool] = lambda: Fal
 
 
 def best(tried: Sequence[ScoredTrial]) -> tuple[int, ScoredTrial]:
-    """The trial with the lowest mean KS over its seeds, the earlier of equals, and its number.
-
-    A pruned trial loses against every other, whose KS is that of a whole training on all seeds.
-    """
-    number = min(range(len(tried)), key=lambda t: (tried[t].pruned, tried[t].mean))
+    """The best trial of an arm, and its number."""
+    number = min(Rank(trial.pruned, trial.mean, n) for n, trial in enumerate(tried)).trial
     return number, tried[number]

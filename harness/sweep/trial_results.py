@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.config import Arm, Experiment
+from harness.metrics.trials import is_lost, mean, trial_score
 from harness.search import Result
 from harness.sweep import halving
 
@@ -23,9 +24,6 @@ def columns(experiment: Experiment) -> tuple[str, ...]:
     return ("seed", "steps", "outcome", "stopped_step", "ks", *over_steps)
 
 
-_LOST = ("diverged", "failed")
-
-
 def results(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> dict[int, Result]:
     """The result of every trial of one arm, by number; of a round whose trials race, all of it must be given."""
     race = _by_rung if experiment.search.halving else _by_seed if experiment.search.wilcoxon else _nothing
@@ -34,7 +32,7 @@ def results(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]
     for number, rows in trials.items():
         values = tuple(OBJECTIVES[name](rows, experiment.success_ks) for name in experiment.search.objectives)
         at, pruned = raced[number]
-        lost = sum(row["outcome"] in _LOST for row in rows)
+        lost = sum(map(is_lost, rows))
         found[number] = Result(values, (lost - 0.5) / len(rows), at, pruned)
     return found
 
@@ -45,19 +43,19 @@ def ks_by_seed(rows: Sequence[Row]) -> dict[int, float]:
 
 
 def mean_ks(rows: Sequence[Row], success_ks: float) -> float:
-    """The mean KS over the seeds that were trained; a diverged or failed one counts 1."""
-    return halving.mean(list(ks_by_seed(rows).values()))
+    """The trial's score; ``success_ks`` plays no part."""
+    return trial_score(rows)
 
 
 def mean_steps(rows: Sequence[Row], success_ks: float) -> float:
     """The mean over seeds of the first snapshot's step with KS below ``success_ks``; twice the steps where none is."""
-    return halving.mean([_reached(row, success_ks) for row in rows])
+    return mean([_reached(row, success_ks) for row in rows])
 
 
 def _reached(row: Row, success_ks: float) -> float:
     measured = zip(row["snapshot_step"], row["snapshot_ks"], strict=True)
     below = (step for step, ks in measured if ks is not None and ks < success_ks)
-    return float(next(below, PENALTY * row["steps"]) if row["outcome"] not in _LOST else PENALTY * row["steps"])
+    return float(next(below, PENALTY * row["steps"]) if not is_lost(row) else PENALTY * row["steps"])
 
 
 #: What a search can make small, by its name in [search].objectives.
