@@ -83,10 +83,10 @@ def write_report(folder: Path, out: Path) -> str:
         ]
     )
     least = pairs["least p, Holm"].min()
-    verdict = "no pair of engines is told apart" if least > 0.05 else "some pair of engines is told apart"
+    verdict = "no pair of engines shows a difference" if least > 0.05 else "some pair of engines shows a difference"
     steps = tables[summary["engine"][0]]["steps"][0]
     first = (
-        f"After {steps:,} steps {verdict}: of all tests below, corrected for their number, the least p is {least:.2g}."
+        f"After {steps:,} steps {verdict}: the smallest p of all tests below is {least:.2g}, corrected for their number."
     )
     write_whole(out / "figures/agreement.png", figure(tables))
     page = PAGE.format(first=first, summary=_table(summary), pairs=_table(pairs))
@@ -97,8 +97,8 @@ def write_report(folder: Path, out: Path) -> str:
 PAGE = """\
 # Do all engines train the same GANs?
 
-Engines agree step by step for some fifty steps (`pytest tests/engines/test_agreement.py`), to rounding. Then the game
-amplifies rounding: the same seed ends elsewhere on another engine. The distribution must not depend on the engine.
+For some fifty steps engines agree to rounding, step by step (`pytest tests/engines/test_agreement.py`). Then training
+amplifies rounding, and the same seed ends elsewhere on another engine. The distribution over seeds must be the same.
 
 {first}
 
@@ -110,8 +110,8 @@ The script's GAN (label True, the script's rates, the set view), seeds 0, 1, ...
 
 {pairs}
 
-The same seeds stand behind each engine. Where a seed keeps something of its fate the samples are correlated, which
-makes two-sample tests cautious; the paired test takes it into account, and the last but one column shows how much.
+All engines train the same seeds. If a seed ends alike on two engines, their samples are correlated, which makes two-sample
+tests cautious. The paired test takes that into account; the last but one column shows how much the ends differ.
 
-`nox -s agreement` trains and writes this page; [the members](figures/agreement/), a row each.
+`nox -s agreement` trains and writes this page. [Every member](figures/agreement/) has a row in a CSV file.
 """

@@ -23,8 +23,8 @@ ABOUT_PROMISES = re.compile(r"faults/test_\w+\.py|store/test_(store|files)\.py")
 _HEAD = """\
 # Promises
 
-What this program promises, the faults it is tested against, and the tests that hold each of them, with what they say of
-themselves. Faults are injected for real: processes are killed, disks are full, files are damaged.
+The promises of this program, the faults it is tested against, and the tests that prove each, in their own words. Faults
+are injected for real: processes are killed, disks are full, files are damaged. Words are in the [glossary](glossary.md).
 
 Written by `nox -s docs` from `tests/support/promises.toml` and the tests. A hundred kills at random moments, each
 followed by the same command again, are `nox -s faults`; its result is in [figures/faults.json](figures/faults.json).
@@ -33,7 +33,7 @@ followed by the same command again, are `nox -s faults`; its result is in [figur
 _ELSEWHERE = """\
 ## Faults that cannot happen here
 
-One process writes a sweep, under a lock, and what it writes are whole populations. So there is none of the following.
+One process writes a sweep, under a lock, and it writes whole populations. So none of these can happen:
 """
 
 
@@ -61,7 +61,7 @@ def collected() -> tuple[Test, ...]:
 def page() -> str:
     """The page as it should be."""
     lines = [_HEAD]
-    for part, title in (("promises", "What is promised"), ("faults", "Faults that are met")):
+    for part, title in (("promises", "Promises"), ("faults", "Faults")):
         lines.append(f"## {title}\n")
         for number, text in texts()[part].items():
             lines += [f"### {number}\n", f"{text}\n"]
