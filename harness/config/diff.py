@@ -1,4 +1,4 @@
-"""What changed between two experiments, for refusing to resume one as the other."""
+"""The difference between two experiments, for refusing to resume one as the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.config.fields import Train
 def diff_specs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """``train.steps: 1000 -> 2000`` for every key that determines results and differs, in alphabetical order.
 
-    Takes what ``Experiment.to_json`` gives. Empty exactly when both have one fingerprint.
+    Takes two results of ``Experiment.to_json``. Empty exactly when both have one fingerprint.
     """
     before, after = dict(_flat(old)), dict(_flat(new))
     changed = (key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key))

@@ -1,4 +1,4 @@
-"""Everything wrong with an experiment, as one line: the key, what is wrong, what is allowed."""
+"""Faults of an experiment on one line: the key, the fault, the allowed values."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def quoted(value: object, length: int = 60) -> str:
         text = repr(value)
     except ValueError:  # an int of more digits than Python converts to text
         text = "a number with thousands of digits"
+    except RecursionError:
+        text = "a value nested too deeply"
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
@@ -25,7 +27,7 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     """The word most like ``word``: one that ends in it after a dot, else the closest by matching characters."""
     known = list(words)
     leaf = word.rpartition(".")[2]
-    same_leaf = [w for w in known if w.rpartition(".")[2] == leaf]
+    same_leaf = [name for name in known if name.rpartition(".")[2] == leaf]
     close = same_leaf or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return close[0] if close else None
 
@@ -47,7 +49,7 @@ def unknown_key(key: str, words: Iterable[str], allowed: Iterable[str] = ()) -> 
 
 
 def keys(root: type[BaseModel], hidden: Iterable[str] = (), prefix: str = "") -> Iterator[str]:
-    """Every dotted key below ``root`` but the ``hidden`` ones, tables before what is in them."""
+    """Every dotted key below ``root`` except the ``hidden`` ones, a table before its keys."""
     for name, field in root.model_fields.items():
         if name in hidden:
             continue
@@ -58,9 +60,9 @@ def keys(root: type[BaseModel], hidden: Iterable[str] = (), prefix: str = "") ->
 
 
 def one_line(error: ValidationError, root: type[BaseModel], hidden: Iterable[str] = ()) -> InputError:
-    """The first fault that pydantic found, with the number of further ones."""
-    found = [e for e in error.errors(include_url=False) if e["type"] != "default_factory_not_called"]
-    first, more = found[0], len(found) - 1
+    """The first fault that pydantic reports, with the number of further ones."""
+    faults = [e for e in error.errors(include_url=False) if e["type"] != "default_factory_not_called"]
+    first, more = faults[0], len(faults) - 1
     key = ".".join(part for part in first["loc"] if isinstance(part, str))
     field = _field(root, first["loc"])
     allowed = f"; allowed: {field.description}" if field and field.description else ""
@@ -75,15 +77,15 @@ def one_line(error: ValidationError, root: type[BaseModel], hidden: Iterable[str
         text = choose(first["input"], _words(field.annotation))
     elif first["type"] == "value_error":
         whole = isinstance(first["input"], dict) and (field is None or _table(field) is not None)
-        # A rule that joins the keys of a table names the values that break it; all the others would bury them.
+        # A rule that joins keys of a table names the values that break it; quoting the whole table would bury them.
         text = f"{first['ctx']['error']}" + ("" if whole else f" (got {quoted(first['input'])}){allowed}")
     elif isinstance(first["input"], str | int | float | bool):
         text = f"got {quoted(first['input'])}{allowed}"
     else:
         text = f"got {type(first['input']).__name__} {quoted(first['input'])}{allowed}"
-    further = f" (and {more} more fault{'s' if more > 1 else ''})" if more else ""
+    rest = f" (and {more} more fault{'s' if more > 1 else ''})" if more else ""
     shown = key if key.isprintable() else quoted(key)
-    return InputError(f"{shown}: {text}{further}" if key else f"{text}{further}")
+    return InputError(f"{shown}: {text}{rest}" if key else f"{text}{rest}")
 
 
 def _words(annotation: Any) -> list[str]:
@@ -103,13 +105,13 @@ def _table(field: FieldInfo) -> type[BaseModel] | None:
 
 def _field(root: type[BaseModel], loc: tuple[Any, ...]) -> FieldInfo | None:
     """The innermost field that a location passes through."""
-    found: FieldInfo | None = None
+    field: FieldInfo | None = None
     model = root
     for part in loc:
         if part in model.model_fields:
-            found = model.model_fields[str(part)]
-            model = _table(found) or model
-    return found
+            field = model.model_fields[str(part)]
+            model = _table(field) or model
+    return field
 
 
 def _model(root: type[BaseModel], loc: tuple[Any, ...]) -> type[BaseModel]:

@@ -1,31 +1,30 @@
-"""The typed parts of an experiment: what a setting may be, a range to search it in, and an arm.
+"""The fields of an experiment file: settings and shapes of [train], the table [target], and arms.
 
-Every field's ``description`` says what is allowed; error messages quote it (``faults.one_line``).
-Rules that join several parts stand in ``experiment.py``.
+Every field's ``description`` says what is allowed; error messages quote it (``error_messages.one_line``).
+Rules that join several fields are in ``experiment.py``.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-#: Names of the samplers that ``search`` offers.
-Sampler = Literal["auto", "sobol", "tpe", "cmaes", "nsga2", "gp", "random", "grid"]
-SAMPLERS: tuple[str, ...] = get_args(Sampler)
+from harness.config.error_messages import quoted
+from harness.data.target import Target, starting_params
+from harness.errors import InputError
 
-#: What a search may make small: the mean KS, and the mean step at which KS first was below success_ks.
-Objective = Literal["ks", "steps"]
-
-#: Steps, trials and rounds are int32 columns of a committed row.
+#: The largest int32: steps, trials and rounds are int32 columns of a committed row.
 INT32 = 2**31 - 1
 
 
-class Part(BaseModel):
-    """Frozen, no unknown keys, no conversions but int to float, finite numbers only."""
+class FrozenModel(BaseModel):
+    """A frozen model with finite numbers, without unknown keys and without conversions except int to float."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -34,8 +33,8 @@ class Part(BaseModel):
         return type(self)(**dict(self) | {name: values[name] for name in type(self).model_fields if name in values})
 
 
-def whole(default: int, low: int, high: int) -> Any:
-    """A field of whole numbers from ``low`` to ``high``."""
+def whole_number(default: int, low: int, high: int) -> Any:
+    """A field for whole numbers from ``low`` to ``high``."""
     return Field(default=default, ge=low, le=high, description=f"a whole number from {low} to {high}")
 
 
@@ -45,10 +44,10 @@ def _positive_zero(value: float) -> float:
 
 
 def _finite(value: object) -> int | float:
-    """A finite number that stays the int or float it was; bool is no number here.
+    """A finite number, left as the int or float it was; a bool is not a number here.
 
     Raises:
-        ValueError: it is something else (pydantic reports where).
+        ValueError: anything else (pydantic reports where).
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("not a number")
@@ -71,76 +70,15 @@ Bound = Annotated[
 ]
 
 
-class Range(Part):
-    """Where the search looks for one number: an interval, or a list of choices.
+class Settings(FrozenModel):
+    """Hyper-parameters that may differ between members of a group; the defaults are those of the script.
 
-    An interval is closed; ``log`` searches it evenly in the logarithm. It is ``integer`` when its ends are ints.
-
-    Raises:
-        ValidationError: ends and choices together or neither, low not below high, a logarithm of 0, repeated choices.
-    """
-
-    low: Number | None = Field(default=None, description="a finite number below high")
-    high: Number | None = Field(default=None, description="a finite number above low")
-    log: bool = Field(default=False, description="true or false")
-    choices: Annotated[tuple[Number, ...], Field(strict=False)] | None = Field(
-        default=None, description="a list of distinct finite numbers"
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Range:
-        if self.choices is not None:
-            if self.low is not None or self.high is not None or self.log:
-                raise ValueError("choices stand alone, without low, high and log")
-            if not self.choices or len(set(self.choices)) < len(self.choices):
-                raise ValueError("choices are empty or repeat a number")
-            return self
-        if self.low is None or self.high is None:
-            raise ValueError("needs both low and high, or choices")
-        if not self.low < self.high:
-            raise ValueError(f"low {self.low} is not below high {self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"log = true needs low above 0, not {self.low}")
-        return self
-
-    @property
-    def ends(self) -> tuple[int | float, ...]:
-        """Both ends, or all choices."""
-        return self.choices or tuple(v for v in (self.low, self.high) if v is not None)
-
-    @property
-    def integer(self) -> bool:
-        """Whether every value is a whole number."""
-        return all(isinstance(v, int) for v in self.ends)
-
-    def __contains__(self, value: float) -> bool:
-        if self.choices is not None:
-            return value in self.choices
-        return self.low is not None and self.high is not None and self.low <= value <= self.high
-
-    @property
-    def text(self) -> str:
-        """``[1e-05, 0.01] log`` or ``{0.0, 0.5}``."""
-        if self.choices is not None:
-            return f"{{{', '.join(map(str, self.choices))}}}"
-        return f"[{self.low}, {self.high}]{' log' if self.log else ''}"
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"low", "high", "log"}`` or ``{"choices"}``."""
-        if self.choices is not None:
-            return {"choices": list(self.choices)}
-        return {"low": self.low, "high": self.high, "log": self.log}
-
-
-class Settings(Part):
-    """What may differ between members trained side by side; the defaults are the seed's.
-
-    ``beta1`` is Adam's first decay, and the momentum of the other optimisers (which may be negative); ``beta2`` the
-    decay of the squared gradient's average. ``lr_decay`` is the share of both learning rates that is gone by the last
-    step, ``penalty_decay`` the share of every penalty's weight. ``ema`` is the decay of the generator's running
-    average (0: none), ``replay`` the chance that a generated value D sees is an old one. ``instance_noise`` is the
-    standard deviation of noise on everything D reads, in units of x. All from ``weight_clip`` on are the weights and
-    bounds of ``harness.losses.penalties``, where their formulas stand; 0 is none.
+    ``beta1`` is Adam's first decay, and the momentum of the other optimisers (which may be negative); ``beta2`` is the
+    decay of the average of squared gradients. ``lr_decay`` is the fraction by which both learning rates have fallen at
+    the last step, ``penalty_decay`` the same for the weight of every penalty. ``ema`` is the decay of the generator's
+    running average (0: none), ``replay`` the probability that a generated value shown to D is an old one.
+    ``instance_noise`` is the standard deviation of noise on everything D reads, in units of x. The fields from
+    ``weight_clip`` on are the weights and bounds of ``harness.losses.penalties``, which has their formulas; 0 is none.
     """
 
     lr_d: Rate = 2e-4
@@ -177,7 +115,7 @@ def _one_of(words: Any) -> str:
     return f"one of {', '.join(map(repr, get_args(words)))}"
 
 
-#: What follows a hidden layer, by the names of torch.nn.functional.
+#: The function after a hidden layer, by its name in torch.nn.functional.
 Activation = Literal["elu", "sigmoid", "tanh", "relu", "leaky_relu", "softplus"]
 Activations = Annotated[
     tuple[Activation, ...],
@@ -192,34 +130,35 @@ Order = Literal["alternating", "simultaneous", "extragradient"]
 Schedule = Literal["linear", "cosine"]
 
 
-class Shape(Part):
-    """What members trained side by side must share; the defaults are the seed's (with a third of its steps).
+class Shape(FrozenModel):
+    """Hyper-parameters that members of a group share; the defaults are those of the script, with a third of its steps.
 
-    ``batch`` and ``hidden`` count values and units; ``hidden_g`` is the generator's own number of units (0: as
-    ``hidden``); ``activations_g`` and ``activations_d`` name what follows each hidden layer (none: an affine map).
-    ``latent`` is the dimension of the noise. ``d_steps`` and ``g_steps`` count updates of each player in one step,
-    which takes them one after the other, both at once, or with a look ahead (``order``). ``schedule`` is how a rate
-    decays. ``snapshots`` are the steps after which a member is measured, ascending, within 1..steps.
+    ``batch`` counts values, ``hidden`` units of each hidden layer; ``hidden_g`` is the generator's own number of units
+    (0: as ``hidden``). ``activations_g`` and ``activations_d`` name the function after each hidden layer (an empty
+    list: an affine map). ``latent`` is the dimension of the noise. ``d_steps`` and ``g_steps`` count the updates of
+    each player in one step; ``order`` takes them one after the other, both at once, or with a look ahead. ``schedule``
+    is the shape of the decay of a rate. ``snapshots`` are the steps after which a member is measured, ascending, within
+    1..steps.
 
     Raises:
         ValidationError: a value outside its range, or several updates a step without ``order = "alternating"``.
     """
 
-    steps: int = whole(10_000, 1, INT32)
-    batch: int = whole(100, 1, 10**6)
-    hidden: int = whole(50, 1, 10**5)
-    hidden_g: int = whole(0, 0, 10**5)
+    steps: int = whole_number(10_000, 1, INT32)
+    batch: int = whole_number(100, 1, 10**6)
+    hidden: int = whole_number(50, 1, 10**5)
+    hidden_g: int = whole_number(0, 0, 10**5)
     activations_g: Activations = ("elu", "sigmoid")
     activations_d: Activations = ("elu", "elu")
     noise: Noise = Field(default="uniform", description=_one_of(Noise))
-    latent: int = whole(1, 1, 1000)
+    latent: int = whole_number(1, 1, 1000)
     optimizer: Optimizer = Field(default="adam", description=_one_of(Optimizer))
     order: Order = Field(default="alternating", description=_one_of(Order))
     schedule: Schedule = Field(default="linear", description=_one_of(Schedule))
-    d_steps: int = whole(1, 1, 1000)
-    g_steps: int = whole(1, 1, 1000)
+    d_steps: int = whole_number(1, 1, 1000)
+    g_steps: int = whole_number(1, 1, 1000)
     snapshots: Annotated[tuple[int, ...], Field(strict=False)] = Field(
-        default_factory=lambda made: even_snapshots(made["steps"]),
+        default_factory=lambda values: even_snapshots(values["steps"]),
         min_length=1,
         max_length=1000,
         description="1 to 1000 ascending whole numbers within 1..steps",
@@ -252,24 +191,18 @@ class Train(Settings, Shape):
 
     @property
     def settings(self) -> Settings:
-        """What may differ between members of a group."""
+        """The fields that may differ between members of a group."""
         return Settings(**{key: getattr(self, key) for key in Settings.model_fields})
 
     @property
     def shape(self) -> Shape:
-        """What members of a group share."""
+        """The fields that members of a group share."""
         return Shape(**{key: getattr(self, key) for key in Shape.model_fields})
-
-
-#: The keys of [train] that a search may vary.
-SEARCHABLE: tuple[str, ...] = tuple(
-    key for key, field in Train.model_fields.items() if key != "steps" and isinstance(field.default, int | float)
-)
 
 
 @dataclass(frozen=True)
 class Arm:
-    """What a sweep compares: a loss variant with all its parameters, under one view."""
+    """One contender of a sweep: a loss variant with all its parameters, under one view."""
 
     loss: str
     params: Mapping[str, float]
@@ -284,3 +217,54 @@ class Arm:
         from harness.losses import variant_text
 
         return f"{variant_text(self.loss, self.params)} / {self.view}"
+
+
+#: The largest value that training may read: its square, 1e36, is finite in float32 (up to 3.4e38) with room for a sum.
+_LARGEST_DRAW = 1e18
+
+
+def parse_target(value: object) -> Target:
+    """The table [target]. Missing keys are those of N(4, 1.25), or ``starting_params`` of another law.
+
+    Raises:
+        ValueError: it is not a table (pydantic reports where).
+        InputError: a law, key or number is not allowed.
+    """
+    if isinstance(value, Target):
+        return _trainable(value)
+    if not isinstance(value, dict):
+        raise ValueError("not a table")
+    law = value.get("law", "norm")
+    if not isinstance(law, str) or not re.fullmatch(r"\w{1,40}", law):
+        raise InputError(
+            f"target.law: got {quoted(law)}; allowed: the name of a continuous law of scipy.stats, or mixture"
+        )
+    default = Target()
+    params = dict(default.params) if law == default.law else starting_params(law)
+    for key, number in value.items():
+        if key == "law":
+            continue
+        if not isinstance(key, str) or not re.fullmatch(r"\w{1,40}", key):
+            raise InputError(f"target: unknown key {quoted(key)}; allowed: law, and the law's parameters")
+        if isinstance(number, bool) or not isinstance(number, int | float) or not -1e6 <= number <= 1e6:
+            raise InputError(f"target.{key}: got {quoted(number)}; allowed: a number in [-1e6, 1e6]")
+        params[key] = float(number) + 0.0
+    return _trainable(Target(law, params))
+
+
+def _trainable(target: Target) -> Target:
+    """The target, after a check that the squares of its farthest draws are finite in float32.
+
+    Raises:
+        InputError: the tails are so heavy that a draw would overflow with any loss.
+    """
+    from harness.data.rng import EXTREME_DRAWS
+
+    draws = [(u, float(target.quantile(np.array([u]))[0])) for u in EXTREME_DRAWS]
+    for u, x in draws:
+        if not abs(x) <= _LARGEST_DRAW:
+            raise InputError(
+                f"target: {target.text} draws {x:.3g} (its quantile at {u:.9g}), too far out to train on in "
+                f"float32; allowed: a law whose draws are within {_LARGEST_DRAW:g} of 0"
+            )
+    return target

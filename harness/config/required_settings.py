@@ -1,4 +1,7 @@
-"""What variants need of [train] to be the published losses, and where an experiment says otherwise."""
+"""The settings of [train] without which a variant is not the published loss, and where [train] overrides them.
+
+They are ``Variant.needs``, and the key ``needs`` of a sweep's ``sweep.json``.
+"""
 
 from __future__ import annotations
 
@@ -14,36 +17,39 @@ from harness.errors import InputError
 
 @dataclass(frozen=True)
 class Overridden:
-    """A setting that a variant needs to be the published loss, and [train] has otherwise."""
+    """A required setting of a variant to which [train] gives another value."""
 
     variant: str
     key: str
-    needed: float | str
+    required: float | str
     written: float | str
 
     @property
     def text(self) -> str:
         """``extragradient needs order = 'extragradient', but [train] says order = 'alternating'``."""
-        needed, written = (f"{self.key} = {value!r}" for value in (self.needed, self.written))
-        return f"{self.variant} needs {needed}, but [train] says {written}"
+        required, written = (f"{self.key} = {value!r}" for value in (self.required, self.written))
+        return f"{self.variant} needs {required}, but [train] says {written}"
 
 
-def missing_needs(names: Iterable[str], train: Train) -> dict[str, dict[str, int | float | str]]:
-    """What the variants need and [train] does not set."""
-    found: dict[str, dict[str, int | float | str]] = {}
-    for name in sorted(set(names)):
-        missing = {key: value for key, value in published_needs(name).items() if key not in train.model_fields_set}
-        if missing:
-            found[name] = dict(sorted(missing.items()))
-    return found
+def missing_settings(names: Iterable[str], train: Train) -> dict[str, dict[str, int | float | str]]:
+    """The required settings that [train] does not set, by variant."""
+    missing = {
+        name: {key: value for key, value in required_settings(name).items() if key not in train.model_fields_set}
+        for name in sorted(set(names))
+    }
+    return {name: dict(sorted(settings.items())) for name, settings in missing.items() if settings}
 
 
-def published_needs(name: str) -> dict[str, int | float | str]:
-    """The settings that a variant needs, as [train] takes them."""
+def required_settings(name: str) -> dict[str, int | float | str]:
+    """The settings that a variant requires, converted as [train] converts them.
+
+    Raises:
+        InputError: the variant names an unknown setting or an impossible value.
+    """
     from harness.losses import LOSSES
 
     try:
         setting = Train.model_validate(dict(LOSSES[name].needs))
     except ValidationError as error:
-        raise InputError(f"variants: what {name!r} needs is no setting: {one_line(error, Train)}") from None
+        raise InputError(f"variants: {name!r} needs an impossible setting: {one_line(error, Train)}") from None
     return {key: getattr(setting, key) for key in LOSSES[name].needs}

@@ -1,10 +1,10 @@
-"""An experiment file ─► ``Experiment``. The file is treated as untrusted: it is data, of bounded size and depth."""
+"""Reading an experiment file. The file is untrusted: it is data, of bounded size and depth."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +12,27 @@ from pydantic import ValidationError
 
 from harness.config.error_messages import keys, one_line, quoted, unknown_key
 from harness.config.experiment import Experiment
-from harness.config.fields import SEARCHABLE
+from harness.config.search import SEARCHABLE
 from harness.errors import InputError
 
 MAX_BYTES = 2**20
-MAX_DEPTH = 32
 
-#: Fields of ``Experiment`` that no file sets.
+#: Fields of ``Experiment`` that a file may not set.
 _DERIVED = ("needs",)
 
-#: What the depth of a text is counted from. A quote that closes nowhere is a token of its own.
-_TOKEN = re.compile(
-    r'"""(?:[^\\]|\\.)*?"{3,5}'
-    r"|'''.*?'{3,5}"
-    r'|(?!"""|\'\'\')(?:"(?:[^"\\\n]|\\[^\n])*+"|\'[^\'\n]*+\')'
-    r"|(?P<unclosed>[\"'])"
-    r"|\#[^\n]*+|[\[\]{}.=,\n]",
-    re.DOTALL,
+#: A dotted key of over 32 parts. tomllib takes time and memory that grow with the square of its length.
+_LONG_KEY = re.compile(
+    r"""(?m)(?:^|[\[{,])[ \t]*+(?:(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}"""
 )
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment that a file describes, after ``overrides`` such as ``"train.steps=100"``.
 
-    An override's value is read as TOML; what is no TOML is taken as text, so ``search.sampler=sobol`` works.
+    The value of an override is read as TOML, or else as text, so ``search.sampler=sobol`` works.
 
     Raises:
-        InputError: one line with the file, the key, what is wrong and what is allowed. Nothing was started.
+        InputError: one line with the file, the key, the fault and the allowed values. Nothing was started.
     """
     path = Path(path)
     shown = str(path) if str(path).isprintable() else quoted(str(path))
@@ -75,34 +69,36 @@ def known_keys() -> list[str]:
 
 
 def beside(key: str) -> list[str]:
-    """The keys of the table that a dotted key would lie in; of the file itself where there is no such table."""
+    """The keys of the table that a dotted key would be in, or those of the file if there is no such table."""
     known = known_keys()
-    found = [other for other in known if other.rpartition(".")[0] == key.rpartition(".")[0]]
-    return found or [other for other in known if "." not in other]
+    siblings = [other for other in known if other.rpartition(".")[0] == key.rpartition(".")[0]]
+    return siblings or [other for other in known if "." not in other]
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """TOML from bytes, refusing what is too large, too deep, or no plain UTF-8 text.
+    """The tables of a TOML text in UTF-8.
 
     Raises:
-        InputError: what is wrong and what is allowed.
+        InputError: the content is too large, nested too deeply, not UTF-8 or not TOML.
     """
     if len(content) > MAX_BYTES:
-        raise InputError(f"larger than {MAX_BYTES} bytes; allowed: an experiment as TOML of at most 1 MiB")
+        raise InputError(f"larger than {MAX_BYTES} bytes; write an experiment of at most 1 MiB")
     if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        raise InputError("starts with a byte order mark; allowed: TOML as UTF-8 without one")
+        raise InputError("starts with a byte order mark; save the file as UTF-8 without one")
     if b"\0" in content:
-        raise InputError(f"holds a NUL byte at {content.index(0)}; allowed: TOML as UTF-8 text")
+        raise InputError(f"holds a NUL byte at {content.index(0)}; write TOML as UTF-8 text")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 (byte {error.start}); allowed: TOML as UTF-8 text") from None
-    if any(depth > MAX_DEPTH for depth in _depths(text)):
-        raise InputError(f"nested over {MAX_DEPTH} levels; allowed: at most {MAX_DEPTH}")
+        raise InputError(f"is not UTF-8 (byte {error.start}); save the file as UTF-8") from None
+    if _LONG_KEY.search(text):
+        raise InputError("has a key of over 32 parts; write an experiment as TOML")
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError also for an int of thousands of digits
-        raise InputError(f"is not TOML: {_reason(error)}; allowed: an experiment as TOML") from None
+    except RecursionError:
+        raise InputError("is nested too deeply; write an experiment as TOML") from None
+    except ValueError as error:  # also for an int of thousands of digits
+        raise InputError(f"is not TOML: {_reason(error)}; write an experiment as TOML") from None
 
 
 def _read(path: Path) -> bytes:
@@ -111,14 +107,14 @@ def _read(path: Path) -> bytes:
     except (OSError, ValueError):  # a name too long, or a NUL in the path
         regular = folder = False
     if folder:
-        raise InputError("is a folder; allowed: an experiment file (TOML)")
+        raise InputError("is a folder; name an experiment file (TOML)")
     if not regular:
-        raise InputError("no such file; allowed: an experiment file (TOML)")
+        raise InputError("no such file; name an experiment file (TOML)")
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror}); allowed: a readable experiment file (TOML)") from None
+        raise InputError(f"cannot be read ({error.strerror}); make the file readable") from None
 
 
 def _reason(error: BaseException) -> str:
@@ -126,31 +122,12 @@ def _reason(error: BaseException) -> str:
     return first if first.isprintable() and len(first) <= 200 else quoted(first, 200)
 
 
-def _depths(text: str) -> Iterator[int]:
-    """Open brackets at every bracket, and parts of every dotted key, outside strings and comments.
-
-    Counted before parsing because tomllib recurses once a bracket and takes quadratic time for a long dotted key.
-    """
-    brackets = parts = 0
-    for token in _TOKEN.finditer(text):
-        mark = token[0]
-        if token["unclosed"]:
-            return  # no TOML: tomllib stops there and says so
-        if mark == ".":
-            parts += 1
-            yield parts + 1
-        elif mark[0] not in "'\"":
-            parts = 0
-            brackets += (mark in ("[", "{")) - (mark in ("]", "}"))
-            yield brackets
-
-
 def _apply(data: dict[str, Any], override: str) -> None:
     """Set one ``key=value`` in the data of a file."""
     key, equals, text = override.partition("=")
     key, text = key.strip(), text.strip()
     if not equals or not text:
-        raise InputError(f"--set {quoted(override)}: allowed: KEY=VALUE, such as train.steps=100")
+        raise InputError(f"--set {quoted(override)}: write KEY=VALUE, such as train.steps=100")
     known = known_keys()
     free = re.fullmatch(r"target\.\w{1,60}|search\.space\.\w{1,60}(?:\.(?:low|high|log|choices))?", key)
     if key not in known and not free:
@@ -159,13 +136,13 @@ def _apply(data: dict[str, Any], override: str) -> None:
     for table in tables:
         data = data.setdefault(table, {})
         if not isinstance(data, dict):
-            raise InputError(f"--set {quoted(override)}: {table!r} is no table in this file; allowed: a table there")
+            raise InputError(f"--set {quoted(override)}: {table!r} is not a table in this file; make it one")
     data[leaf] = _value(text)
 
 
 def _value(text: str) -> Any:
     if not text.isprintable():
-        raise InputError(f"--set: got {quoted(text)}; allowed: a value on one line, of printable characters")
+        raise InputError(f"--set: got {quoted(text)}; write a value of printable characters on one line")
     try:
         return parse(b"value = " + text.encode())["value"]
     except InputError:

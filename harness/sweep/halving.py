@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from harness.config.halving import rung_steps, survivors
+from harness.config.search import rung_steps, survivors
 from harness.engines.auto import Trainer
 from harness.engines.base import Progress, Segment
 from harness.members import Member

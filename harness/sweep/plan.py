@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from harness.config import Arm, Experiment
-from harness.config.halving import halved_steps
+from harness.config.search import halved_steps
 from harness.members import Member
 
 #: First seed of the confirm stage: no search can reach it (search.seeds is at most 10,000).

@@ -16,7 +16,7 @@ SPACE = {"lr_g": {"low": 1e-5, "high": 1e-2, "log": True}, "d_steps": {"low": 1,
 
 
 def experiment(**changes: Any) -> Experiment:
-    """An experiment of three variants under the seed's view, with some top-level keys changed."""
+    """An experiment of three variants under the script's view, with some top-level keys changed."""
     return Experiment.model_validate(
         {"name": "search", "variants": ["minimax", "generator_label", "wasserstein"]} | changes
     )
@@ -41,20 +41,23 @@ def test_baseline_is_each_arms_own_setting() -> None:
     [
         ({"space": {"lr": {"low": 1, "high": 2}}}, r"search.space: got 'lr'; nearest: 'lr_"),
         ({"space": {"steps": {"low": 1, "high": 2}}}, r"search.space: got 'steps'; "),
-        ({"space": {"lr_g": {"low": 1e-3, "high": 1e-2}}}, r"lr_g: \[0.001, 0.01\] leaves out 0.0002, .*'minimax / "),
+        (
+            {"space": {"lr_g": {"low": 1e-3, "high": 1e-2}}},
+            r"lr_g: \[0.001, 0.01\] leaves out 0.0002, .*; include 0.0002",
+        ),
         ({"space": {"beta1": {"choices": [0.0, 0.5]}}}, r"beta1: \{0.0, 0.5\} leaves out 0.9.*trial 0"),
         ({"space": {"t": {"low": 0, "high": 1.5}}}, r"search.space.t: generator_label.*\[0, 1\]"),
         ({"space": {"t": {"low": 0.6, "high": 1}}}, r"search.space.t: \[0.6, 1.0\] leaves out 0.5"),
         ({"space": {"p": {"low": 0, "high": 0.4}}}, r"search.space: got 'p'"),
         ({"space": {"lr_g": {"low": 0, "high": 1}}}, r"search.space.lr_g: got 0; allowed: a number in \(0, 1e6\]"),
         ({"space": {"d_steps": {"low": 1, "high": 2.5}}}, r"search.space.d_steps: got 2.5; allowed: a whole number"),
-        ({"sampler": "grid", "space": SPACE}, r"search.space.d_steps: .*'grid'.*allowed: choices = "),
-        ({"sampler": "cmaes", "space": {"beta1": {"choices": [0.9, 0.5]}}}, r"beta1: .*'cmaes'.*allowed: low and high"),
+        ({"sampler": "grid", "space": SPACE}, r"search.space.d_steps: .*'grid'.*; list the values as choices = "),
+        ({"sampler": "cmaes", "space": {"beta1": {"choices": [0.9, 0.5]}}}, r"beta1: .*'cmaes'.*; give low and high"),
         (
             {"sampler": "cmaes", "trials": 8, "space": {"lr_g": SPACE["lr_g"], "t": {"low": 0, "high": 1}}},
-            r"search.sampler: 'cmaes' would search one key of 'minimax / variances'",
+            r"search.sampler: 'cmaes' would search only one key of 'minimax / variances'",
         ),
-        ({"trials": 8}, r"search.trials: 8 trials of an empty \[search.space\]; allowed: 0"),
+        ({"trials": 8}, r"search.trials: got 8 with an empty \[search.space\]; set 0, or"),
     ],
 )
 def test_impossible_searches_are_refused(search: dict[str, Any], message: str) -> None:
@@ -119,11 +122,11 @@ def test_a_packed_view_divides_every_batch() -> None:
     assert spec.views == ("raw", "pack(m=20)")
     assert [arm.view for arm in spec.arms[:2]] == ["raw", "pack(m=20)"]
     for space, shown in (({"choices": [100, 50]}, r"\{100, 50\}"), ({"low": 20, "high": 100}, r"\[20, 100\]")):
-        with pytest.raises(InputError, match=f"search.space.batch: {shown} has values that are no multiple of 20, as"):
+        with pytest.raises(
+            InputError, match=f"search.space.batch: got {shown}; allowed .*: choices that are multiples of 20"
+        ):
             experiment(views=["pack(m=20)"], search={"space": {"batch": space}})
-    with pytest.raises(
-        InputError, match=r"train.batch: got 100, which is no multiple of 3, as view 'pack\(m=3\)' needs"
-    ):
+    with pytest.raises(InputError, match=r"train.batch: got 100; allowed with view 'pack\(m=3\)': multiples of 3"):
         experiment(views=["pack(m=3)"])
 
 

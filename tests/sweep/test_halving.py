@@ -15,7 +15,7 @@ from support.sweeps import RATES, InterruptingListener, altered, assert_same_row
 
 from analysis.rows import best_trials
 from harness.config import Experiment
-from harness.config.halving import halved_steps, rung_steps, survivors
+from harness.config.search import halved_steps, rung_steps, survivors
 from harness.engines.base import Measure, Progress, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.errors import InputError, StoreError
@@ -220,7 +220,7 @@ def test_halving_is_part_of_the_fingerprint() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"halving": 3, "rungs": 3}, r"search\.rungs: the first of 3 rungs of 18 steps .* here 3\^3"),
+        ({"halving": 3, "rungs": 3}, r"search\.rungs: 3 rungs do not fit into 18 steps; .*here 3\^3"),
         ({"rungs": 3}, r"search\.rungs: got 3 without halving"),
     ],
 )

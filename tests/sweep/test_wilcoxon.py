@@ -186,7 +186,7 @@ def test_the_report_knows_who_was_given_up(pruned: Store) -> None:
     [
         ({"halving": 2}, "halving and wilcoxon exclude each other"),
         ({"seeds": 4}, "before the last of 4 seeds"),
-        ({"objectives": ["ks", "steps"]}, "who is stopped early has no second one"),
+        ({"objectives": ["ks", "steps"]}, "cannot be combined with halving or wilcoxon"),
     ],
 )
 def test_what_cannot_be_pruned_is_refused(changes: dict[str, Any], words: str) -> None:
