@@ -23,8 +23,9 @@ ABOUT_PROMISES = re.compile(r"faults/test_\w+\.py|store/test_(store|files)\.py")
 _HEAD = """\
 # Promises
 
-The promises of this program, the faults it is tested against, and the tests that prove each, in their own words. Faults
-are injected for real: processes are killed, disks are full, files are damaged. Words are in the [glossary](glossary.md).
+The promises of this program, the faults it is tested against, and the tests that prove each, in their own words.
+Faults are injected for real: processes are killed, disks are full, files are damaged. Words are in the
+[glossary](glossary.md).
 
 Written by `nox -s docs` from `tests/support/promises.toml` and the tests. A hundred kills at random moments, each
 followed by the same command again, are `nox -s faults`; its result is in [figures/faults.json](figures/faults.json).
