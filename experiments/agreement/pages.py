@@ -85,7 +85,7 @@ def write_report(folder: Path, out: Path) -> str:
     least = pairs["least p, Holm"].min()
     verdict = f"{'no' if least > 0.05 else 'some'} pair of engines shows a difference"
     steps = tables[summary["engine"][0]]["steps"][0]
-    first = f"After {steps:,} steps {verdict}: the smallest p of all tests below is {least:.2g}, corrected for their number."
+    first = f"After {steps:,} steps {verdict}: the smallest corrected p of all tests below is {least:.2g}."
     write_whole(out / "figures/agreement.png", figure(tables))
     page = PAGE.format(first=first, summary=_table(summary), pairs=_table(pairs))
     write_whole(out / "agreement.md", page.encode())
@@ -109,7 +109,8 @@ The script's GAN (label True, the script's rates, the set view), seeds 0, 1, ...
 {pairs}
 
 All engines train the same seeds. If a seed ends alike on two engines, their samples are correlated, which makes
-two-sample tests cautious. The paired test takes that into account; the last but one column shows how much the ends differ.
+two-sample tests cautious. The paired test takes that into account; the last but one column shows how much the ends
+differ.
 
 `nox -s agreement` trains and writes this page. [Every member](figures/agreement/) has a row in a CSV file.
 """
