@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.amounts import size_text
-from harness.text import visible
+from harness.text import size_text, visible
 
 
 def command(

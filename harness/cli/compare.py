@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.amounts import duration_text
 from harness.cli.options import AsJson
-from harness.text import visible
+from harness.text import duration_text, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,9 +37,9 @@ def command(
         harness compare sweeps/labels /tmp/other --json
     """
     from analysis.sweep_diff import versus
-    from harness.sweep.lookup import the_sweep
+    from harness.sweep.lookup import existing_sweep
 
-    found = versus(the_sweep(a), the_sweep(b))
+    found = versus(existing_sweep(a), existing_sweep(b))
     if as_json:
         print(json.dumps(found.as_json(), indent=1, allow_nan=False))  # noqa: T201
         return

@@ -25,12 +25,12 @@ def command(
         harness export labels --optuna sqlite:///studies.db
     """
     from harness.errors import InputError
-    from harness.sweep.lookup import the_sweep
+    from harness.sweep.lookup import existing_sweep
     from harness.sweep.optuna_export import export
     from harness.text import visible
     from harness.tracking import redact, scrub
 
-    store = the_sweep(sweep)
+    store = existing_sweep(sweep)
     try:
         export(store, optuna, lambda name, added: print(visible(f"{name}: {added} trials added")))  # noqa: T201
     except InputError:

@@ -33,12 +33,12 @@ def command(
         harness mirror sweeps/labels --to http://127.0.0.1:5000
     """
     from harness.errors import InputError
-    from harness.sweep.lookup import the_sweep
+    from harness.sweep.lookup import existing_sweep
     from harness.text import visible
     from harness.tracking import Mirror, absolute_uri, default_uri, redact
 
     uri = default_uri() if to is None else absolute_uri(to)
-    store = the_sweep(sweep)
+    store = existing_sweep(sweep)
     store.describe()
     mirror = Mirror(store.folder.absolute(), uri)
     mirror.start()

@@ -25,9 +25,9 @@ def command(
 
         harness replay 4f0c2f1e5b7d4e0f8c3b2a1908f7e6d5 --sweep sweeps/labels
     """
-    from harness.sweep.lookup import find
+    from harness.sweep.lookup import find_member
     from harness.sweep.replay import replay
 
-    outcome = replay(find(what, sweep))
+    outcome = replay(find_member(what, sweep))
     print(outcome.text)  # noqa: T201
     raise typer.Exit(0 if outcome.matches else 1)

@@ -144,17 +144,18 @@ def _run(job: Sweep, mirror: Mirror, uri: str, extend: int | None, retry: frozen
 def reporter_of(job: Sweep, on_commit: Callable[[], None] = lambda: None) -> Reporter:
     """Shows the sweep, what was committed before included."""
     from harness.cli.live.reporter import Reporter
-    from harness.cli.live.scoreboard import COLUMNS, Board, found_steps
+    from harness.cli.live.scoreboard import COLUMNS, Scoreboard, committed_steps
     from harness.sweep.plan import gan_steps, round_steps
 
     spec, rounds = job.experiment, job.rounds
-    populations = sum(len(this.populations) for this in rounds)
-    board = Board([arm.text for arm in spec.arms], populations, spec.search.seeds)
+    populations = sum(len(round_.populations) for round_ in rounds)
+    scoreboard = Scoreboard([arm.text for arm in spec.arms], populations, spec.search.seeds)
     committed = job.store.committed()
     for index in committed:
-        board.hear(index, job.store.population(index, COLUMNS).to_pylist())
-    found = found_steps(rounds, {this.number: round_steps(spec, this) for this in rounds}, committed)
-    return Reporter(gan_steps(spec, job.extensions), found=found, board=board, on_commit=on_commit)
+        scoreboard.add(index, job.store.population(index, COLUMNS).to_pylist())
+    done = committed_steps(rounds, {round_.number: round_steps(spec, round_) for round_ in rounds}, committed)
+    total = gan_steps(spec, job.extensions)
+    return Reporter(total, committed_steps=done, scoreboard=scoreboard, on_commit=on_commit)
 
 
 def _dry_run(job: Sweep, folder: Path) -> None:

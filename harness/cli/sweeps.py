@@ -11,12 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.amounts import size_text
 from harness.cli.options import AsJson
-from harness.text import visible
+from harness.text import size_text, visible
 
 if TYPE_CHECKING:
-    from harness.store.overview import SweepSummary
+    from harness.store.status import SweepSummary
 
 
 def command(
@@ -35,10 +34,10 @@ def command(
         harness sweeps --in /data/sweeps --json
     """
     from harness.store import SWEEPS
-    from harness.store.overview import overviews
+    from harness.store.status import summarize_all
 
     place = folder or SWEEPS
-    found = overviews(place) if folder or place.is_dir() else []
+    found = summarize_all(place) if folder or place.is_dir() else []
     if as_json:
         print(json.dumps([each.as_json() for each in found], indent=1, allow_nan=False))  # noqa: T201
         return
@@ -48,8 +47,8 @@ def command(
     console = Console()
     console.print(_table(found))
     for each in found:
-        if each.standing.reason:
-            console.print(Text(f"{visible(each.folder.name)}: {visible(each.standing.reason)}"))
+        if each.status.reason:
+            console.print(Text(f"{visible(each.folder.name)}: {visible(each.status.reason)}"))
 
 
 def _table(found: list[SweepSummary]) -> Table:
@@ -62,7 +61,7 @@ def _table(found: list[SweepSummary]) -> Table:
     table.add_column("created", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     for each in found:
-        stands, best = each.standing, each.best
+        stands, best = each.status, each.best
         cells = (
             each.folder.name if each.name in (each.folder.name, None) else f"{each.folder.name} ({each.name})",
             stands.state,

@@ -1,9 +1,9 @@
-"""Sweeps and committed members by what a person types: a folder, a name, a key or its first digits, a run's id."""
+"""Lookup of sweeps and committed members by what a person types: folder, name, key, first digits of a key, run id."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,25 @@ import pyarrow.compute as pc
 from harness.errors import InputError, StoreError
 from harness.store import SWEEPS, Store, slug
 
-#: Digits of a key that are enough to try; fewer would often be those of several members.
-SHORTEST = 6
+#: Shortest beginning of a key that is looked up; fewer digits would often fit several members.
+MIN_DIGITS = 6
+
+#: Keys that a message names.
+_NAMED_KEYS = 5
 
 
 @dataclass(frozen=True)
-class Found:
-    """A committed row, the sweep it stands in, and the index of its population there."""
+class CommittedMember:
+    """A committed row, the sweep that holds it, and the index of its population there."""
 
     store: Store
     row: Mapping[str, Any]
     population: int
 
 
-def sweep_named(what: str) -> Store | None:
-    """The sweep in the folder ``what``, or of that name in sweeps/; None where there is none."""
-    for folder in (Path(what), SWEEPS / what, SWEEPS / slug(what)):
+def find_sweep(text: str) -> Store | None:
+    """The sweep in the folder ``text``, or of that name in sweeps/; None if there is none."""
+    for folder in (Path(text), SWEEPS / text, SWEEPS / slug(text)):
         try:
             if Store(folder).exists:
                 return Store(folder)
@@ -37,63 +40,67 @@ def sweep_named(what: str) -> Store | None:
     return None
 
 
-def the_sweep(what: str) -> Store:
-    """``sweep_named``, where there must be one.
+def existing_sweep(text: str) -> Store:
+    """The sweep that ``find_sweep`` finds.
 
     Raises:
         InputError: there is none.
     """
-    store = sweep_named(what)
+    store = find_sweep(text)
     if store is None:
-        raise InputError(f"{what}: no sweep here (no sweep.json), nor one of that name in {SWEEPS}/")
+        raise InputError(
+            f"{text}: no sweep here (no sweep.json) and none of that name in {SWEEPS}/; see `harness sweeps`"
+        )
     return store
 
 
-def find(what: str, folder: Path | None = None) -> Found:
-    """The first place of ``places``.
+def find_member(text: str, folder: Path | None = None) -> CommittedMember:
+    """The first of ``find_copies``.
 
     Raises:
-        InputError: as ``places``.
+        InputError, StoreError: as ``find_copies``.
     """
-    return places(what, folder)[0]
+    return find_copies(text, folder)[0]
 
 
-def places(what: str, folder: Path | None = None) -> list[Found]:
-    """Wherever the member stands whose key is or begins with ``what``, or the first member behind a trial's run.
+def find_copies(text: str, folder: Path | None = None) -> list[CommittedMember]:
+    """Every committed copy of the member whose key is or begins with ``text``, or of the first member of a run.
 
-    A key has 16 hex digits, a run's id 32. Without a ``folder`` all sweeps in sweeps/ are looked through.
+    A key has 16 hex digits, the id of an MLflow run 32. Without ``folder`` all sweeps in sweeps/ are searched.
 
     Raises:
-        InputError: it is neither, several members' keys begin so, or nothing of that name is committed.
+        InputError: ``text`` is neither, fits several members, or fits nothing that is committed.
         StoreError: the sweep in ``folder`` cannot be read.
     """
-    if re.fullmatch(r"[0-9a-f]{32}", what):
+    if re.fullmatch(r"[0-9a-f]{32}", text):
         from harness.tracking import default_uri, find_members
 
-        tagged, keys = find_members(what, default_uri())
-        folder, what = folder or Path(tagged), keys[0]
-    elif not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},16}}", what):
+        run_folder, run_keys = find_members(text, default_uri())
+        folder, text = folder or Path(run_folder), run_keys[0]
+    elif not re.fullmatch(rf"[0-9a-f]{{{MIN_DIGITS},16}}", text):
         raise InputError(
-            f"{what!r}: allowed are a member's key (16 hex digits, or its first {SHORTEST} or more) and a run's id "
+            f"{text!r}: allowed are a member's key (16 hex digits, or its first {MIN_DIGITS} or more) and a run's id "
             "(32 hex digits)"
         )
     folders = [folder] if folder else sorted(path.parent for path in SWEEPS.glob("*/sweep.json"))
     unreadable: list[StoreError] = []
-    found = [place for each in folders for place in _members(Store(each), what, unreadable)]
-    keys = sorted({place.row["key"] for place in found})
+    members = [member for each in folders for member in _members(Store(each), text, unreadable)]
+    keys = sorted({member.row["key"] for member in members})
     if len(keys) > 1:
-        raise InputError(f"{what!r}: {len(keys)} members' keys begin so: {_listed(keys)}; allowed: more digits")
-    if found:
-        return found
+        named = ", ".join(keys[:_NAMED_KEYS]) + ", ..." * (len(keys) > _NAMED_KEYS)
+        raise InputError(f"{text!r}: {len(keys)} members' keys begin so: {named}; give more digits")
+    if members:
+        return members
     if folder and unreadable:
         raise unreadable[0]
-    looked = ", ".join(map(str, folders)) or f"{SWEEPS}/ (no sweep there)"
-    told = "; ".join([looked, *map(str, unreadable)])
-    raise InputError(f"{what!r}: no committed member has this key; looked in {told}")
+    searched = ", ".join(map(str, folders)) or f"{SWEEPS}/ (no sweep there)"
+    raise InputError(
+        f"{text!r}: no committed member has this key; looked in " + "; ".join([searched, *map(str, unreadable)])
+    )
 
 
-def _members(store: Store, what: str, unreadable: list[StoreError]) -> Iterator[Found]:
-    """The committed rows whose keys begin with ``what``; why files cannot be read goes to ``unreadable``."""
+def _members(store: Store, digits: str, unreadable: list[StoreError]) -> Iterator[CommittedMember]:
+    """The committed rows whose keys begin with ``digits``; errors of files that cannot be read go to ``unreadable``."""
     try:
         store.describe()
     except StoreError as error:
@@ -101,16 +108,11 @@ def _members(store: Store, what: str, unreadable: list[StoreError]) -> Iterator[
         return
     for index in store.committed():
         try:
-            if not pc.any(pc.starts_with(store.population(index, ["key"])["key"], what)).as_py():
+            if not pc.any(pc.starts_with(store.population(index, ["key"])["key"], digits)).as_py():
                 continue
             table = store.population(index)
         except StoreError as error:
             unreadable.append(error)
             continue
-        rows = table.filter(pc.starts_with(table["key"], what)).to_pylist(maps_as_pydicts="strict")
-        yield from (Found(store, row, index) for row in rows)
-
-
-def _listed(keys: Sequence[str]) -> str:
-    """The first five."""
-    return ", ".join(keys[:5]) + ", ..." * (len(keys) > 5)
+        rows = table.filter(pc.starts_with(table["key"], digits)).to_pylist(maps_as_pydicts="strict")
+        yield from (CommittedMember(store, row, index) for row in rows)

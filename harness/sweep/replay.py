@@ -14,7 +14,7 @@ from harness.errors import InputError, StoreError
 from harness.members import Member
 from harness.store import SCHEMA
 from harness.sweep.committed import member_of
-from harness.sweep.lookup import Found
+from harness.sweep.lookup import CommittedMember
 from harness.sweep.plan import Location
 from harness.sweep.training import train
 
@@ -27,16 +27,16 @@ class Outcome:
     text: str
 
 
-def replay(found: Found) -> Outcome:
+def replay(committed: CommittedMember) -> Outcome:
     """Train the member alone on the engine that trained it, and compare its parameters' bits and its scores.
 
     Raises:
         InputError: this machine has no such engine, the formula has changed, or the row is of no arm of its sweep.
     """
-    row = found.row
+    row = committed.row
     engine = _engine(row["engine"])
     stop = row["stopped_step"] if row["outcome"] == "pruned" else None
-    again = train([_member(found)], engine, lambda steps: None, stop).rows[0]
+    again = train([_member(committed)], engine, lambda steps: None, stop).rows[0]
     if again["key"] != row["key"]:
         raise InputError(
             f"{row['key']}: its definition has changed since (formula or engine); it is now {again['key']}"
@@ -54,12 +54,12 @@ def replay(found: Found) -> Outcome:
     )
 
 
-def _member(found: Found) -> Member:
-    experiment = Experiment.from_json(found.store.describe()["spec"])
+def _member(committed: CommittedMember) -> Member:
+    experiment = Experiment.from_json(committed.store.describe()["spec"])
     try:
-        return member_of(experiment, found.row)
+        return member_of(experiment, committed.row)
     except LookupError:
-        place, key, arm = found.store.folder, found.row["key"], found.row["arm"]
+        place, key, arm = committed.store.folder, committed.row["key"], committed.row["arm"]
         raise StoreError(f"{place}: {key} is of arm {arm!r}, which is none of the sweep's") from None
 
 

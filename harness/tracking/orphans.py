@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.store import Store, locked
-from harness.store.status import standing
+from harness.store.status import SweepStatus
 from harness.tracking.paging import runs_found
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _left(folder: Path, uid: str) -> Iterator[bool]:
         return
     # Held meanwhile, so that a mirror of the sweep which starts now waits, and then finds its runs as they were left.
     with locked(folder / "mirror.lock"):
-        now = standing(store)
+        now = SweepStatus.of(store)
         if now.state == "running":
             raise InputError(f"{folder}: in work")
         yield now.complete is True

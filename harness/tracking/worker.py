@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.store import Store, locked, slug
-from harness.store.status import standing
+from harness.store.status import SweepStatus
 from harness.tracking.committed_trials import RUN_LIMIT, Trial, Trials
 from harness.tracking.notes import COMPARED_RUNS, sweep_note
 from harness.tracking.orphans import close_orphans
@@ -117,7 +117,7 @@ class Follower:
         todo = [trial for trial, source in sources.items() if not writer.settled(trial.key(uid), source)]
         searched = {t for t in wanted if t.stage == "search"}
         self._tell(written=writer.written, mirrored=len(searched.difference(todo)), todo=len(todo))
-        at_work = not last and standing(self._store).complete is False
+        at_work = not last and SweepStatus.of(self._store).complete is False
         sweep = sweep_run(description, trials, str(self._folder))
         arms = {a["arm"]: arm_run(description, trials, a) for a in description["arms"]} if todo or at_work else {}
         self._tell(phase="writing")
@@ -138,7 +138,7 @@ class Follower:
             self._close(writer, description, trials, sweep)
 
     def _close(self, writer: RunWriter, description: Mapping[str, Any], trials: Trials, sweep: RunContent) -> None:
-        uid, now = str(description["uid"]), standing(self._store)
+        uid, now = str(description["uid"]), SweepStatus.of(self._store)
         # Where the end of training is not the end of the sweep, somebody else may have taken it up by now.
         status = "FINISHED" if now.complete is not False else "RUNNING" if now.state == "running" else "KILLED"
         for arm in description["arms"]:

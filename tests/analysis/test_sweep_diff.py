@@ -118,5 +118,8 @@ def test_the_command_prints_both_and_changes_neither(done: Store, other: Store, 
     assert json.loads(told.stdout) == json.loads(json.dumps(versus(done, other).as_json()))
     missing = harness(tmp_path, "compare", str(done.folder), "nowhere")
     assert (missing.returncode, missing.stdout) == (2, "")
-    assert missing.stderr == "error: nowhere: no sweep here (no sweep.json), nor one of that name in sweeps/\n"
+    assert (
+        missing.stderr
+        == "error: nowhere: no sweep here (no sweep.json) and none of that name in sweeps/; see `harness sweeps`\n"
+    )
     assert (tree(done.folder), tree(other.folder)) == before

@@ -11,8 +11,8 @@ import pytest
 from support.command_line import harness, tree
 
 from harness.cli import main
-from harness.cli.amounts import duration_text, energy_text, size_text
 from harness.store import Store
+from harness.text import duration_text, energy_text, size_text
 
 #: A temporary as a killed process leaves it.
 LEFT = "populations/.000009.parquet.0123456789abcdef"

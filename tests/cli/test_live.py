@@ -1,10 +1,9 @@
-"""What a person sees while a sweep runs: scoreboard, pace, the live view at any size, plain lines, how to go on."""
+"""The display of a running sweep: scoreboard, rate, the live view at any size, plain lines, how to continue."""
 
 from __future__ import annotations
 
 import io
 import re
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from support.command_line import EXPERIMENT, environment
 
-from harness.cli.live.rate import WINDOW_SECONDS, Pace
-from harness.cli.live.scoreboard import COLUMNS, Board, found_steps
-from harness.cli.live.view import MOST_ARMS, Screen
+from harness.cli.live.rate import WINDOW_SECONDS, StepRate
+from harness.cli.live.scoreboard import COLUMNS, Scoreboard, committed_steps
+from harness.cli.live.view import MAX_ARMS, LiveView
 from harness.cli.sweep import going_on_text
 from harness.store import Store
 from harness.sweep.plan import gan_steps, planned, round_steps
@@ -36,19 +35,19 @@ def rows_of(arm: str, trial: int, scores: Sequence[float | None], stage: str = "
     ]
 
 
-def frame(board: Board | None, pace: Pace, width: int, height: int, last: str = "") -> list[str]:
+def frame(board: Scoreboard | None, rate: StepRate, width: int, height: int, last: str = "") -> list[str]:
     """The lines of a frame, as they stand on a terminal of this size."""
     console = Console(file=io.StringIO(), width=width, height=height, soft_wrap=True, force_terminal=True)
-    lines = console.render_lines(Screen(pace, board, last, 30.0, height), pad=False)
+    lines = console.render_lines(LiveView(rate, board, last, 30.0, height), pad=False)
     return ["".join(segment.text for segment in line).rstrip() for line in lines]
 
 
-def halfway() -> Pace:
+def halfway() -> StepRate:
     """500 of 1,000 steps in 30 s: 16.7 a second, 30 s left."""
-    pace = Pace(1000, 0.0)
+    rate = StepRate(1000, 0.0)
     for second in range(1, 31):
-        pace.advance(500 // 30 if second < 30 else 500 - 29 * (500 // 30), float(second))
-    return pace
+        rate.advance(500 // 30 if second < 30 else 500 - 29 * (500 // 30), float(second))
+    return rate
 
 
 # --- scoreboard ---------------------------------------------------------------------------------------------------
@@ -63,44 +62,44 @@ def test_the_best_is_the_lowest_mean_over_all_seeds_however_populations_are_cut(
 ) -> None:
     """Trials that lie across populations count once all seeds are there; who diverged counts 1, and is counted."""
     rows = [row for trial, ks in enumerate(scores) for row in rows_of("a", trial, ks)]
-    board = Board(["a", "b"], 9, SEEDS)
+    board = Scoreboard(["a", "b"], 9, SEEDS)
     for index, start in enumerate(range(0, len(rows), cut)):
-        board.hear(index, rows[start : start + cut])
-    means = [statistics.fmean(1.0 if ks is None else ks for ks in trial) for trial in scores]
+        board.add(index, rows[start : start + cut])
+    means = [sum(1.0 if ks is None else ks for ks in trial) / SEEDS for trial in scores]
     first, second = board.ranking()
     assert (first.arm, first.best, first.trial) == ("a", min(means), means.index(min(means)))
-    assert first.lost == board.lost("diverged") == sum(ks is None for trial in scores for ks in trial)
+    assert first.lost == board.lost()["diverged"] == sum(ks is None for trial in scores for ks in trial)
     assert (second.best, second.lost) == (None, 0)
 
 
 def test_part_of_a_trial_and_a_pruned_one_are_no_best() -> None:
     """Three seeds of four say nothing yet; a trial that lost a race has no score."""
-    board = Board(["a"], 9, SEEDS)
-    board.hear(0, rows_of("a", 0, [0.01] * 3))
-    board.hear(1, [{**row, "outcome": "pruned"} for row in rows_of("a", 1, [0.02] * SEEDS)])
+    board = Scoreboard(["a"], 9, SEEDS)
+    board.add(0, rows_of("a", 0, [0.01] * 3))
+    board.add(1, [{**row, "outcome": "pruned"} for row in rows_of("a", 1, [0.02] * SEEDS)])
     assert board.ranking()[0].best is None
-    board.hear(2, rows_of("a", 2, [0.5] * SEEDS))
+    board.add(2, rows_of("a", 2, [0.5] * SEEDS))
     assert board.ranking()[0].best == 0.5
 
 
 def test_a_later_revision_of_a_population_replaces_what_it_lost() -> None:
     """Two diverged members that are trained again and scored are lost no more."""
-    board = Board(["a"], 9, SEEDS)
-    board.hear(0, rows_of("a", 0, [None, None, 0.2, 0.2]))
-    assert (board.ranking()[0].lost, board.ranking()[0].best) == (2, 0.6)
-    board.hear(0, rows_of("a", 0, [0.4, 0.4, 0.2, 0.2]))
-    assert (board.ranking()[0].lost, board.lost("diverged"), board.committed) == (0, 0, 1)
-    assert board.ranking()[0].best == pytest.approx(0.3)
+    board = Scoreboard(["a"], 9, SEEDS)
+    board.add(0, rows_of("a", 0, [None, None, 0.25, 0.25]))
+    assert (board.ranking()[0].lost, board.ranking()[0].best) == (2, 0.625)
+    board.add(0, rows_of("a", 0, [0.5, 0.5, 0.25, 0.25]))
+    assert (board.ranking()[0].lost, board.lost()["diverged"], board.committed) == (0, 0, 1)
+    assert board.ranking()[0].best == 0.375
 
 
 def test_confirm_medians_rank_once_every_arm_has_one() -> None:
     """Until then the trials do, so that whoever is confirmed first is not shown as the best."""
-    board = Board(["a", "b"], 9, SEEDS)
-    board.hear(0, rows_of("a", 0, [0.3] * SEEDS) + rows_of("b", 0, [0.1] * SEEDS))
+    board = Scoreboard(["a", "b"], 9, SEEDS)
+    board.add(0, rows_of("a", 0, [0.3] * SEEDS) + rows_of("b", 0, [0.1] * SEEDS))
     assert [reached.arm for reached in board.ranking()] == ["b", "a"]
-    board.hear(1, rows_of("a", 0, [0.2, None, 0.4], stage="confirm"))
+    board.add(1, rows_of("a", 0, [0.2, None, 0.4], stage="confirm"))
     assert [(r.arm, r.median) for r in board.ranking()] == [("b", None), ("a", 0.4)]
-    board.hear(2, rows_of("b", 0, [0.5, None, 0.6], stage="confirm"))
+    board.add(2, rows_of("b", 0, [0.5, None, 0.6], stage="confirm"))
     assert [(r.arm, r.median) for r in board.ranking()] == [("a", 0.4), ("b", 0.6)]
 
 
@@ -110,36 +109,38 @@ def test_steps_found_are_those_of_the_committed_populations(done: Store) -> None
 
     spec = experiment()
     steps = {this.number: round_steps(spec, this) for this in planned(spec)}
-    assert found_steps(planned(spec), steps, done.committed()) == gan_steps(spec)
-    assert found_steps(planned(spec), steps, [0]) == done.population(0, COLUMNS).num_rows * STEPS
+    assert committed_steps(planned(spec), steps, done.committed()) == gan_steps(spec)
+    assert committed_steps(planned(spec), steps, [0]) == done.population(0, COLUMNS).num_rows * STEPS
 
 
-# --- pace ---------------------------------------------------------------------------------------------------------
+# --- rate ---------------------------------------------------------------------------------------------------------
 
 
-@given(rate=st.floats(1, 1e7), seconds=st.integers(2, 300), found=st.integers(0, 10**9))
-def test_a_steady_pace_is_told_whatever_was_found_before(rate: float, seconds: int, found: int) -> None:
+@given(per_second=st.floats(1, 1e7), seconds=st.integers(2, 300), committed=st.integers(0, 10**9))
+def test_a_steady_rate_is_measured_whatever_was_committed_before(
+    per_second: float, seconds: int, committed: int
+) -> None:
     """Steps that were committed before the start make nothing faster; what is left is left at the measured rate."""
-    pace = Pace(found + 10**12, 0.0, found)
-    pace.advance(found, 0.0)
-    told = 0
+    rate = StepRate(committed + 10**12, 0.0, committed)
+    rate.advance(committed, 0.0)
+    trained = 0
     for second in range(1, seconds + 1):
-        pace.advance(round(rate * second) - told, float(second))
-        told = round(rate * second)
-    measured = pace.rate(float(seconds))
-    assert measured == pytest.approx(rate, rel=0.5 / min(seconds, WINDOW_SECONDS), abs=1)
-    assert pace.left(float(seconds)) == pytest.approx((10**12 - told) / measured)
+        rate.advance(round(per_second * second) - trained, float(second))
+        trained = round(per_second * second)
+    measured = rate.per_second(float(seconds))
+    assert measured == pytest.approx(per_second, rel=0.5 / min(seconds, WINDOW_SECONDS), abs=1)
+    assert rate.seconds_left(float(seconds)) == pytest.approx((10**12 - trained) / measured)
 
 
-def test_the_pace_follows_an_engine_that_slows_down() -> None:
+def test_the_rate_follows_an_engine_that_slows_down() -> None:
     """Ten minutes at 1,000 a second and two windows at 10: the rate is 10, and nothing is told before a first step."""
-    pace = Pace(10**6, 0.0)
-    assert (pace.rate(5.0), pace.left(5.0)) == (None, None)
+    rate = StepRate(10**6, 0.0)
+    assert (rate.per_second(5.0), rate.seconds_left(5.0)) == (None, None)
     for second in range(1, 601):
-        pace.advance(1000, float(second))
+        rate.advance(1000, float(second))
     for second in range(601, 601 + 2 * int(WINDOW_SECONDS)):
-        pace.advance(10, float(second))
-    assert pace.rate(600 + 2 * WINDOW_SECONDS) == pytest.approx(10, rel=0.02)
+        rate.advance(10, float(second))
+    assert rate.per_second(600 + 2 * WINDOW_SECONDS) == pytest.approx(10, rel=0.02)
 
 
 # --- the live view ------------------------------------------------------------------------------------------------
@@ -150,24 +151,24 @@ def test_the_pace_follows_an_engine_that_slows_down() -> None:
 def test_a_frame_fits_any_terminal(width: int, height: int, arms: int, confirmed: bool) -> None:
     """From 40 x 10 on no frame is wider or higher than the terminal; the best arms are shown, the rest counted."""
     names = [f"generator_label(0.{k:02d}) / pack(m=4)" for k in range(arms)]
-    board = Board(names, 31, 1)
-    board.hear(0, [row for k, name in enumerate(names[: arms // 2 + 1]) for row in rows_of(name, 0, [(k + 1) / 71])])
+    board = Scoreboard(names, 31, 1)
+    board.add(0, [row for k, name in enumerate(names[: arms // 2 + 1]) for row in rows_of(name, 0, [(k + 1) / 71])])
     if confirmed:
-        board.hear(1, rows_of(names[0], 0, [0.001] * 8, stage="confirm"))
+        board.add(1, rows_of(names[0], 0, [0.001] * 8, stage="confirm"))
     lines = frame(board, halfway(), width, height, last="24 members in 3.1 s, 0 diverged or failed")
     assert max(map(len, lines)) <= width
     assert len(lines) <= height
     shown = [line for line in lines if line.startswith("gener")]
-    assert 1 <= len(shown) <= MOST_ARMS
+    assert 1 <= len(shown) <= MAX_ARMS
     assert "0.0141" in shown[0]  # 1/71, never cut short
     left = [int(found[1]) for line in lines if (found := re.match(r"and (\d+) more", line))]
     assert len(shown) + sum(left) == arms
 
 
-def test_a_frame_tells_stage_place_pace_and_losses() -> None:
-    """Everything that was asked for stands there at 100 columns; a run that is no sweep shows its pace alone."""
-    board = Board(["a", "b"], 31, SEEDS)
-    board.hear(0, rows_of("b", 3, [0.1, 0.2, None, 0.3]))
+def test_a_frame_tells_stage_progress_rate_and_losses() -> None:
+    """Everything that was asked for stands there at 100 columns; a run that is no sweep shows its rate alone."""
+    board = Scoreboard(["a", "b"], 31, SEEDS)
+    board.add(0, rows_of("b", 3, [0.1, 0.2, None, 0.3]))
     lines = frame(board, halfway(), 100, 24, last="24 members in 3.1 s")
     assert lines[0] == "search round 3, population 1/31 committed, 1 diverged"
     assert re.search(r"50% 17 GAN-steps/s, about 30.0 s left, 30.0 s so far$", lines[1])
@@ -204,9 +205,9 @@ def test_the_command_to_go_on_is_the_one_that_was_given(
 
 
 def test_a_log_has_lines_between_commits(tmp_path: Path) -> None:
-    """Without a terminal the pace is told at its interval, with the best arm once there is one; no control codes."""
+    """Without a terminal the rate is told at its interval, with the best arm once there is one; no control codes."""
     (tmp_path / "small.toml").write_text(EXPERIMENT.replace("steps = 20\n", "steps = 600\n"))
-    often = "import harness.cli.live.reporter as p; p.LOG_EVERY_SECONDS = 0.02; from harness.cli import main; main()"
+    often = "import harness.cli.live.reporter as p; p.LOG_SECONDS = 0.02; from harness.cli import main; main()"
     command = [sys.executable, "-c", often, "sweep", "small.toml", "--engine", "batched-cpu"]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -220,9 +221,9 @@ def test_what_was_committed_before_is_on_the_board_of_the_next_run(done: Store) 
     """A board that hears a finished sweep's files stands as the sweep's own search left it."""
     frame_ = done.frame()
     arms = sorted(frame_["arm"].unique())
-    board = Board(arms, len(done.committed()), 2)
+    board = Scoreboard(arms, len(done.committed()), 2)
     for index in done.committed():
-        board.hear(index, done.population(index, COLUMNS).to_pylist())
+        board.add(index, done.population(index, COLUMNS).to_pylist())
     search, confirm = (frame_[frame_["stage"] == stage] for stage in ("search", "confirm"))
     best: Mapping[str, float] = search.groupby(["arm", "trial"])["ks"].mean().groupby("arm").min().to_dict()
     assert {reached.arm: reached.best for reached in board.ranking()} == pytest.approx(best)

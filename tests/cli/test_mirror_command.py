@@ -51,7 +51,7 @@ def test_a_store_that_does_not_answer_is_exit_status_one(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("absent",), "absent: no sweep here (no sweep.json), nor one of that name in sweeps/"),
+        (("absent",), "absent: no sweep here (no sweep.json) and none of that name in sweeps/; see `harness sweeps`"),
         (("../../etc",), "no sweep here"),
         (("labels", "--to", "mlruns"), "allowed are sqlite:///FILE"),
         (("broken",), "broken/sweep.json: damaged"),

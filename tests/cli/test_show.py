@@ -15,11 +15,11 @@ from support.rows import ROW
 from support.sweeps import experiment
 
 from harness.cli.details import member_facts, sweep_facts
-from harness.cli.shown import print_member, print_sweep, sparkline, spec_lines
+from harness.cli.show import print_member, print_sweep, spec_lines
 from harness.config.toml import from_table
 from harness.errors import StoreError
 from harness.store import SNAPSHOT_COLUMNS, Store
-from harness.sweep.lookup import places
+from harness.sweep.lookup import find_copies
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_a_damaged_population_is_a_remark(tmp_path: Path) -> None:
 def test_a_member_is_told_by_its_row(done: Store) -> None:
     """Definition, scores and snapshots are the row's; its place names folder, population and seed."""
     row = done.table().to_pylist(maps_as_pydicts="strict")[-1]
-    facts = member_facts(places(row["key"], done.folder))
+    facts = member_facts(find_copies(row["key"], done.folder))
     assert facts["definition"]["lr_g"] == row["lr_g"]
     assert facts["scores"]["ks"] == row["ks"]
     assert facts["snapshots"]["step"] == row["snapshot_step"]
@@ -103,7 +103,7 @@ def test_numbers_that_json_has_not_are_null(tmp_path: Path) -> None:
     store.start({"name": "x"})
     row = {"snapshot_step": [1, 2, 3], "snapshot_ks": [0.5, float("nan"), None], "w1": float("inf")}
     store.commit(0, [ROW | row | {"key": "a" * 16}], {})
-    facts = member_facts(places("a" * 16, tmp_path))
+    facts = member_facts(find_copies("a" * 16, tmp_path))
     assert json.loads(json.dumps(facts, allow_nan=False))["snapshots"]["ks"] == [0.5, None, None]
     assert facts["scores"]["w1"] is None
     print_member(facts)
@@ -137,9 +137,3 @@ def test_hostile_text_is_shown_as_text(text: str, capsys: pytest.CaptureFixture[
     print_sweep(facts)
     shown = capsys.readouterr().out
     assert all(line.isprintable() for line in shown.split("\n"))
-
-
-def test_a_sparkline_falls_as_ks_does() -> None:
-    """From KS 1 down to 0.001 in equal ratios, one bar a snapshot, a blank where there is no value."""
-    assert sparkline([1.0, 0.4, 0.17, 0.07, 0.03, 0.0125, 0.005, 0.002]) == "█▇▆▅▄▃▂▁"
-    assert sparkline([2.0, 0.0, None, 1e-9]) == "█▁ ▁"

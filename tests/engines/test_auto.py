@@ -19,7 +19,7 @@ from harness.errors import InputError
 from harness.members import Member
 from harness.store import Store
 from harness.sweep.assignment import assigned, assignment_text
-from harness.sweep.lookup import find
+from harness.sweep.lookup import find_member
 from harness.sweep.replay import replay
 from harness.sweep.training import train
 
@@ -155,5 +155,5 @@ def test_replay_finds_the_engine_of_the_row(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("harness.sweep.replay.ENGINES", {"never": never, **MAKERS})
     for loss in ("minimax", "least_squares"):
         row = next(r for r in store.table().to_pylist(maps_as_pydicts="strict") if r["loss"] == loss)
-        assert replay(find(row["key"], store.folder)).matches
+        assert replay(find_member(row["key"], store.folder)).matches
     assert engines.ENGINES.keys() >= FASTEST_FIRST.keys()

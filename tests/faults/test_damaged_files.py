@@ -15,7 +15,7 @@ from support.sweeps import InterruptingListener, assert_same_rows, carry_on, exp
 from analysis.report import write_report
 from harness.errors import StoreError
 from harness.store import Store
-from harness.sweep.lookup import find
+from harness.sweep.lookup import find_member
 
 #: How many bytes, evenly spread over a file, have their turn.
 PLACES = 64
@@ -90,7 +90,7 @@ def test_every_reader_names_a_damaged_population(copied: Store) -> None:
     with pytest.raises(StoreError, match=r"000002\.parquet: damaged"):
         carry_on(experiment(), copied.folder)
     with pytest.raises(StoreError, match=r"000002\.parquet: damaged"):
-        find(key, copied.folder)
+        find_member(key, copied.folder)
     assert "populations/000002.parquet: damaged" in write_report(copied.folder).read_text()
 
 

@@ -12,7 +12,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.cli.card import print_card
+from harness.cli.losses import print_card
 from harness.errors import InputError
 from harness.losses import LOSSES, Parameter, Prediction, Registry, Variant, fake, fake_mean, real, relu, softplus
 from harness.losses.card import bound, card, identity_text

@@ -11,7 +11,7 @@ import pytest
 from support.sweeps import GRID, RATES, InterruptingListener, assert_same_rows, carry_on, experiment
 
 from harness.config import Experiment
-from harness.engines.base import Measure, Progress, Segment, Trained
+from harness.engines.base import Measure, Progress, Segment, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.members import Group
 from harness.store import Store
@@ -27,7 +27,7 @@ class Counting(BatchedEngine):
 
     def train(
         self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
-    ) -> Trained:
+    ) -> TrainingResult:
         self.members += len(group.members)
         return super().train(group, measure, progress, legs)
 

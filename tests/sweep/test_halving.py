@@ -22,7 +22,7 @@ from harness.errors import InputError, StoreError
 from harness.members import Group, Member
 from harness.store import SCHEMA, Store
 from harness.sweep.halving import Rules, best, fates, halve
-from harness.sweep.lookup import find
+from harness.sweep.lookup import find_member
 from harness.sweep.plan import Location, gan_steps, planned, round_steps
 from harness.sweep.replay import replay
 from harness.sweep.training import Row, score_members, train
@@ -330,7 +330,7 @@ def test_a_pruned_member_can_be_replayed(halved: Store) -> None:
     rows = halved.table().to_pylist(maps_as_pydicts="strict")
     for outcome in ("pruned", "scored"):
         row = next(row for row in rows if row["outcome"] == outcome and row["round"] == 2)
-        assert replay(find(row["key"], halved.folder)).matches
+        assert replay(find_member(row["key"], halved.folder)).matches
 
 
 @pytest.mark.promise("P2")

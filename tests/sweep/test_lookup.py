@@ -9,7 +9,7 @@ from support.rows import ROW
 
 from harness.errors import InputError, StoreError
 from harness.store import Store, slug
-from harness.sweep.lookup import find, places, sweep_named
+from harness.sweep.lookup import find_copies, find_member, find_sweep
 
 KEYS = ("aaaaaaaa00000000", "aaaaaaab00000000", "bbbbbb0000000000")
 
@@ -29,20 +29,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("what", [KEYS[2], KEYS[2][:6], KEYS[2][:15]])
 def test_a_key_or_its_first_digits_find_a_member_wherever_it_stands(what: str, home: Path) -> None:
     """Six digits will do; every sweep that has the member is told, with the population it stands in there."""
-    found = places(what)
-    assert [(place.store.folder, place.population) for place in found] == [
+    copies = find_copies(what)
+    assert [(copy.store.folder, copy.population) for copy in copies] == [
         (Path("sweeps/one"), 1),
         (Path("sweeps/two"), 1),
     ]
-    assert {(place.row["key"], place.row["trial"]) for place in found} == {(KEYS[2], 4)}
-    assert places(what, home / "sweeps/two")[0].store.folder == home / "sweeps/two"
-    assert find(what).store.folder == Path("sweeps/one")
+    assert {(copy.row["key"], copy.row["trial"]) for copy in copies} == {(KEYS[2], 4)}
+    assert find_copies(what, home / "sweeps/two")[0].store.folder == home / "sweeps/two"
+    assert find_member(what).store.folder == Path("sweeps/one")
 
 
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("aaaaaaa", r"2 members' keys begin so: aaaaaaaa00000000, aaaaaaab00000000; allowed: more digits"),
+        ("aaaaaaa", r"2 members' keys begin so: aaaaaaaa00000000, aaaaaaab00000000; give more digits"),
         ("aaaaa", "allowed are a member's key"),
         ("AAAAAAAA00000000", "allowed are a member's key"),
         ("aaaaaaaa000000000", "allowed are a member's key"),
@@ -53,36 +53,36 @@ def test_a_key_or_its_first_digits_find_a_member_wherever_it_stands(what: str, h
 def test_what_names_no_one_member_is_refused(what: str, message: str, home: Path) -> None:
     """Several members, too few digits, no digits of a key, nobody: each in one line that says what would do."""
     with pytest.raises(InputError, match=message):
-        places(what)
+        find_copies(what)
 
 
 def test_a_damaged_population_hides_no_other(home: Path) -> None:
     """Past a file that cannot be read members are found; one that is not found names that file."""
     path = home / "sweeps/one/populations/000000.parquet"
     path.write_bytes(b"")
-    assert len(places(KEYS[2])) == 2
-    assert [place.store.folder.name for place in places(KEYS[0])] == ["two"]
+    assert len(find_copies(KEYS[2])) == 2
+    assert [copy.store.folder.name for copy in find_copies(KEYS[0])] == ["two"]
     with pytest.raises(StoreError, match=r"000000\.parquet: damaged"):
-        places(KEYS[0], home / "sweeps/one")
+        find_copies(KEYS[0], home / "sweeps/one")
     with pytest.raises(InputError, match=r"looked in .*000000\.parquet: damaged"):
-        places("cccccc")
+        find_copies("cccccc")
 
 
 def test_the_latest_revision_is_found(home: Path) -> None:
     """A member that a revision left out is no more there; one that came with it is."""
     store = Store(home / "sweeps/one")
     store.commit(0, [ROW | {"key": "dddddddddddddddd"}], {}, revision=1)
-    assert find("dddddd").population == 0
+    assert find_member("dddddd").population == 0
     with pytest.raises(InputError, match="no committed member"):
-        places(KEYS[0], store.folder)
+        find_copies(KEYS[0], store.folder)
 
 
 def test_a_sweep_is_found_by_folder_and_by_name(home: Path) -> None:
     """A path, a name in sweeps/, and a name whose folder is its slug; anything else, however odd, finds nothing."""
     Store(home / "sweeps" / slug("my sweep")).start({"name": "my sweep"})
     for what, folder in (("sweeps/one", "one"), ("two", "two"), ("my sweep", slug("my sweep"))):
-        store = sweep_named(what)
+        store = find_sweep(what)
         assert store is not None
         assert store.folder.name == folder
     for what in ("three", "", "\0", "x" * 5000, "sweeps", "one/populations", "~", "a\nb"):
-        assert sweep_named(what) is None
+        assert find_sweep(what) is None

@@ -11,7 +11,7 @@ from support.sweeps import altered
 
 from harness.errors import InputError
 from harness.store import Store
-from harness.sweep.lookup import find
+from harness.sweep.lookup import find_member
 from harness.sweep.replay import replay
 
 
@@ -20,7 +20,7 @@ def test_replay_finds_every_kind_of_row_to_match(done: Store) -> None:
     """TrainingResult alone, members of the search and of the confirm stage come out bit for bit as committed."""
     frame = done.frame()
     for key in (frame["key"].iloc[0], frame["key"].iloc[13], frame["key"].iloc[-1]):
-        outcome = replay(find(key, done.folder))
+        outcome = replay(find_member(key, done.folder))
         assert outcome.matches, outcome.text
         assert outcome.text.startswith("match: ")
 
@@ -32,7 +32,7 @@ def test_replay_finds_every_kind_of_row_to_match(done: Store) -> None:
 def test_replay_says_what_differs(copied: Store, column: str, value: Any) -> None:
     """A committed row that training does not reproduce is told by the columns that differ."""
     key = altered(copied, 9, column, value)
-    outcome = replay(find(key, copied.folder))
+    outcome = replay(find_member(key, copied.folder))
     assert not outcome.matches
     assert outcome.text.startswith("differ: ")
     assert f": {column}; KS" in outcome.text
@@ -42,14 +42,14 @@ def test_replay_refuses_what_it_cannot_train(copied: Store) -> None:
     """An arm that the sweep has not, an engine that is not here, a key that nobody has: each in one line."""
     key = altered(copied, 8, "arm", "other / raw")
     with pytest.raises(InputError, match="none of the sweep's"):
-        replay(find(key, copied.folder))
+        replay(find_member(key, copied.folder))
     key = altered(copied, 9, "engine", "other/7")
     with pytest.raises(InputError, match="no such engine"):
-        replay(find(key, copied.folder))
+        replay(find_member(key, copied.folder))
     with pytest.raises(InputError, match="no committed member has this key"):
-        find("0" * 16, copied.folder)
+        find_member("0" * 16, copied.folder)
     with pytest.raises(InputError, match="allowed are a member's key"):
-        find("small", copied.folder)
+        find_member("small", copied.folder)
 
 
 def test_replay_looks_through_all_sweeps_past_a_damaged_one(
@@ -61,6 +61,6 @@ def test_replay_looks_through_all_sweeps_past_a_damaged_one(
     (tmp_path / "sweeps/broken/sweep.json").write_text("{}")
     shutil.move(copied.folder, tmp_path / "sweeps/small")
     key = Store(tmp_path / "sweeps/small").frame()["key"].iloc[0]
-    assert find(key).row["key"] == key
+    assert find_member(key).row["key"] == key
     with pytest.raises(InputError, match=r"looked in .*small.*broken/sweep\.json: damaged"):
-        find("0" * 16)
+        find_member("0" * 16)

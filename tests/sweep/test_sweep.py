@@ -21,7 +21,7 @@ from harness.config import SAMPLERS, Experiment
 from harness.engines.batched import BatchedEngine
 from harness.losses import LOSSES
 from harness.store import Store
-from harness.sweep.lookup import find
+from harness.sweep.lookup import find_member
 from harness.sweep.plan import CONFIRM_SEEDS_FROM, gan_steps, planned
 from harness.sweep.replay import replay
 from harness.sweep.sweep import Sweep
@@ -215,7 +215,7 @@ def test_a_variant_of_the_user_is_searched_confirmed_reported_and_replayed(tmp_p
         assert set(mine["outcome"]) == {"scored"}
         carry_on(experiment(**spec), tmp_path / "mine")
         row = mine.query("trial == 2").iloc[0]
-        assert replay(find(row["key"], store.folder)).matches
+        assert replay(find_member(row["key"], store.folder)).matches
         page = write_report(store.folder).read_text()
     assert "tempered(sd=1) / variances" in page
     assert "Example 2020" in page

@@ -1,1 +1,1 @@
-"""What a terminal shows of a running sweep."""
+"""The display of a running sweep on a terminal."""

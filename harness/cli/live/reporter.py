@@ -1,4 +1,4 @@
-"""How a run's progress is shown: a live view on a terminal, plain lines in a log. Both on standard error."""
+"""Progress of a run on standard error: a live view on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.live import Live
 
-from harness.cli.live.rate import Pace
-from harness.cli.live.scoreboard import Board, population_text, stage_text
-from harness.cli.live.view import Screen, pace_text
+from harness.cli.live.rate import StepRate
+from harness.cli.live.scoreboard import Scoreboard, population_text, stage_text
+from harness.cli.live.view import LiveView, rate_text
+from harness.metrics.trials import PRUNED
 from harness.text import visible
 
 if TYPE_CHECKING:
     from harness.sweep.plan import Round
 
 #: Seconds between two lines of a log.
-LOG_EVERY_SECONDS = 15.0
+LOG_SECONDS = 15.0
 
 
 class Reporter:
-    """Hears GAN-steps and commits (``sweep.Listener``) and shows them. A context manager.
+    """Listener of a run (``sweep.Listener``) that shows GAN-steps and commits. A context manager.
 
-    ``found`` of the ``gan_steps`` were done before. ``board`` is there for a sweep, and knows what was committed
-    before. ``on_commit`` is called at every commit, in the thread that commits.
+    ``committed_steps`` of the ``gan_steps`` were done before. A sweep has a ``scoreboard``, which knows what was
+    committed before. ``on_commit`` is called at every commit, in the thread that commits.
     """
 
     def __init__(
         self,
         gan_steps: int,
         *,
-        found: int = 0,
-        board: Board | None = None,
+        committed_steps: int = 0,
+        scoreboard: Scoreboard | None = None,
         on_commit: Callable[[], None] = lambda: None,
     ) -> None:
-        self._pace, self._board, self._on_commit = Pace(gan_steps, time.monotonic(), found), board, on_commit
+        self._rate = StepRate(gan_steps, time.monotonic(), committed_steps)
+        self._scoreboard, self._on_commit = scoreboard, on_commit
         self._console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self._lock, self._over = threading.Lock(), threading.Event()
         self._last = ""
@@ -47,7 +49,7 @@ class Reporter:
 
     def __enter__(self) -> Reporter:
         if self._console.is_interactive:  # a terminal that can move its cursor
-            self._live = Live(get_renderable=self._screen, console=self._console, vertical_overflow="crop")
+            self._live = Live(get_renderable=self._view, console=self._console, vertical_overflow="crop")
             self._live.start(refresh=True)
         else:
             self._logging = threading.Thread(target=self._log, daemon=True)
@@ -66,42 +68,42 @@ class Reporter:
     def advanced(self, gan_steps: int) -> None:
         """Count GAN-steps, from any thread."""
         with self._lock:
-            self._pace.advance(gan_steps, time.monotonic())
+            self._rate.advance(gan_steps, time.monotonic())
 
-    def committed(self, this: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
-        """Say how a population came out."""
+    def committed(self, round_: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        """Show the result of a population."""
         self._on_commit()
-        if self._board:
-            self._board.hear(index, rows)
+        if self._scoreboard:
+            self._scoreboard.add(index, rows)
         self._last = population_text(rows, seconds)
         if self._live:
             return
-        place = f"population {index + 1}/{self._board.populations}  " if self._board else ""
+        position = f"population {index + 1}/{self._scoreboard.populations}  " if self._scoreboard else ""
         trained = [row for row in rows if row["ks"] is not None]
-        best = min(trained, key=lambda row: (row["outcome"] == "pruned", row["ks"]))
+        best = min(trained, key=lambda row: (row["outcome"] == PRUNED, row["ks"]))
         self._console.print(
-            f"{place}{stage_text(this.stage, this.number)}: {self._last}; "
+            f"{position}{stage_text(round_.stage, round_.number)}: {self._last}; "
             f"best KS {best['ks']:.4f} by {visible(best['arm'])}"
         )
 
-    def _screen(self) -> Screen:
+    def _view(self) -> LiveView:
         with self._lock:
-            return Screen(self._pace, self._board, self._last, time.monotonic(), self._console.height)
+            return LiveView(self._rate, self._scoreboard, self._last, time.monotonic(), self._console.height)
 
     def _log(self) -> None:
-        while not self._over.wait(LOG_EVERY_SECONDS):
+        while not self._over.wait(LOG_SECONDS):
             with self._lock:
-                line = f"{self._pace.done / self._pace.total:4.0%}  {pace_text(self._pace, time.monotonic())}"
-            self._console.print("; ".join((line, *self._so_far())))
+                line = f"{self._rate.done / self._rate.total:4.0%}  {rate_text(self._rate, time.monotonic())}"
+            self._console.print("; ".join((line, *self._results())))
 
-    def _so_far(self) -> list[str]:
-        if not self._board or not self._board.committed:
+    def _results(self) -> list[str]:
+        """Texts on what the sweep has reached; none before the first commit."""
+        if not self._scoreboard or not self._scoreboard.committed:
             return []
-        first = self._board.ranking()[0]
-        told = [f"{self._board.committed} of {self._board.populations} populations"]
+        first = self._scoreboard.ranking()[0]
+        texts = [f"{self._scoreboard.committed} of {self._scoreboard.populations} populations"]
         if first.best is not None:
-            told.append(f"best trial of {visible(first.arm)}: {first.best:.4f}")
+            texts.append(f"best trial of {visible(first.arm)}: {first.best:.4f}")
         if first.median is not None:
-            told.append(f"its confirm median {first.median:.4f} of {len(first.confirmed)} seeds")
-        lost = {outcome: self._board.lost(outcome) for outcome in ("diverged", "failed")}
-        return [*told, *(f"{count} {outcome}" for outcome, count in lost.items() if count)]
+            texts.append(f"its confirm median {first.median:.4f} of {len(first.confirmed)} seeds")
+        return [*texts, *(f"{count} {outcome}" for outcome, count in self._scoreboard.lost().items() if count)]

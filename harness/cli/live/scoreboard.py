@@ -1,7 +1,8 @@
-"""The scoreboard of a running sweep: what each arm has reached, kept up to date commit by commit."""
+"""The scoreboard of a running sweep: what each arm has reached, updated with every commit."""
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 from collections import Counter
@@ -9,19 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.metrics.trials import LOST, PRUNED, is_lost, is_pruned, ks_or_worst, trial_score
+
 if TYPE_CHECKING:
     from harness.sweep.plan import Round
 
-#: What the board reads of a row.
+#: The columns of a row that the scoreboard reads.
 COLUMNS = ("stage", "round", "arm", "trial", "seed", "outcome", "ks")
 
 
 @dataclass
-class Reached:
-    """One arm so far. ``best`` is the lowest score of a trial whose seeds are all there, None before there is one.
+class ArmResult:
+    """One arm so far. ``best`` is the least score of a trial whose seeds are all committed, None before there is one.
 
-    A trial's score is the mean KS of its seeds; a diverged or failed seed counts 1, a pruned trial has no score.
-    ``confirmed`` holds the KS of every confirm seed. ``lost`` counts diverged and failed members of both stages.
+    Pruned trials do not count. ``confirmed`` holds the KS of every confirm seed; ``lost`` counts diverged and failed
+    members of both stages.
     """
 
     arm: str
@@ -36,68 +39,69 @@ class Reached:
         return statistics.median(self.confirmed.values()) if self.confirmed else None
 
 
-class Board:
-    """Arms by what they reached, of ``populations`` to be committed, with ``seeds`` a trial of the search."""
+class Scoreboard:
+    """The results of ``arms``, of ``populations`` to be committed, with ``seeds`` seeds a trial of the search."""
 
     def __init__(self, arms: Iterable[str], populations: int, seeds: int) -> None:
-        self._arms = {arm: Reached(arm) for arm in arms}
+        self._arms = {arm: ArmResult(arm) for arm in arms}
         self._seeds, self.populations = seeds, populations
-        self._open: dict[tuple[str, int], dict[int, float]] = {}  # trials some of whose seeds are still to come
-        self._pruned = set[tuple[str, int]]()
+        # Rows by seed of trials some of whose seeds are still to come.
+        self._incomplete: dict[tuple[str, int], dict[int, Mapping[str, Any]]] = {}
         self._lost: dict[int, Counter[tuple[str, str]]] = {}  # by population: a later revision replaces an earlier
         self._lock = threading.Lock()
         self.stage = ""
 
-    def hear(self, index: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take in a population, or a later revision of one; from any thread. Rows of unknown arms are passed over."""
+    def add(self, index: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add a population, or a later revision of one; from any thread. Rows of unknown arms are ignored."""
         rows = [row for row in rows if row["arm"] in self._arms]
         if not rows:
             return
         with self._lock:
-            lost = Counter((row["arm"], row["outcome"]) for row in rows if row["outcome"] in ("diverged", "failed"))
+            lost = Counter((row["arm"], row["outcome"]) for row in rows if is_lost(row))
             for (arm, _), count in self._lost.get(index, Counter()).items():
                 self._arms[arm].lost -= count
             for (arm, _), count in lost.items():
                 self._arms[arm].lost += count
             self._lost[index] = lost
             for row in rows:
-                self._place(row)
+                self._add_row(row)
             self.stage = stage_text(rows[-1]["stage"], rows[-1]["round"])
 
     @property
     def committed(self) -> int:
-        """How many populations are there."""
+        """Number of committed populations."""
         return len(self._lost)
 
-    def lost(self, outcome: str) -> int:
-        """How many members ended so: ``diverged`` or ``failed``."""
+    def lost(self) -> dict[str, int]:
+        """Number of members that diverged and that failed, by outcome."""
         with self._lock:
-            return sum(n for lost in self._lost.values() for (_, ended), n in lost.items() if ended == outcome)
+            total: Counter[str] = Counter()
+            for population in self._lost.values():
+                for (_, outcome), count in population.items():
+                    total[outcome] += count
+        return {outcome: total[outcome] for outcome in LOST}
 
-    def ranking(self) -> list[Reached]:
-        """Every arm: by confirm medians once all have one, else by best scores, those without one last."""
+    def ranking(self) -> list[ArmResult]:
+        """Every arm: by confirm medians once all have one, else by best scores; arms without one come last."""
         with self._lock:
             arms = list(self._arms.values())
             if all(arm.confirmed for arm in arms):
-                return sorted(arms, key=lambda arm: (_last(arm.median), _last(arm.best)))
-            return sorted(arms, key=lambda arm: _last(arm.best))
+                return sorted(arms, key=lambda arm: (_or_last(arm.median), _or_last(arm.best)))
+            return sorted(arms, key=lambda arm: _or_last(arm.best))
 
-    def _place(self, row: Mapping[str, Any]) -> None:
-        reached, trial = self._arms[row["arm"]], (row["arm"], row["trial"])
-        if row["outcome"] == "pruned":
-            self._pruned.add(trial)
-        ks = 1.0 if row["ks"] is None else row["ks"]
+    def _add_row(self, row: Mapping[str, Any]) -> None:
+        result, trial = self._arms[row["arm"]], (row["arm"], row["trial"])
         if row["stage"] == "confirm":
-            reached.confirmed[row["seed"]] = ks
+            result.confirmed[row["seed"]] = ks_or_worst(row["ks"])
             return
-        seeds = self._open.setdefault(trial, {})
-        seeds[row["seed"]] = ks
+        seeds = self._incomplete.setdefault(trial, {})
+        seeds[row["seed"]] = row
         if len(seeds) < self._seeds:
             return
-        del self._open[trial]
-        score = statistics.fmean(seeds.values())
-        if trial not in self._pruned and (reached.best is None or score < reached.best):
-            reached.best, reached.trial = score, row["trial"]
+        del self._incomplete[trial]
+        score = trial_score(seeds.values())
+        if not is_pruned(seeds.values()) and (result.best is None or score < result.best):
+            result.best, result.trial = score, row["trial"]
 
 
 def stage_text(stage: str, number: int) -> str:
@@ -106,23 +110,23 @@ def stage_text(stage: str, number: int) -> str:
 
 
 def population_text(rows: Sequence[Mapping[str, Any]], seconds: float) -> str:
-    """How a population came out, without its place: members, time, losses; ``seconds`` of training, 0 where none."""
-    lost = sum(row["outcome"] in ("diverged", "failed") for row in rows)
-    steps = sum(row["stopped_step"] if row["outcome"] == "pruned" else row["steps"] for row in rows)
+    """Result of a population: members, ``seconds`` of training (0 if all were trained before), losses."""
+    lost = sum(map(is_lost, rows))
+    pruned = sum(row["outcome"] == PRUNED for row in rows)
+    steps = sum(row["stopped_step"] if row["outcome"] == PRUNED else row["steps"] for row in rows)
     rate = f" ({seconds / steps * 1e6:.0f} µs a GAN-step)" if seconds else ", all of them trained before"
-    count = sum(row["outcome"] == "pruned" for row in rows)
-    pruned = f", {count} pruned" if count else ""
-    return f"{len(rows)} members in {seconds:.1f} s{rate}, {lost} diverged or failed{pruned}"
+    text = f"{len(rows)} members in {seconds:.1f} s{rate}, {lost} diverged or failed"
+    return text + (f", {pruned} pruned" if pruned else "")
 
 
-def found_steps(rounds: Sequence[Round], steps: Mapping[int, int], committed: Iterable[int]) -> int:
-    """GAN-steps of populations that were committed before; ``steps`` of each round by its number."""
-    there, total = set(committed), 0
-    for this in rounds:
-        members = sum(size for _, size in this.populations)
-        total += sum(steps[this.number] * size // members for index, size in this.populations if index in there)
+def committed_steps(rounds: Sequence[Round], steps: Mapping[int, int], committed: Iterable[int]) -> int:
+    """GAN-steps of the populations that were committed before; ``steps`` are those of each round by its number."""
+    indices, total = set(committed), 0
+    for round_ in rounds:
+        members = sum(size for _, size in round_.populations)
+        total += sum(steps[round_.number] * size // members for index, size in round_.populations if index in indices)
     return total
 
 
-def _last(value: float | None) -> float:
-    return float("inf") if value is None else value
+def _or_last(value: float | None) -> float:
+    return math.inf if value is None else value
