@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, mod
 from harness.config.error_messages import one_line, quoted
 from harness.config.fields import Arm, FrozenModel, Number, Settings, Shape, Train, parse_target, whole_number
 from harness.config.required_settings import Overridden, missing_settings, required_settings
-from harness.config.search import Confirm, Range, Search, resolve_space, rung_steps
+from harness.config.search import FORMER_KEYS, Confirm, Range, Search, resolve_space, rung_steps
 from harness.data.target import Target
 from harness.errors import InputError
 
@@ -172,7 +172,8 @@ class Experiment(FrozenModel):
         plain |= self.train.model_dump(mode="json")
         plain["target"] = {"law": self.target.law, "params": dict(self.target.params)}
         space = {key: span.to_json() for key, span in self.search.space.items()}
-        plain["search"] = {**self.search.model_dump(mode="json", exclude={"space"}), "space": space}
+        search = self.search.model_dump(mode="json", exclude={"space"})
+        plain["search"] = {**search, **FORMER_KEYS, "space": space}
         return plain
 
     @classmethod

@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from harness.config.error_messages import choose, one_line, quoted
-from harness.config.fields import Arm, Decay, FrozenModel, Number, Train, whole_number
-from harness.config.wilcoxon import seed_looks
+from harness.config.fields import Arm, FrozenModel, Number, Train, whole_number
 from harness.errors import InputError
 
 #: Names of the samplers that ``search`` offers.
@@ -100,13 +99,16 @@ def _eta(value: int) -> int:
 Eta = Annotated[int, AfterValidator(_eta), Field(ge=0, le=10, description="0 for none, or a whole number from 2 to 10")]
 
 
+#: Keys of earlier versions, with the values at which they changed nothing. ``sweep.json`` keeps them, so that sweeps of
+#: those versions keep their fingerprints.
+FORMER_KEYS = {"wilcoxon": 0.0}
+
+
 class Search(FrozenModel):
     """The table [search]: ``trials`` settings for each arm, each trained with ``seeds`` seeds; 0 trials: no search.
 
     With ``halving`` above 0 the trials of a round are compared at ``rungs`` steps before the last; the best
-    ceil(n/halving) of n continue. With ``wilcoxon`` above 0 they are trained a few seeds at a time, and one that a
-    signed-rank test finds worse than the best trial known, with a p-value below ``wilcoxon``, gets no further seeds.
-    The sampler minimises ``objectives``; the winner is always the trial with the lowest KS.
+    ceil(n/halving) of n continue. The sampler minimises ``objectives``; the winner is always the trial with the lowest KS.
 
     Raises:
         ValidationError: a value outside its range, or two that exclude each other.
@@ -117,7 +119,6 @@ class Search(FrozenModel):
     seeds: int = whole_number(4, 1, 10**4)
     halving: Eta = 0
     rungs: int = whole_number(2, 1, 20)
-    wilcoxon: Decay = Field(default=0.0, description="a p-value in [0, 1), 0 for none")
     objectives: Annotated[tuple[Objective, ...], Field(strict=False)] = Field(
         default=("ks",), description='["ks"] or ["ks", "steps"]'
     )
@@ -125,10 +126,18 @@ class Search(FrozenModel):
         default_factory=dict, description="tables {low = ..., high = ..., log = true or false} or {choices = [...]}"
     )
 
-    @property
-    def races(self) -> bool:
-        """Whether trials are stopped early. A round is then one population, because who stops depends on all of it."""
-        return bool(self.halving or self.wilcoxon)
+    @model_validator(mode="before")
+    @classmethod
+    def _without_former_keys(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        for key, value in FORMER_KEYS.items():
+            if values.get(key, value) != value:
+                raise ValueError(
+                    f"{key}: got {values[key]}, but pruning by seed is no longer part of this program; remove the key, "
+                    "or use the version named in sweep.json"
+                )
+        return {key: value for key, value in values.items() if key not in FORMER_KEYS}
 
     @model_validator(mode="after")
     def _objectives_fit(self) -> Search:
@@ -136,19 +145,8 @@ class Search(FrozenModel):
             raise ValueError(f"objectives: got {list(self.objectives)}; allowed: ['ks'] or ['ks', 'steps']")
         if len(self.objectives) > 1 and self.sampler == "cmaes":
             raise ValueError("objectives: sampler 'cmaes' takes one; choose another sampler, such as 'nsga2'")
-        if len(self.objectives) > 1 and self.races:
-            raise ValueError('objectives: ["ks", "steps"] cannot be combined with halving or wilcoxon')
-        return self
-
-    @model_validator(mode="after")
-    def _one_race(self) -> Search:
-        if self.halving and self.wilcoxon:
-            raise ValueError("halving and wilcoxon exclude each other; allowed: one of them")
-        if self.wilcoxon and not seed_looks(self.seeds, self.wilcoxon):
-            raise ValueError(
-                f"wilcoxon: no trial can be told from the best at p < {self.wilcoxon:g} before the last of "
-                f"{self.seeds} seeds; allowed: more seeds, or a larger p-value"
-            )
+        if len(self.objectives) > 1 and self.halving:
+            raise ValueError('objectives: ["ks", "steps"] cannot be combined with halving')
         return self
 
 

@@ -78,7 +78,7 @@ class Pipeline:
                 for further in (n, n + 1):  # the next round too, where all that it may know is on its way
                     if further < len(self._searching) and further not in asked and self._asking.knows(further) < n:
                         asked[further] = threads.asking.submit(self._settings, further)
-                self._search_round(n, this, asked.pop(n).result(), threads)
+                self._search_round(this, asked.pop(n).result(), threads)
             winners = threads.asking.submit(self._asking.winners).result()
             self._confirm_round(confirm_members(self._experiment, self._confirm, winners), threads)
             for waiting in self._waiting:
@@ -110,7 +110,7 @@ class Pipeline:
     def _is_whole(self, this: Round) -> bool:
         return all(index in self._revisions for index, _ in this.populations)
 
-    def _search_round(self, n: int, this: Round, settings: Settings, threads: _Threads) -> None:
+    def _search_round(self, this: Round, settings: Settings, threads: _Threads) -> None:
         # Members are made only where some are to be trained: of a round that is committed, keys were compared.
         placed = [] if self._is_whole(this) else search_members(self._experiment, this, settings)
         start = 0
@@ -120,9 +120,8 @@ class Pipeline:
             if index in self._revisions:
                 self._found(this, index, size, portion)
                 continue
-            incumbents = self._asking.incumbents(n) if self._experiment.search.wilcoxon else {}
             self._wait()
-            trained = self._workshop.train_search(portion, incumbents, self._committing.listener.advanced)
+            trained = self._workshop.train_search(portion, self._committing.listener.advanced)
             self._hand_over(threads, this, index, portion, trained)
 
     def _confirm_round(self, placed: Placed, threads: _Threads) -> None:

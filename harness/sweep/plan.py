@@ -49,8 +49,8 @@ def planned(experiment: Experiment, extensions: Sequence[int] = ()) -> list[Roun
     def add(stage: str, number: int, count: int, seeds: int) -> None:
         nonlocal trial, index
         members = arms * count * seeds
-        # A round that races is one population, however many members train at once.
-        size = members if stage == "search" and search.races else experiment.population
+        # Halving ranks all trials of a round, so that the round is one population however many members train at once.
+        size = members if stage == "search" and search.halving else experiment.population
         sizes = [min(size, members - i) for i in range(0, members, size)]
         found.append(Round(stage, number, count, trial, tuple(enumerate(sizes, start=index))))
         trial, index = trial + count * (stage == "search"), index + len(sizes)
@@ -87,7 +87,7 @@ def gan_steps(experiment: Experiment, extensions: Sequence[int] = (), *, halved:
 
 
 def round_steps(experiment: Experiment, this: Round, halved: bool = True) -> int:
-    """GAN-steps of one round; members that diverge, or that pruning by seed spares, count as if they went on."""
+    """GAN-steps of one round; members that diverge count as if they went on."""
     search, steps = experiment.search, experiment.train.steps
     if halved and this.stage == "search" and search.halving:
         return len(experiment.arms) * search.seeds * halved_steps(this.trials, steps, search.halving, search.rungs)

@@ -11,12 +11,12 @@ from harness.engines.auto import Trainer
 from harness.engines.base import Progress
 from harness.members import Member
 from harness.store.member_cache import Shelf
-from harness.sweep import halving, wilcoxon
+from harness.sweep import halving
 from harness.sweep.batching import advance
 from harness.sweep.committed import key_of
 from harness.sweep.energy import EnergyMeter
 from harness.sweep.plan import Location
-from harness.sweep.training import Population, score_members, snapshot_measure
+from harness.sweep.training import score_members, snapshot_measure
 
 Row = dict[str, Any]
 Placed = Sequence[tuple[Location, Member]]
@@ -44,10 +44,8 @@ class PopulationTrainer:
         self._search, self._slots, self._trainer, self._shelf = search, slots, trainer, shelf
         self._cards = cards
 
-    def train_search(
-        self, placed: Placed, incumbents: Mapping[str, Mapping[int, float]], progress: Progress
-    ) -> TrainedPopulation:
-        """Train members of a search round, which race where the experiment says so.
+    def train_search(self, placed: Placed, progress: Progress) -> TrainedPopulation:
+        """Train members of a search round, by successive halving where the experiment says so.
 
         Where trials are halved nothing is taken from the shelf: rivals decide how far a member trains.
 
@@ -56,8 +54,6 @@ class PopulationTrainer:
         """
         if self._search.halving:
             return self._metered(lambda: self._halved(placed, progress))
-        if self._search.wilcoxon:
-            return self._metered(lambda: self._thinned(placed, incumbents, progress))
         return self.train("search", [member for _, member in placed], progress)
 
     def train(self, stage: str, members: Sequence[Member], progress: Progress) -> TrainedPopulation:
@@ -77,21 +73,6 @@ class PopulationTrainer:
         rules = halving.Rules(self._search.halving, self._search.rungs)
         courses, seconds = halving.halve(placed, rules, self._slots, self._trainer, progress)
         return TrainedPopulation(lambda: score_members(courses), seconds)
-
-    def _thinned(
-        self, placed: Placed, incumbents: Mapping[str, Mapping[int, float]], progress: Progress
-    ) -> TrainedPopulation:
-        reused = 0
-
-        def whole(members: Sequence[Member]) -> Population:
-            nonlocal reused
-            trained = self._whole("search", members, progress)
-            reused += trained.reused
-            return Population(trained.finish(), trained.seconds)
-
-        rules = wilcoxon.Rules(self._search.wilcoxon, self._search.seeds)
-        found = wilcoxon.thin(placed, rules, incumbents, self._slots, self._trainer, whole, progress)
-        return TrainedPopulation(lambda: found.rows, found.seconds, reused)
 
     def _whole(self, stage: str, members: Sequence[Member], progress: Progress) -> TrainedPopulation:
         keys = [key_of(self._trainer, member) for member in members]

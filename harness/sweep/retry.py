@@ -1,7 +1,7 @@
 """Training committed members again: those that failed for want of memory, or whose divergence is to be seen again.
 
 What comes out otherwise is committed as a revision of its population; the first file stays, and the search goes on
-being told from it. Rounds whose trials raced are left alone: who was stopped there depended on all of them.
+being told from it. Halved rounds are left alone: which trials stopped there depended on all of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Retrying:
         """
         committed = self._store.revisions()
         for this in rounds:
-            if this.stage == "search" and self._experiment.search.races:
+            if this.stage == "search" and self._experiment.search.halving:
                 continue
             for index, _ in this.populations:
                 if index in committed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from harness.search import Result, Sampler, Setting, search
 from harness.sweep.committed import by_trial
 from harness.sweep.plan import Round
 from harness.sweep.training import setting_of
-from harness.sweep.trial_results import ks_by_seed, results
+from harness.sweep.trial_results import results
 
 Row = Mapping[str, Any]
 
@@ -30,12 +29,11 @@ class Rows(NamedTuple):
 
 
 class ScoredTrial(NamedTuple):
-    """A trial of an arm as it counts now: its setting, whether it was stopped early, its mean KS, its KS by seed."""
+    """A trial of an arm as it counts now: its setting, whether it was stopped early, its score."""
 
     setting: Setting
     pruned: bool
-    mean: float
-    ks: Mapping[int, float]
+    score: float
 
 
 class SearchState:
@@ -55,16 +53,13 @@ class SearchState:
     ) -> None:
         self._experiment, self._rounds, self._rows_of = experiment, rounds, rows_of
         self._searches = searches(experiment, cancelled)
-        staleness = max((found.staleness for found in self._searches.values()), default=0)
-        #: How many rounds may be in training or on their way to be committed when a further one is asked for. Pruning
-        #: by seed needs the best trial before, whoever asks.
-        self.staleness = min(staleness, 1) if experiment.search.wilcoxon else staleness
+        #: How many rounds may be in training or on their way to be committed when a further one is asked for.
+        self.staleness = max((sampler.staleness for sampler in self._searches.values()), default=0)
         #: Of each arm, the trials of the rounds that were looked at, in order.
         self._tried: dict[Arm, list[ScoredTrial]] = {arm: [] for arm in experiment.arms}
         #: Of each round that was looked at and not told, what its searches will be told.
         self._results: dict[int, dict[Arm, list[Result]]] = {}
         self._seen = self._told = 0
-        self._looking = threading.Lock()
 
     def knows(self, n: int) -> int:
         """The last round whose results are known when round n is asked for; -1 where none need be.
@@ -96,12 +91,6 @@ class SearchState:
             asked.repeat(found[arm])
         return found
 
-    def incumbents(self, n: int) -> dict[str, Mapping[int, float]]:
-        """Of each arm, KS by seed of the best trial that was known when round n was asked for."""
-        self._look(self.knows(n))
-        known = sum(this.trials for this in self._rounds[: self.knows(n) + 1])
-        return {arm.text: best(tried[:known])[1].ks for arm, tried in self._tried.items() if tried[:known]}
-
     def winners(self) -> dict[Arm, tuple[int, Setting]]:
         """Each arm's best trial; where nothing was searched, the arm's own setting as trial 0."""
         self._look(len(self._rounds) - 1)
@@ -122,26 +111,23 @@ class SearchState:
 
     def _look(self, last: int) -> None:
         """Take every round up to ``last`` into the trials of its arms; waits until they are committed."""
-        with self._looking:  # the thread that trains looks for incumbents
-            while self._seen <= last:
-                rows = self._rows_of(self._rounds[self._seen])
-                told: dict[Arm, list[Result]] = {}
-                for arm, tried in self._tried.items():
-                    trials = by_trial(rows.now, arm)
-                    found = results(self._experiment, arm, trials)
-                    tried += [self._trial(arm, trials[number], found[number]) for number in sorted(trials)]
-                    if rows.told is not rows.now:
-                        found = results(self._experiment, arm, by_trial(rows.told, arm))
-                    told[arm] = [found[number] for number in sorted(found)]
-                if self._adapts:  # else they are never told
-                    self._results[self._seen] = told
-                self._seen += 1
+        while self._seen <= last:
+            rows = self._rows_of(self._rounds[self._seen])
+            told: dict[Arm, list[Result]] = {}
+            for arm, tried in self._tried.items():
+                trials = by_trial(rows.now, arm)
+                found = results(self._experiment, arm, trials)
+                tried += [self._trial(arm, trials[number], found[number]) for number in sorted(trials)]
+                if rows.told is not rows.now:
+                    found = results(self._experiment, arm, by_trial(rows.told, arm))
+                told[arm] = [found[number] for number in sorted(found)]
+            if self._adapts:  # else they are never told
+                self._results[self._seen] = told
+            self._seen += 1
 
     def _trial(self, arm: Arm, rows: Sequence[Row], result: Result) -> ScoredTrial:
         setting = setting_of(rows[0], self._experiment.arm_space(arm))
-        return ScoredTrial(
-            setting, result.pruned, result.values[0], ks_by_seed(rows)
-        )  # the first objective is always KS
+        return ScoredTrial(setting, result.pruned, result.values[0])  # the first objective is always KS
 
 
 def searches(experiment: Experiment, cancelled: Callable[[], bool] = lambda: False) -> dict[Arm, Sampler]:
@@ -168,5 +154,5 @@ def searches(experiment: Experiment, cancelled: Callable[[], bool] = lambda: Fal
 
 def best(tried: Sequence[ScoredTrial]) -> tuple[int, ScoredTrial]:
     """The best trial of an arm, and its number."""
-    number = min(Rank(trial.pruned, trial.mean, n) for n, trial in enumerate(tried)).trial
+    number = min(Rank(trial.pruned, trial.score, n) for n, trial in enumerate(tried)).trial
     return number, tried[number]

@@ -148,13 +148,6 @@ def _failed(course: Course, reason: str) -> Row:
     return definition(course.member, course.engine) | _WORST | result | _snapshots(course, 0)
 
 
-def untrained_row(member: Member, engine: Engine) -> Row:
-    """The row of a member that pruning by seed kept from training: no score at all, pruned at step 0."""
-    nothing = dict.fromkeys(_WORST) | {"snapshot_step": []} | {f"snapshot_{name}": [] for name in SNAPSHOT_COLUMNS}
-    result = {"outcome": "pruned", "stopped_step": 0, "sample_state": "empty", "digest": ""}
-    return definition(member, engine) | nothing | result
-
-
 def _snapshots(course: Course, stopped: int) -> Row:
     """The snapshots up to where the member is, and before the step in which it stopped, if it did."""
     marks = [m for m in course.member.shape.snapshots if m <= course.steps and (not stopped or m < stopped)]

@@ -25,21 +25,17 @@ def columns(experiment: Experiment) -> tuple[str, ...]:
 
 
 def results(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> dict[int, Result]:
-    """The result of every trial of one arm, by number; of a round whose trials race, all of it must be given."""
-    race = _by_rung if experiment.search.halving else _by_seed if experiment.search.wilcoxon else _nothing
-    raced = race(experiment, arm, trials)
+    """The result of every trial of one arm, by number; of a halved round, all of it must be given."""
+    search = experiment.search
+    rules = halving.Rules(search.halving, search.rungs)
+    fates = halving.fates(trials, experiment.arm_shape(arm).steps, rules) if search.halving else {}
     found: dict[int, Result] = {}
     for number, rows in trials.items():
-        values = tuple(OBJECTIVES[name](rows, experiment.success_ks) for name in experiment.search.objectives)
-        at, pruned = raced[number]
+        values = tuple(OBJECTIVES[name](rows, experiment.success_ks) for name in search.objectives)
+        at_rungs, pruned = fates.get(number, halving.Fate({}, False))
         lost = sum(map(is_lost, rows))
-        found[number] = Result(values, (lost - 0.5) / len(rows), at, pruned)
+        found[number] = Result(values, (lost - 0.5) / len(rows), at_rungs, pruned)
     return found
-
-
-def ks_by_seed(rows: Sequence[Row]) -> dict[int, float]:
-    """The KS of each seed that was trained."""
-    return {row["seed"]: row["ks"] for row in rows if row["ks"] is not None}
 
 
 def mean_ks(rows: Sequence[Row], success_ks: float) -> float:
@@ -60,20 +56,3 @@ def _reached(row: Row, success_ks: float) -> float:
 
 #: What a search can make small, by its name in [search].objectives.
 OBJECTIVES: Mapping[str, Callable[[Sequence[Row], float], float]] = {"ks": mean_ks, "steps": mean_steps}
-
-_Race = dict[int, tuple[Mapping[int, float], bool]]
-
-
-def _nothing(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> _Race:
-    return dict.fromkeys(trials, ({}, False))
-
-
-def _by_rung(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> _Race:
-    """Mean KS by the step of the rung."""
-    rules = halving.Rules(experiment.search.halving, experiment.search.rungs)
-    return dict(halving.fates(trials, experiment.arm_shape(arm).steps, rules))
-
-
-def _by_seed(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> _Race:
-    """KS by seed; a trial with a member that was never trained was given up."""
-    return {t: (ks_by_seed(rows), any(row["ks"] is None for row in rows)) for t, rows in trials.items()}

@@ -12,7 +12,7 @@ import pytest
 
 from harness import engines
 from harness.cli import main
-from harness.engines.base import Measure, Progress, Segment, Trained
+from harness.engines.base import Measure, Progress, Segment, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.members import Group
 
@@ -24,7 +24,7 @@ class Cramped(BatchedEngine):
 
     def train(
         self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
-    ) -> Trained:
+    ) -> TrainingResult:
         np.empty(10**15)
         return super().train(group, measure, progress, legs)
 

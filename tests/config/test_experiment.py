@@ -300,6 +300,16 @@ def test_from_json_refuses_what_to_json_did_not_write() -> None:
         Experiment.from_json(plain | {"extra": 1})
 
 
+def test_pruning_by_seed_is_read_where_it_was_off_and_refused_where_it_was_on() -> None:
+    """Sweeps of earlier versions keep their spec and their fingerprint."""
+    spec = Experiment(name="x", variants=("minimax",))
+    plain = spec.to_json()
+    assert plain["search"]["wilcoxon"] == 0.0
+    assert Experiment.from_json(plain).fingerprint == spec.fingerprint
+    with pytest.raises(InputError, match=r"search: wilcoxon: got 0\.1, but pruning by seed"):
+        Experiment.from_json(plain | {"search": plain["search"] | {"wilcoxon": 0.1}})
+
+
 def test_a_loss_parameter_may_not_share_a_name_with_a_setting() -> None:
     """A variant whose parameter is called like a key of [train] is refused: a search could not tell them apart."""
     from harness.losses import Parameter, Variant, fake, real, registered, softplus
