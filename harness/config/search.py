@@ -108,7 +108,8 @@ class Search(FrozenModel):
     """The table [search]: ``trials`` settings for each arm, each trained with ``seeds`` seeds; 0 trials: no search.
 
     With ``halving`` above 0 the trials of a round are compared at ``rungs`` steps before the last; the best
-    ceil(n/halving) of n continue. The sampler minimises ``objectives``; the winner is always the trial with the lowest KS.
+    ceil(n/halving) of n continue. The sampler minimises ``objectives``; the winner is always the trial with
+    the lowest KS.
 
     Raises:
         ValidationError: a value outside its range, or two that exclude each other.
