@@ -39,7 +39,7 @@ def trained(engine: Engine, count: int, steps: int, **changes: Any) -> pd.DataFr
     """A row a member: where it ended."""
     rows, start, every = [], time.perf_counter(), members(count, steps, **changes)
     for first in range(0, count, PORTION):
-        rows += train(every[first : first + PORTION], engine, lambda done: None).rows
+        rows += train(every[first : first + PORTION], engine, lambda done: None)
         print(f"{engine.identity}: {len(rows)} of {count}, {time.perf_counter() - start:.0f} s", flush=True)
     columns = ["seed", "outcome", "steps", "ks", "mean", "sd"]
     return pd.DataFrame(rows)[columns].assign(engine=engine.identity, machine=processor(), date=time.strftime("%F"))

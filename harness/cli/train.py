@@ -57,9 +57,9 @@ def command(
     from harness.cli.live.reporter import Reporter
     from harness.engines import choose
     from harness.engines.auto import services
-    from harness.engines.memory import check_memory
+    from harness.sweep.batching import seconds_of, train_batches
     from harness.sweep.plan import member
-    from harness.sweep.training import train
+    from harness.sweep.training import score_members, snapshot_measure
 
     table: dict[str, Any] = {"name": "train", "variants": [loss], "views": [view], "confirm": {"seeds": seeds}}
     table["population"] = max(seeds, 1)
@@ -67,7 +67,6 @@ def command(
     if snapshots:
         table["train"]["snapshots"] = _steps_of(snapshots)
     spec = _experiment(table, overrides or ())
-    check_memory(spec)
     (arm,) = spec.arms
     for setting in spec.overridden:
         print(visible(setting.text), file=sys.stderr)  # noqa: T201
@@ -75,20 +74,21 @@ def command(
     trainer = choose(engine)
     (service,) = services(trainer, [(members[0], seeds)])
     with Reporter(seeds * spec.train.steps) as reporter:
-        population = train(members, trainer, reporter.advanced)
+        trained = train_batches(members, trainer, snapshot_measure, reporter.advanced)
+        rows = score_members(trained)
     result = {
         "loss": spec.variants[0],
         "view": spec.views[0],
         "engine": service.engine.identity,
-        "seconds": population.seconds,
+        "seconds": seconds_of(trained),
         "steps": spec.train.steps,
-        "members": [_member(row, spec.train.snapshots) for row in population.rows],
+        "members": [_member(row, spec.train.snapshots) for row in rows],
     }
     if as_json:
         print(json.dumps(result, allow_nan=False))  # noqa: T201
     else:
-        _print(result, population.rows, service.text("member"))
-    if all(row["outcome"] == "failed" for row in population.rows):
+        _print(result, rows, service.text("member"))
+    if all(row["outcome"] == "failed" for row in rows):
         raise typer.Exit(1)
 
 
@@ -104,6 +104,7 @@ def _steps_of(text: str) -> list[int]:
 def _experiment(table: dict[str, Any], overrides: Sequence[str]) -> Experiment:
     """The experiment of one arm; what is wrong with it is told by the option that says it."""
     from harness.config import from_table
+    from harness.engines.memory import check_memory
     from harness.errors import InputError
 
     try:
@@ -115,6 +116,7 @@ def _experiment(table: dict[str, Any], overrides: Sequence[str]) -> Experiment:
         if key.partition(".")[0] not in _SETTABLE:
             option = f"{_OPTIONS[key]} says this" if key in _OPTIONS else "it means nothing for one population"
             raise InputError(f"--set {key}: {option}; allowed: seed, and the keys of target and train")
+    check_memory(spec)
     return spec
 
 

@@ -77,7 +77,7 @@ class Segment:
     ``start``; None where ``start`` is 0. An engine reads it and never changes it.
 
     Raises:
-        ValueError: the leg has no step, or a state where it needs none, or none where it needs one.
+        ValueError: the segment has no step, or a state where it needs none, or none where it needs one.
     """
 
     start: int
@@ -86,36 +86,36 @@ class Segment:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
-            raise ValueError(f"a leg from step {self.start} to step {self.stop} has no step")
+            raise ValueError(f"a segment from step {self.start} to step {self.stop} has no step")
         if (self.start == 0) != (self.state is None):
-            raise ValueError(f"a leg from step {self.start} needs {'no state' if self.start == 0 else 'a state'}")
+            raise ValueError(f"a segment from step {self.start} needs {'no state' if self.start == 0 else 'a state'}")
 
 
-def segments_of(group: Group, legs: Sequence[Segment] | None) -> Sequence[Segment]:
-    """The legs of a group's members: those given, or the whole training of each.
+def segments_of(group: Group, segments: Sequence[Segment] | None) -> Sequence[Segment]:
+    """Segments of a group's members: those given, or the whole training of each.
 
     Raises:
-        ValueError: there is not one leg for each member, or one ends after the last step.
+        ValueError: there is not one segment for each member, or one ends after the last step.
     """
-    if legs is None:
+    if segments is None:
         return [Segment(0, group.shape.steps)] * len(group.members)
-    if len(legs) != len(group.members):
-        raise ValueError(f"{len(legs)} legs for {len(group.members)} members")
-    if any(leg.stop > group.shape.steps for leg in legs):
-        raise ValueError(f"a leg ends after the last step, {group.shape.steps}")
-    return legs
+    if len(segments) != len(group.members):
+        raise ValueError(f"{len(segments)} segments for {len(group.members)} members")
+    if any(segment.stop > group.shape.steps for segment in segments):
+        raise ValueError(f"a segment ends after the last step, {group.shape.steps}")
+    return segments
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training a group gave; rows in the order of the group's members.
+    """Result of training a group; rows in the order of the group's members.
 
     ``theta_g_PW`` is the generator to be scored: its running average where the member asks for one.
-    ``stopped_step_P`` is the step in which a member stopped, or 0 for one that trained to the end.
+    ``stopped_step_P`` is the step in which a member stopped, or 0 for one that trained to the end of its segment.
     ``snapshots`` holds an array (P, snapshots) for each name of ``store.SNAPSHOT_COLUMNS``; NaN stands for "no value":
-    after a stop, outside of the member's leg, and where it has no such loss or penalty.
+    after a stop, outside of the member's segment, and where it has no such loss or penalty.
     ``seconds`` is training alone, after any compilation.
-    ``states`` is filled where legs were asked for: what each member's next leg starts from, None for one that stopped.
+    ``states`` is filled where segments were given: the start of each member's next one, None for one that stopped.
     """
 
     theta_g_PW: NDArray[np.floating]
@@ -125,6 +125,31 @@ class TrainingResult:
     snapshots: Mapping[str, NDArray[np.float64]]
     seconds: float
     states: tuple[object, ...] = ()
+
+    def take(self, rows: Sequence[int]) -> TrainingResult:
+        """These rows, in this order."""
+        return TrainingResult(
+            theta_g_PW=self.theta_g_PW[rows],
+            theta_d_PW=self.theta_d_PW[rows],
+            stopped_step_P=self.stopped_step_P[rows],
+            stopped_tensor=tuple(self.stopped_tensor[row] for row in rows),
+            snapshots={name: values[rows] for name, values in self.snapshots.items()},
+            seconds=self.seconds,
+            states=tuple(self.states[row] for row in rows) if self.states else (),
+        )
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[TrainingResult], seconds: float) -> TrainingResult:
+        """All rows of the parts, one part after the other, trained in so many seconds."""
+        return cls(
+            theta_g_PW=np.concatenate([part.theta_g_PW for part in parts]),
+            theta_d_PW=np.concatenate([part.theta_d_PW for part in parts]),
+            stopped_step_P=np.concatenate([part.stopped_step_P for part in parts]),
+            stopped_tensor=tuple(name for part in parts for name in part.stopped_tensor),
+            snapshots={n: np.concatenate([part.snapshots[n] for part in parts]) for n in parts[0].snapshots},
+            seconds=seconds,
+            states=tuple(state for part in parts for state in part.states),
+        )
 
 
 class Engine(Protocol):
@@ -138,9 +163,9 @@ class Engine(Protocol):
         """Why this engine cannot train the member, as a sentence, or None if it can."""
 
     def train(
-        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+        self, group: Group, measure: Measure, progress: Progress, segments: Sequence[Segment] | None = None, /
     ) -> TrainingResult:
-        """Train every member of the group to its last step, or along its leg."""
+        """Train every member of the group to its last step, or along its segment."""
 
 
 @runtime_checkable

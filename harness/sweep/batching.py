@@ -1,7 +1,7 @@
-"""Which members are trained side by side: by the engine that serves them, by shape, and by what fits into memory.
+"""Batches of members that are trained side by side: by serving engine, by shape, and by what fits into memory.
 
-A population may be larger than memory: it is then trained in portions. No member's bits depend on who shares its
-portion (engines/base.py), so how a population is cut shows in no row.
+A population may be larger than memory: it is then trained in several batches. No member's bits depend on who shares its
+batch (engines/base.py), so how a population is cut shows in no row.
 """
 
 from __future__ import annotations
@@ -17,55 +17,86 @@ import torch
 from numpy.typing import NDArray
 
 from harness.engines.auto import Trainer, engine_for
-from harness.engines.base import STACK, Bounded, Engine, Measure, Progress, Segment, TrainingResult
+from harness.engines.base import STACK, Bounded, Engine, Measure, Progress, Segment, TrainingResult, segments_of
 from harness.engines.memory import member_bytes
 from harness.losses import LOSSES
 from harness.members import Group, Member, groups
 from harness.store import SNAPSHOT_COLUMNS
 
 
-@dataclass(frozen=True)
-class Course:
-    """How far one member has come: what its last leg left, and the snapshots of all its legs.
+class Batch(NamedTuple):
+    """Members that one engine trains in one call, with the index of each among those that were given."""
 
-    ``steps`` are done, ``stopped_step`` is 0 or the step in which it stopped, ``failure`` says in one line why it could
-    not be trained any further. ``snapshots`` holds an array (snapshots,) by column.
+    engine: Engine
+    group: Group
+    indices: list[int]
+
+
+@dataclass(frozen=True)
+class TrainedBatch:
+    """A batch with the result of training it; rows in the order of the group's members.
+
+    ``steps_P`` are the steps that training came to, stops of members aside. ``failure`` says in one line why the batch
+    could not be trained, or is None; a failed batch has parameters of no width.
     """
 
-    member: Member
     engine: Engine
-    steps: int
-    theta_g_W: NDArray[np.floating]
-    theta_d_W: NDArray[np.floating]
-    stopped_step: int
-    stopped_tensor: str
-    snapshots: Mapping[str, NDArray[np.float64]]
-    state: object | None
+    group: Group
+    indices: Sequence[int]
+    steps_P: NDArray[np.int64]
+    result: TrainingResult
     failure: str | None = None
+
+    def take(self, rows: Sequence[int]) -> TrainedBatch:
+        """These rows, in this order."""
+        return replace(
+            self,
+            group=Group(tuple(self.group.members[row] for row in rows)),
+            indices=[self.indices[row] for row in rows],
+            steps_P=self.steps_P[rows],
+            result=self.result.take(rows),
+        )
+
+
+@dataclass(frozen=True)
+class MemberProgress:
+    """One member that may be trained further: its row in the batch that it was trained with last, and its state."""
+
+    batch: TrainedBatch
+    row: int
+    state: object | None
+
+    @property
+    def member(self) -> Member:
+        return self.batch.group.members[self.row]
+
+    @property
+    def steps(self) -> int:
+        """Steps that training came to."""
+        return int(self.batch.steps_P[self.row])
 
     @property
     def runs(self) -> bool:
         """Whether the member can go on."""
-        return self.failure is None and not self.stopped_step
+        return self.batch.failure is None and not self.batch.result.stopped_step_P[self.row]
 
-    def after(self, before: Course | None) -> Course:
-        """This course with the snapshots of the legs before."""
-        if before is None:
-            return self
-        snapshots = {n: np.where(np.isnan(v), before.snapshots[n], v) for n, v in self.snapshots.items()}
-        return replace(self, snapshots=snapshots)
+    def segment(self, stop: int) -> Segment:
+        """The steps from here to ``stop``."""
+        return Segment(self.steps, stop, self.state)
+
+    @property
+    def thetas(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """The parameters (W,) of G and D."""
+        return self.batch.result.theta_g_PW[self.row], self.batch.result.theta_d_PW[self.row]
+
+    @property
+    def snapshots(self) -> Mapping[str, NDArray[np.float64]]:
+        """An array (snapshots,) for each column."""
+        return {name: values_PM[self.row] for name, values_PM in self.batch.result.snapshots.items()}
 
 
-class Batch(NamedTuple):
-    """Members that one engine trains in one call, and the place of each among those that were given."""
-
-    engine: Engine
-    group: Group
-    places: list[int]
-
-
-def portions(members: Sequence[Member], trainer: Trainer, available: int | None = None) -> list[Batch]:
-    """Members by serving engine and shape, in portions that fit into ``available`` bytes (default: those free now).
+def make_batches(members: Sequence[Member], trainer: Trainer, available: int | None = None) -> list[Batch]:
+    """Batches that each fit into ``available`` bytes (default: those free now).
 
     Raises:
         InputError: a member is refused.
@@ -73,25 +104,25 @@ def portions(members: Sequence[Member], trainer: Trainer, available: int | None 
     if available is None:
         available = int(psutil.virtual_memory().available)
     by_engine: dict[str, tuple[Engine, list[int]]] = {}
-    for place, member in enumerate(members):
+    for index, member in enumerate(members):
         engine = engine_for(trainer, member)
-        by_engine.setdefault(engine.identity, (engine, []))[1].append(place)
-    found: list[Batch] = []
-    for engine, places in by_engine.values():
-        waiting: defaultdict[Member, deque[int]] = defaultdict(deque)
-        for place in places:
-            waiting[members[place]].append(place)
-        for group in groups(members[place] for place in places):
-            most = fitting(group, engine, available)
-            for start in range(0, len(group.members), most):
-                part = Group(group.members[start : start + most])
-                found.append(Batch(engine, part, [waiting[member].popleft() for member in part.members]))
-    return found
+        by_engine.setdefault(engine.identity, (engine, []))[1].append(index)
+    batches: list[Batch] = []
+    for engine, indices in by_engine.values():
+        waiting: defaultdict[Member, deque[int]] = defaultdict(deque)  # equal members have an index each
+        for index in indices:
+            waiting[members[index]].append(index)
+        for group in groups(members[index] for index in indices):
+            size = max_batch(group, engine, available)
+            for start in range(0, len(group.members), size):
+                part = Group(group.members[start : start + size])
+                batches.append(Batch(engine, part, [waiting[member].popleft() for member in part.members]))
+    return batches
 
 
-def fitting(group: Group, engine: Engine, available: int) -> int:
-    """How many members of the group are trained at once: whole stacks, at least one."""
-    kinds = {(m.loss, tuple(value > 0 for value in dict(m.settings).values())): m for m in group.members}
+def max_batch(group: Group, engine: Engine, available: int) -> int:
+    """Members of the group that are trained at once: whole stacks, at least one."""
+    kinds = {(m.loss, tuple(value > 0 for value in m.settings.columns().values())): m for m in group.members}
     largest = max(member_bytes(m.shape, group.view, LOSSES[m.loss], m.settings) for m in kinds.values())
     most = available // largest
     if isinstance(engine, Bounded):
@@ -99,71 +130,71 @@ def fitting(group: Group, engine: Engine, available: int) -> int:
     return max(most // STACK, 1) * STACK
 
 
-def advance(
-    courses: Sequence[tuple[Member, Segment | None, Course | None]],
+def train_batches(
+    members: Sequence[Member],
     trainer: Trainer,
     measure_of: Callable[[Group], Measure],
     progress: Progress,
-) -> tuple[list[Course], float]:
-    """Train members along their legs (None: the whole training) after their courses so far; the courses then, in the
-    order given, and the seconds that training took.
+    segments: Sequence[Segment] | None = None,
+) -> list[TrainedBatch]:
+    """Train members to their last steps, or each along its segment.
 
-    A portion that memory does not suffice for has courses with a failure.
+    A batch that memory does not suffice for comes back as failed.
 
     Raises:
         InputError: a member is refused; nothing was trained.
+        ValueError: there is not one segment for each member.
     """
-    found: dict[int, Course] = {}
-    seconds = 0.0
-    for portion in portions([member for member, _, _ in courses], trainer):
-        legs = [courses[place][1] for place in portion.places]
-        try:
-            trained = _train(portion, legs, measure_of(portion.group), progress)
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            for place in portion.places:
-                found[place] = _failed(courses[place][0], courses[place][2], portion.engine, reason)
-            continue
-        seconds += trained.seconds
-        for row, (place, leg) in enumerate(zip(portion.places, legs, strict=True)):
-            found[place] = _course(portion, trained, row, leg).after(courses[place][2])
-    return [found[place] for place in range(len(courses))], seconds
+    if segments is not None and len(segments) != len(members):
+        raise ValueError(f"{len(segments)} segments for {len(members)} members")
+    trained: list[TrainedBatch] = []
+    for batch in make_batches(members, trainer):
+        own = None if segments is None else [segments[index] for index in batch.indices]
+        trained.append(_train(batch, measure_of(batch.group), progress, own))
+    return trained
 
 
-def _train(portion: Batch, legs: Sequence[Segment | None], measure: Measure, progress: Progress) -> TrainingResult:
-    wanted = [leg for leg in legs if leg is not None]
-    if not wanted:
-        return portion.engine.train(portion.group, measure, progress)
-    if len(wanted) < len(legs):
-        raise ValueError("members with legs and members without stand in one call")
-    return portion.engine.train(portion.group, measure, progress, wanted)
+def _train(batch: Batch, measure: Measure, progress: Progress, segments: Sequence[Segment] | None) -> TrainedBatch:
+    starts_P, stops_P = np.array([(s.start, s.stop) for s in segments_of(batch.group, segments)]).T
+    try:
+        result = batch.engine.train(batch.group, measure, progress, segments)
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return TrainedBatch(*batch, steps_P=starts_P, result=_empty(batch.group), failure=reason)
+    return TrainedBatch(*batch, steps_P=stops_P, result=result)
 
 
-def _course(portion: Batch, trained: TrainingResult, row: int, leg: Segment | None) -> Course:
-    member = portion.group.members[row]
-    return Course(
-        member=member,
-        engine=portion.engine,
-        steps=leg.stop if leg else member.shape.steps,
-        theta_g_W=trained.theta_g_PW[row],
-        theta_d_W=trained.theta_d_PW[row],
-        stopped_step=int(trained.stopped_step_P[row]),
-        stopped_tensor=trained.stopped_tensor[row],
-        snapshots={name: values[row] for name, values in trained.snapshots.items()},
-        state=trained.states[row] if trained.states else None,
+def _empty(group: Group) -> TrainingResult:
+    count, marks = len(group.members), len(group.shape.snapshots)
+    return TrainingResult(
+        theta_g_PW=np.empty((count, 0)),
+        theta_d_PW=np.empty((count, 0)),
+        stopped_step_P=np.zeros(count, np.int64),
+        stopped_tensor=("",) * count,
+        snapshots={name: np.full((count, marks), np.nan) for name in SNAPSHOT_COLUMNS},
+        seconds=0.0,
     )
-
-
-def _failed(member: Member, before: Course | None, engine: Engine, reason: str) -> Course:
-    if before is not None:
-        return replace(before, state=None, failure=reason)
-    nothing = np.empty(0)
-    snapshots = {name: np.full(len(member.shape.snapshots), np.nan) for name in SNAPSHOT_COLUMNS}
-    return Course(member, engine, 0, nothing, nothing, 0, "", snapshots, None, reason)
 
 
 def _out_of_memory(error: Exception) -> bool:
     # On a CPU torch raises a bare RuntimeError, told from others by its allocator's words alone.
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def seconds_of(trained: Sequence[TrainedBatch]) -> float:
+    """Seconds that training the batches took."""
+    return sum((batch.result.seconds for batch in trained), 0.0)
+
+
+def progress_of(trained: Sequence[TrainedBatch]) -> list[MemberProgress]:
+    """Progress of every member, in the order in which the members were given."""
+    found: dict[int, MemberProgress] = {}
+    for batch in trained:
+        states = batch.result.states or (None,) * len(batch.indices)
+        # States are as large as their members: each is let go of when its member goes on, or has ended.
+        stateless = replace(batch, result=replace(batch.result, states=()))
+        for row, (index, state) in enumerate(zip(batch.indices, states, strict=True)):
+            found[index] = MemberProgress(stateless, row, state)
+    return [found[index] for index in range(len(found))]

@@ -38,14 +38,21 @@ class Committing:
         self.listener = listener
 
     def commit(
-        self, this: Round, index: int, there: Sequence[Location], trained: TrainedPopulation, revision: int = 0
+        self,
+        this: Round,
+        index: int,
+        there: Sequence[Location],
+        scored: Sequence[Row],
+        trained: TrainedPopulation,
+        *,
+        revision: int = 0,
     ) -> Rows:
-        """Score, commit, tell; ``there`` are the places of the members that were trained.
+        """Commit the rows of the members at these places, and tell the listener.
 
         Raises:
             InputError: the folder cannot be written.
         """
-        rows = [asdict(place) | row for place, row in zip(there, trained.finish(), strict=True)]
+        rows: list[dict[str, Any]] = [asdict(place) | dict(row) for place, row in zip(there, scored, strict=True)]
         if this.stage == "search":
             for row in rows:
                 row["generator"] = None

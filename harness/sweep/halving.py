@@ -15,12 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from harness.config.search import rung_steps, survivors
 from harness.engines.auto import Trainer
 from harness.engines.base import Progress, Segment
 from harness.members import Member
 from harness.metrics.trials import Rank, ks_or_worst, mean
-from harness.sweep.batching import Course, advance
+from harness.sweep.batching import MemberProgress, TrainedBatch, progress_of, seconds_of, train_batches
 from harness.sweep.plan import Location
 from harness.sweep.training import snapshot_measure
 
@@ -34,7 +36,7 @@ class Rules(NamedTuple):
 
 @dataclass
 class _Race:
-    """The trials of one arm that are still in it, each as the places of its members; what they wait for."""
+    """Trials of one arm that are still in it, each with the indices of its members; those it waits for at a rung."""
 
     trials: dict[int, list[int]]
     stops: deque[int]
@@ -43,82 +45,99 @@ class _Race:
 
 def halve(
     placed: Sequence[tuple[Location, Member]], rules: Rules, slots: int, trainer: Trainer, progress: Progress
-) -> tuple[list[Course], float]:
-    """Train the members of a round, ``slots`` at once, each until it stops; their courses in the order given, and the
-    seconds that training took.
+) -> tuple[list[TrainedBatch], float]:
+    """Train the members of a round, ``slots`` at once, each until it stops.
+
+    Returns:
+        The batches that members were trained with last, without the members that went on; and seconds of training.
 
     Raises:
         InputError: a member is refused; nothing was trained.
     """
     races = _races(placed, rules)
-    race_of = {place: race for race in races for places in race.trials.values() for place in places}
-    courses: dict[int, Course] = {}
+    race_of = {index: race for race in races for indices in race.trials.values() for index in indices}
+    reached: dict[int, MemberProgress] = {}
     queue: deque[int] = deque()
     for race in races:
-        race.pending = {place for places in race.trials.values() for place in places}
+        race.pending = {index for indices in race.trials.values() for index in indices}
         queue.extend(sorted(race.pending))  # arm by arm, so that one's first rung is behind it while others begin
     seconds = 0.0
     while queue:
         wave = [queue.popleft() for _ in range(min(slots, len(queue)))]
-        found, took = advance(
-            [(placed[p][1], _leg(courses.get(p), race_of[p].stops[0]), courses.get(p)) for p in wave],
-            trainer,
-            snapshot_measure,
-            progress,
-        )
-        seconds += took
-        courses |= zip(wave, found, strict=True)
-        for race in {id(race_of[p]): race_of[p] for p in wave}.values():
+        stops = [race_of[i].stops[0] for i in wave]
+        segments = [reached[i].segment(s) if i in reached else Segment(0, s) for i, s in zip(wave, stops, strict=True)]
+        trained = train_batches([placed[i][1] for i in wave], trainer, snapshot_measure, progress, segments)
+        seconds += seconds_of(trained)
+        _advance(reached, wave, trained)
+        for race in {id(race_of[i]): race_of[i] for i in wave}.values():
             race.pending -= set(wave)
             if not race.pending:
-                queue.extend(_next_rung(race, courses, rules, progress))
-    return [courses[p] for p in range(len(placed))], seconds
+                queue.extend(_next_rung(race, reached, rules, progress))
+    return _last_batches(reached), seconds
 
 
-def _leg(course: Course | None, stop: int) -> Segment:
-    return Segment(0, stop) if course is None else Segment(course.steps, stop, course.state)
+def _advance(reached: dict[int, MemberProgress], wave: Sequence[int], trained: Sequence[TrainedBatch]) -> None:
+    """Enter the progress of a wave, whose snapshots are joined with those of earlier segments."""
+    for index, progress in zip(wave, progress_of(trained), strict=True):
+        if index in reached:
+            for name, values in progress.snapshots.items():
+                values[:] = np.where(np.isnan(values), reached[index].snapshots[name], values)
+        reached[index] = progress
+
+
+def _last_batches(reached: Mapping[int, MemberProgress]) -> list[TrainedBatch]:
+    """Batches of the members that were not trained any further after them, with the members' indices in the round."""
+    batches: dict[int, TrainedBatch] = {}
+    members: dict[int, list[tuple[int, int]]] = {}
+    for index, progress in reached.items():
+        batches[id(progress.batch)] = progress.batch
+        members.setdefault(id(progress.batch), []).append((progress.row, index))
+    return [
+        replace(batch.take([row for row, _ in sorted(members[key])]), indices=[i for _, i in sorted(members[key])])
+        for key, batch in batches.items()
+    ]
 
 
 def _races(placed: Sequence[tuple[Location, Member]], rules: Rules) -> list[_Race]:
-    found: dict[str, _Race] = {}
-    for p, (place, member) in enumerate(placed):
+    races: dict[str, _Race] = {}
+    for index, (location, member) in enumerate(placed):
         steps = member.shape.steps
-        race = found.setdefault(place.arm, _Race({}, deque([*rung_steps(steps, *rules), steps])))
-        race.trials.setdefault(place.trial, []).append(p)
-    for race in found.values():
+        race = races.setdefault(location.arm, _Race({}, deque([*rung_steps(steps, *rules), steps])))
+        race.trials.setdefault(location.trial, []).append(index)
+    for race in races.values():
         _skip_rungs_of_one(race)
-    return list(found.values())
+    return list(races.values())
 
 
 def _skip_rungs_of_one(race: _Race) -> None:
-    """A trial without rivals goes to the end at once: no rung could stop it."""
+    """Send a trial without rivals to the end at once: no rung could stop it."""
     if len(race.trials) == 1:
         race.stops = deque([race.stops[-1]])
 
 
-def _next_rung(race: _Race, courses: dict[int, Course], rules: Rules, progress: Progress) -> list[int]:
-    """Who goes on now that all of a race have come to its next stop; nobody, at the last."""
+def _next_rung(race: _Race, reached: dict[int, MemberProgress], rules: Rules, report: Progress) -> list[int]:
+    """Indices of members that continue past this rung, now that all of the race have come to it; none at the last."""
     rung = race.stops.popleft()
-    kept = set[int]()
+    left = set[int]()
     if race.stops:
-        scores = {t: mean([_ks_at(courses[p], rung) for p in places]) for t, places in race.trials.items()}
-        kept = set(best(scores, rules.eta))
-    for trial in race.trials.keys() - kept:
-        for p in race.trials[trial]:
-            courses[p] = replace(courses[p], state=None)  # of no more use, and as large as the member
-    race.trials = {trial: places for trial, places in race.trials.items() if trial in kept}
-    if not kept:
+        scores = {t: mean([_ks_at(reached[i], rung) for i in indices]) for t, indices in race.trials.items()}
+        left = set(best(scores, rules.eta))
+    for trial in race.trials.keys() - left:
+        for i in race.trials[trial]:
+            reached[i] = replace(reached[i], state=None)
+    race.trials = {trial: indices for trial, indices in race.trials.items() if trial in left}
+    if not left:
         return []
     _skip_rungs_of_one(race)
-    members = [p for places in race.trials.values() for p in places]
-    running = [p for p in members if courses[p].runs]
-    progress((len(members) - len(running)) * (race.stops[0] - rung))
+    members = [i for indices in race.trials.values() for i in indices]
+    running = [i for i in members if reached[i].runs]
+    report((len(members) - len(running)) * (race.stops[0] - rung))
     race.pending = set(running)
-    return running if running else _next_rung(race, courses, rules, progress)
+    return running if running else _next_rung(race, reached, rules, report)
 
 
-def _ks_at(course: Course, rung: int) -> float:
-    return ks_or_worst(course.snapshots["ks"][course.member.shape.snapshots.index(rung)])
+def _ks_at(progress: MemberProgress, rung: int) -> float:
+    return ks_or_worst(progress.snapshots["ks"][progress.member.shape.snapshots.index(rung)])
 
 
 def best(scores: Mapping[int, float], eta: int) -> list[int]:

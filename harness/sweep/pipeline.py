@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import NamedTuple
 
 from harness.config import Arm, Experiment
@@ -25,7 +24,7 @@ from harness.store import Store
 from harness.sweep import committed
 from harness.sweep.commit import Committing
 from harness.sweep.plan import Round, confirm_members, round_steps, search_members
-from harness.sweep.population_trainer import Placed, PopulationTrainer, TrainedPopulation
+from harness.sweep.population_trainer import Placed, PopulationTrainer, TrainedPopulation, score_population
 from harness.sweep.suggest import Rows, SearchState
 
 Settings = Mapping[Arm, Sequence[Setting]]
@@ -176,8 +175,12 @@ class Pipeline:
         revision: int = 0,
     ) -> None:
         there = [place for place, _ in portion]
-        scored = replace(trained, finish=threads.scoring.submit(trained.finish).result)
-        committed = threads.committing.submit(self._committing.commit, this, index, there, scored, revision)
+        scored = threads.scoring.submit(score_population, trained)
+
+        def commit() -> Rows:
+            return self._committing.commit(this, index, there, scored.result(), trained, revision=revision)
+
+        committed = threads.committing.submit(commit)
         self._rows[index] = committed
         self._waiting.append(committed)
 

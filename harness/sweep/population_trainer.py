@@ -1,9 +1,9 @@
-"""Training a population of a sweep: what was trained before is taken from the shelf, the rest is given to engines."""
+"""Training of a sweep's populations: cached members are reused, the rest is given to engines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.config import Search
@@ -12,7 +12,7 @@ from harness.engines.base import Progress
 from harness.members import Member
 from harness.store.member_cache import Shelf
 from harness.sweep import halving
-from harness.sweep.batching import advance
+from harness.sweep.batching import TrainedBatch, seconds_of, train_batches
 from harness.sweep.committed import key_of
 from harness.sweep.energy import EnergyMeter
 from harness.sweep.plan import Location
@@ -24,37 +24,49 @@ Placed = Sequence[tuple[Location, Member]]
 
 @dataclass(frozen=True)
 class TrainedPopulation:
-    """Members that were trained and not scored yet: ``finish`` gives their rows, in any thread.
+    """Members after training: ``batches`` to be scored, and the rows of ``cached`` members.
 
-    ``measured`` is what else is known of the training: its energy, where that can be read.
+    ``order`` says where each member of the population stands among the members of the batches, followed by the cached
+    ones. ``measured`` is what else is known of the training: its energy, where that can be read.
     """
 
-    finish: Callable[[], list[Row]]
+    batches: Sequence[TrainedBatch]
     seconds: float
+    order: Sequence[int]
+    cached: Sequence[Row] = ()
     reused: int = 0
     measured: Mapping[str, str] = field(default_factory=dict)
 
 
+def score_population(trained: TrainedPopulation) -> list[Row]:
+    """Rows of a population's members, in their order; of equal members each has its own."""
+    rows = [*score_members(trained.batches), *trained.cached]
+    return [dict(rows[i]) for i in trained.order]
+
+
 class PopulationTrainer:
-    """Trains what a sweep asks for; without a ``shelf`` every member anew."""
+    """Trains the populations of a sweep; without a ``cache`` every member anew. ``cards`` are those that compute."""
 
     def __init__(
-        self, search: Search, slots: int, trainer: Trainer, shelf: Shelf | None, cards: Sequence[str] = ()
+        self, search: Search, slots: int, trainer: Trainer, cache: Shelf | None, cards: Sequence[str] = ()
     ) -> None:
-        self._search, self._slots, self._trainer, self._shelf = search, slots, trainer, shelf
+        self._search, self._slots, self._trainer, self._cache = search, slots, trainer, cache
         self._cards = cards
 
     def train_search(self, placed: Placed, progress: Progress) -> TrainedPopulation:
         """Train members of a search round, by successive halving where the experiment says so.
 
-        Where trials are halved nothing is taken from the shelf: rivals decide how far a member trains.
+        Where trials are halved the cache is not asked: rivals decide how far a member trains.
 
         Raises:
             InputError: a member is refused; nothing was trained.
         """
-        if self._search.halving:
-            return self._metered(lambda: self._halved(placed, progress))
-        return self.train("search", [member for _, member in placed], progress)
+        if not self._search.halving:
+            return self.train("search", [member for _, member in placed], progress)
+        rules = halving.Rules(self._search.halving, self._search.rungs)
+        with EnergyMeter(self._cards) as meter:
+            batches, seconds = halving.halve(placed, rules, self._slots, self._trainer, progress)
+        return TrainedPopulation(batches, seconds, range(len(placed)), measured=meter.metadata())
 
     def train(self, stage: str, members: Sequence[Member], progress: Progress) -> TrainedPopulation:
         """Train members to their ends; equal ones once.
@@ -62,30 +74,19 @@ class PopulationTrainer:
         Raises:
             InputError: a member is refused; nothing was trained.
         """
-        return self._metered(lambda: self._whole(stage, members, progress))
-
-    def _metered(self, training: Callable[[], TrainedPopulation]) -> TrainedPopulation:
-        with EnergyMeter(self._cards) as meter:
-            trained = training()
-        return replace(trained, measured=meter.metadata())
-
-    def _halved(self, placed: Placed, progress: Progress) -> TrainedPopulation:
-        rules = halving.Rules(self._search.halving, self._search.rungs)
-        courses, seconds = halving.halve(placed, rules, self._slots, self._trainer, progress)
-        return TrainedPopulation(lambda: score_members(courses), seconds)
-
-    def _whole(self, stage: str, members: Sequence[Member], progress: Progress) -> TrainedPopulation:
         keys = [key_of(self._trainer, member) for member in members]
-        known = self._shelf.take(stage, keys) if self._shelf else {}
-        fresh = {key: member for key, member in zip(keys, members, strict=True) if key not in known}
+        cached = self._cache.take(stage, keys) if self._cache else {}
+        fresh = {key: member for key, member in zip(keys, members, strict=True) if key not in cached}
         if len(fresh) < len(members):
             progress(sum(m.shape.steps for m in members) - sum(m.shape.steps for m in fresh.values()))
-        courses, seconds = advance(
-            [(member, None, None) for member in fresh.values()], self._trainer, snapshot_measure, progress
+        with EnergyMeter(self._cards) as meter:
+            batches = train_batches(list(fresh.values()), self._trainer, snapshot_measure, progress)
+        position = {key: i for i, key in enumerate([*fresh, *cached])}
+        return TrainedPopulation(
+            batches,
+            seconds_of(batches),
+            [position[key] for key in keys],
+            list(cached.values()),
+            len(keys) - len(fresh),
+            meter.metadata(),
         )
-
-        def finish() -> list[Row]:
-            made = dict(zip(fresh, score_members(courses), strict=True))
-            return [dict(known.get(key) or made[key]) for key in keys]
-
-        return TrainedPopulation(finish, seconds, len(keys) - len(fresh))

@@ -21,7 +21,7 @@ from harness.errors import InputError, StoreError
 from harness.members import Group, Member
 from harness.store import HYPERPARAMETERS, Store
 from harness.store.recording_file import Recording, read_recording, write_recording
-from harness.sweep.batching import Course, advance
+from harness.sweep.batching import MemberProgress, progress_of, train_batches
 from harness.sweep.committed import member_of
 from harness.sweep.recording_frames import grid_of, see, unwatchable
 from harness.sweep.recording_push import Half
@@ -45,7 +45,7 @@ def frames_of(member: Member) -> tuple[int, ...]:
 
 
 def watch(members: Sequence[Member], trainer: Trainer, progress: Progress, taken_apart: int = 0) -> list[Watched]:
-    """Train members of one shape, leg by leg, and see each of them at every frame until it stops.
+    """Train members of one shape, segment by segment, and see each of them at every frame until it stops.
 
     The first ``taken_apart`` of them are measured by ``Half`` as well, which takes three times as long as to see one.
 
@@ -58,12 +58,12 @@ def watch(members: Sequence[Member], trainer: Trainer, progress: Progress, taken
     with single_threaded():
         watching = [_Watching(member, place < taken_apart) for place, member in enumerate(members)]
     for start, stop in pairwise(frames_of(members[0])):
-        running = [one for one in watching if one.course is None or one.course.runs]
-        asked = [(one.member, one.leg(start, stop), one.course) for one in running]
-        courses, _ = advance(asked, trainer, _nothing, progress)
+        running = [one for one in watching if one.progress is None or one.progress.runs]
+        segments = [one.segment(start, stop) for one in running]
+        trained = train_batches([one.member for one in running], trainer, _nothing, progress, segments)
         with single_threaded():
-            for one, course in zip(running, courses, strict=True):
-                one.arrived(course)
+            for one, reached in zip(running, progress_of(trained), strict=True):
+                one.arrived(reached)
     return [one.ended() for one in watching]
 
 
@@ -104,22 +104,22 @@ class _Watching:
 
     def __init__(self, member: Member, taken_apart: bool) -> None:
         self.member = member
-        self.course: Course | None = None
+        self.progress: MemberProgress | None = None
         self._half = Half(member) if taken_apart else None
         self._frames = [self._frame(0, *_start(member))]
 
-    def leg(self, start: int, stop: int) -> Segment:
-        return Segment(start, stop, None if self.course is None else self.course.state)
+    def segment(self, start: int, stop: int) -> Segment:
+        return Segment(start, stop, None if self.progress is None else self.progress.state)
 
-    def arrived(self, course: Course) -> None:
-        if course.failure is not None:
-            raise InputError(f"{self.member.loss} cannot be recorded: {course.failure}")
-        self.course = course
-        if course.runs:
-            self._frames.append(self._frame(course.steps, course.theta_g_W, course.theta_d_W))
+    def arrived(self, progress: MemberProgress) -> None:
+        if progress.batch.failure is not None:
+            raise InputError(f"{self.member.loss} cannot be recorded: {progress.batch.failure}")
+        self.progress = progress
+        if progress.runs:
+            self._frames.append(self._frame(progress.steps, *progress.thetas))
 
     def ended(self) -> Watched:
-        return Watched(tuple(self._frames), digest_of(self.course) if self.course else "")
+        return Watched(tuple(self._frames), digest_of(*self.progress.thetas) if self.progress else "")
 
     def _frame(self, step: int, *thetas: NDArray[np.floating]) -> dict[str, Any]:
         measured = self._half.measure(step, *thetas) if self._half else {}
@@ -139,5 +139,5 @@ def _start(member: Member) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
 
 
 def _nothing(group: Group) -> Measure:
-    """Frames are measured between legs, not by the engine."""
+    """Frames are measured between segments, not by the engine."""
     return lambda theta_PW: {}

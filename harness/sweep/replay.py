@@ -36,7 +36,7 @@ def replay(committed: CommittedMember) -> Outcome:
     row = committed.row
     engine = _engine(row["engine"])
     stop = row["stopped_step"] if row["outcome"] == "pruned" else None
-    again = train([_member(committed)], engine, lambda steps: None, stop).rows[0]
+    again = train([_member(committed)], engine, lambda steps: None, stop)[0]
     if again["key"] != row["key"]:
         raise InputError(
             f"{row['key']}: its definition has changed since (formula or engine); it is now {again['key']}"

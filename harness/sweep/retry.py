@@ -15,7 +15,7 @@ from harness.store import Store
 from harness.sweep.commit import Committing, Listener
 from harness.sweep.committed import member_of
 from harness.sweep.plan import Location, Round
-from harness.sweep.population_trainer import PopulationTrainer, TrainedPopulation
+from harness.sweep.population_trainer import PopulationTrainer, score_population
 
 Row = dict[str, Any]
 
@@ -50,12 +50,12 @@ class Retrying:
             return
         members = [member_of(self._experiment, rows[i]) for i in again]
         trained = self._workshop.train(this.stage, members, lambda steps: None)
-        fresh = dict(zip(again, trained.finish(), strict=True))
+        fresh = dict(zip(again, score_population(trained), strict=True))
         if all(_ended_alike(rows[i], row) for i, row in fresh.items()):
             return
         whole = [fresh.get(i, row) for i, row in enumerate(rows)]
         there = [Location(row["stage"], row["round"], row["arm"], row["trial"]) for row in rows]
-        self._committing.commit(this, index, there, TrainedPopulation(lambda: whole, trained.seconds), revision)
+        self._committing.commit(this, index, there, whole, trained, revision=revision)
 
 
 def _ended_alike(before: Row, after: Row) -> bool:

@@ -57,11 +57,11 @@ def mixed() -> list[Member]:
 def test_each_member_is_trained_by_its_own_engine() -> None:
     """In the order given, with the row that its engine gives it alone; the key and the column name that engine."""
     members = mixed()
-    rows = train(members, auto(), lambda steps: None).rows
+    rows = train(members, auto(), lambda steps: None)
     assert [row["engine"] for row in rows] == ["picky/3", "batched/1/cpu"] * 3
     for one, row in zip(members, rows, strict=True):
         engine = Picky() if one.loss == "minimax" else BatchedEngine("cpu")
-        assert repr(train([one], engine, lambda steps: None).rows) == repr([row])
+        assert repr(train([one], engine, lambda steps: None)) == repr([row])
         assert row["key"] == one.key(engine.identity)
 
 

@@ -79,7 +79,7 @@ def test_everything_trains_or_is_refused_with_a_reason(name: str) -> None:
         assert len(accepted) == len(members())
     if name == "cpu":
         assert len(accepted) >= 0.8 * len(members())
-    rows = train([one for _, one in accepted], engine, lambda steps: None).rows
+    rows = train([one for _, one in accepted], engine, lambda steps: None)
     for (what, one), row in zip(accepted, rows, strict=True):
         assert row["outcome"] == "scored", (what, row["failure"], row["stopped_tensor"])
         assert 0 < row["ks"] <= 1, what

@@ -130,7 +130,7 @@ def test_the_law_of_ks_over_seeds_is_the_literal_loops(engine: Engine) -> None:
     Two-sample KS tests of the 40 kept literal runs against 32 members, at 1% over the four steps together (Bonferroni).
     """
     members = [member(seed=seed, steps=MARKS[-1], snapshots=MARKS) for seed in range(32)]
-    rows = train(members, engine, lambda steps: None).rows
+    rows = train(members, engine, lambda steps: None)
     law, ours = kept_law(), np.array([row["snapshot_ks"] for row in rows])
     for column, step in enumerate(MARKS):
         assert stats.ks_2samp(law[step], ours[:, column]).pvalue > 0.01 / len(MARKS)

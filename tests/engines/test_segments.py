@@ -1,4 +1,4 @@
-"""A training cut into legs: the same bits as in one go, on every engine, whatever the company in each leg."""
+"""A training cut into segments: the same bits as in one go, on every engine, whatever the company in each segment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.engines.base import Engine, Segment, TrainingResult, segments_of
 from harness.engines.reference import ReferenceEngine
 from harness.members import Member, groups
 
-#: Ends of legs, one at a snapshot; the last leg is longer than a block of the batched engine, 32 steps.
+#: Ends of segments, one at a snapshot; the last segment is longer than a block of the batched engine, 32 steps.
 STOPS = (3, 5, 38)
 SHAPE: dict[str, Any] = {**SMALL, "steps": STOPS[-1], "snapshots": (2, 5, 30)}
 
@@ -26,15 +26,15 @@ SHORT_SHAPE: dict[str, Any] = {**SMALL, "steps": SHORT_STOPS[-1], "snapshots": (
 SICK: dict[str, Any] = {"optimizer": "sgd", "beta1": 0.0, "activations_d": [], "batch": 10, "hidden": 4, "steps": 400}
 
 
-def along(engine: Engine, members: list[Member], legs: list[Segment] | None) -> TrainingResult:
-    """The members, which are a group in this order, trained along their legs."""
+def along(engine: Engine, members: list[Member], segments: list[Segment] | None) -> TrainingResult:
+    """The members, which are a group in this order, trained along their segments."""
     (group,) = groups(members)
     assert group.members == tuple(members)
-    return engine.train(group, measured_mean, lambda steps: None, legs)
+    return engine.train(group, measured_mean, lambda steps: None, segments)
 
 
 def company(engine: Engine, own: Member, size: int, start: int, stop: int) -> tuple[list[Member], list[Segment]]:
-    """Other members of ``own``'s loss and shape at the seed's setting, with legs from ``start`` to ``stop``."""
+    """Other members of ``own``'s loss and shape at the seed's setting, with segments from ``start`` to ``stop``."""
     crowd = [member(own.loss, 50 + i, own.view, **own.shape.model_dump()) for i in range(size)]
     if not crowd:
         return [], []
@@ -42,19 +42,19 @@ def company(engine: Engine, own: Member, size: int, start: int, stop: int) -> tu
     return crowd, [Segment(start, stop, state) for state in states]
 
 
-def in_legs(engine: Engine, own: Member, stops: tuple[int, ...]) -> list[TrainingResult]:
-    """One member's legs up to each stop, the n-th beside n // 2 others, ``own`` last."""
+def in_segments(engine: Engine, own: Member, stops: tuple[int, ...]) -> list[TrainingResult]:
+    """One member's segments up to each stop, the n-th beside n // 2 others, ``own`` last."""
     found: list[TrainingResult] = []
     start, state = 0, None
     for n, stop in enumerate(stops):
-        crowd, legs = company(engine, own, n // 2, start, stop)
-        found.append(along(engine, [*crowd, own], [*legs, Segment(start, stop, state)]))
+        crowd, segments = company(engine, own, n // 2, start, stop)
+        found.append(along(engine, [*crowd, own], [*segments, Segment(start, stop, state)]))
         start, state = stop, found[-1].states[-1]
     return found
 
 
 def together(parts: list[TrainingResult]) -> dict[str, bytes]:
-    """The last member's snapshots over all its legs; each must be filled in one leg at most."""
+    """The last member's snapshots over all its segments; each must be filled in one segment at most."""
     found: dict[str, bytes] = {}
     for name in parts[0].snapshots:
         values = np.stack([part.snapshots[name][-1] for part in parts])
@@ -66,8 +66,8 @@ def together(parts: list[TrainingResult]) -> dict[str, bytes]:
 
 @pytest.mark.promise("P10")
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
-def test_legs_give_the_bits_of_one_go_with_every_option(engine: Engine) -> None:
-    """Three legs, each in other company, end with the parameters and snapshots of one training, option by option."""
+def test_segments_give_the_bits_of_one_go_with_every_option(engine: Engine) -> None:
+    """Three segments, each beside other members, end with the bits of one training, option by option."""
     stops, shape = (SHORT_STOPS, SHORT_SHAPE) if isinstance(engine, ReferenceEngine) else (STOPS, SHAPE)
     tested = 0
     for option, changes in {"plain": {}, **OPTIONS}.items():
@@ -75,7 +75,7 @@ def test_legs_give_the_bits_of_one_go_with_every_option(engine: Engine) -> None:
         if engine.unsupported_reason(own) is not None:
             continue
         tested += 1
-        whole, parts = along(engine, [own], None), in_legs(engine, own, stops)
+        whole, parts = along(engine, [own], None), in_segments(engine, own, stops)
         assert parts[-1].theta_g_PW[-1].tobytes() == whole.theta_g_PW[0].tobytes(), option
         assert parts[-1].theta_d_PW[-1].tobytes() == whole.theta_d_PW[0].tobytes(), option
         assert together(parts) == {name: values[0].tobytes() for name, values in whole.snapshots.items()}, option
@@ -85,7 +85,7 @@ def test_legs_give_the_bits_of_one_go_with_every_option(engine: Engine) -> None:
 
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_members_of_one_call_keep_their_own_step_counters(engine: Engine) -> None:
-    """Legs of different starts and stops in one call, of more members than a stack has: each as in one go."""
+    """Segments of different starts and stops in one call, of more members than a stack has: each as in one go."""
     count = 5 if isinstance(engine, ReferenceEngine) else 20  # the reference has no stacks
     members = others(count, **{key: value for key, value in SHAPE.items() if key != "lr_g"})
     cuts = [1 + 9 * (i % 5) for i in range(count)]  # 1, 10, 19, 28, 37
@@ -105,7 +105,7 @@ def test_members_of_one_call_keep_their_own_step_counters(engine: Engine) -> Non
 
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_a_state_can_be_used_again(engine: Engine) -> None:
-    """A leg changes nothing of the state it starts from: the same leg twice gives the same bits."""
+    """A segment changes nothing of the state it starts from: the same segment twice gives the same bits."""
     own = member(view="sample", **SHAPE | OPTIONS["ema"])
     state = along(engine, [own], [Segment(0, 7)]).states[0]
     one, other = (along(engine, [own], [Segment(7, 38, state)]) for _ in range(2))
@@ -115,7 +115,7 @@ def test_a_state_can_be_used_again(engine: Engine) -> None:
 @pytest.mark.promise("P5", "F16")
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_a_member_that_stops_leaves_no_state(engine: Engine) -> None:
-    """It names the step counted from its first, also in a later leg; its healthy neighbour goes on."""
+    """It names the step counted from its first, also in a later segment; its healthy neighbour goes on."""
     pair = [member("least_squares", seed, lr_d=rate, **SICK) for seed, rate in enumerate((1e-4, 10.0))]
     whole = along(engine, pair, None)
     step = int(whole.stopped_step_P[1])
@@ -132,21 +132,21 @@ def test_a_member_that_stops_leaves_no_state(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
-def test_progress_counts_the_steps_of_the_legs(engine: Engine) -> None:
-    """What is told adds up to the lengths of the legs."""
+def test_progress_counts_the_steps_of_the_segments(engine: Engine) -> None:
+    """What is told adds up to the lengths of the segments."""
     told: list[int] = []
     (group,) = groups(others(2, steps=60, batch=10, hidden=4))
     engine.train(group, measured_mean, told.append, [Segment(0, 50), Segment(0, 3)])
     assert sum(told) == 53
 
 
-def test_a_leg_says_what_is_wrong_with_it() -> None:
-    """A leg without steps, with a state too many or too few, past the end, or of nobody is no leg."""
+def test_a_segment_says_what_is_wrong_with_it() -> None:
+    """A segment without steps, with a state too many or too few, past the end, or of nobody is no segment."""
     (group,) = groups(others(2, steps=10))
     for wrong in ((5, 5, "state"), (-1, 5, None), (0, 5, "state"), (3, 5, None)):
-        with pytest.raises(ValueError, match="a leg from step"):
+        with pytest.raises(ValueError, match="a segment from step"):
             Segment(*wrong)
-    with pytest.raises(ValueError, match="1 legs for 2 members"):
+    with pytest.raises(ValueError, match="1 segments for 2 members"):
         segments_of(group, [Segment(0, 5)])
     with pytest.raises(ValueError, match="after the last step, 10"):
         segments_of(group, [Segment(0, 11), Segment(0, 5)])

@@ -131,7 +131,7 @@ def test_a_score_is_the_final_one() -> None:
     """
     settings = {"lr_d": 0.02, "lr_g": 0.02, "steps": 60, "batch": 20, "hidden": 8, "snapshots": tuple(range(1, 61))}
     members = [member("non_saturating", seed, "sample", **settings) for seed in range(6)]
-    for row in train(members, BatchedEngine("cpu"), lambda steps: None).rows:
+    for row in train(members, BatchedEngine("cpu"), lambda steps: None):
         assert row["ks"] == pytest.approx(row["snapshot_ks"][-1], abs=1e-6)
         assert row["ks"] > 0.9
         assert trapped_checkpoint(row) < 0.6

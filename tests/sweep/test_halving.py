@@ -117,7 +117,7 @@ def test_who_goes_on_is_who_was_better_at_the_rung() -> None:
     """At each rung the ceil(n/3) trials with the least mean KS there, arm by arm, by the numbers of whole trainings."""
     placed = race()
     rows = by_trial(placed, raced(placed))
-    whole = by_trial(placed, train([one for _, one in placed], BatchedEngine("cpu"), lambda steps: None).rows)
+    whole = by_trial(placed, train([one for _, one in placed], BatchedEngine("cpu"), lambda steps: None))
     for arm, trials in whole.items():
         left = set(trials)
         for rung, stopped in ((2, 4), (6, 2)):  # 7 -> 3 -> 1
@@ -137,7 +137,7 @@ def test_racing_changes_no_bit() -> None:
     seen = set()
     for (_, one), row in zip(placed, rows, strict=True):
         stop = row["stopped_step"] if row["outcome"] == "pruned" else None
-        (alone,) = train([one], BatchedEngine("cpu"), lambda steps: None, stop).rows
+        (alone,) = train([one], BatchedEngine("cpu"), lambda steps: None, stop)
         assert [name for name in COLUMNS if repr(alone.get(name)) != repr(row.get(name))] == []
         assert alone["generator"].tobytes() == row["generator"].tobytes()
         seen.add((row["outcome"], row.get("stopped_step")))

@@ -206,7 +206,7 @@ def test_out_of_memory_is_a_row_and_the_sweep_goes_on(tmp_path: Path, shortage: 
 class Broken(Cramped):
     """An engine with a fault that is none of memory."""
 
-    def train(self, group: Group, measure: Measure, progress: Progress) -> TrainingResult:
+    def train(self, group: Group, measure: Measure, progress: Progress, segments: object = None) -> TrainingResult:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
 

@@ -67,7 +67,7 @@ COMPANY = (
 
 def score_members(members: tuple[Member, ...], engine: Engine | None = None) -> list[Row]:
     """The rows of the members, trained together on two threads."""
-    return train(members, engine or BatchedEngine("cpu", threads=2), lambda steps: None).rows
+    return train(members, engine or BatchedEngine("cpu", threads=2), lambda steps: None)
 
 
 @pytest.fixture(scope="module")

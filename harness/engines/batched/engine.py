@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from harness.engines.base import BLOCK, STACK, Measure, Progress, Segment, TrainingResult, segments_of
 from harness.engines.batched.feed import DeviceFeed, HostFeed
@@ -74,9 +73,9 @@ class BatchedEngine:
         start = time.perf_counter()
         with single_threaded() if self.device == "cpu" else nullcontext():
             parts = run_parallel(works, self._pools(), progress)
-        trained = _joined(parts, time.perf_counter() - start)
+        result = TrainingResult.concatenated(parts, time.perf_counter() - start)
         rows = np.argsort([candidate.row for some in alike for candidate in some])
-        return _taken(trained, rows)
+        return result.take(rows.tolist())
 
     def _pools(self) -> list[ThreadPoolExecutor]:
         """The threads that train stacks: on a CPU one pool for all; else a thread for each device of the machine, to
@@ -182,28 +181,3 @@ def _blocks(leg: Segment, marks: Sequence[int]) -> Iterator[range]:
             stop = min(start + BLOCK, mark)
             yield range(start, stop)
             start = stop
-
-
-def _taken(trained: TrainingResult, rows: NDArray[np.intp]) -> TrainingResult:
-    """The given rows of what was trained, in their order."""
-    return TrainingResult(
-        theta_g_PW=trained.theta_g_PW[rows],
-        theta_d_PW=trained.theta_d_PW[rows],
-        stopped_step_P=trained.stopped_step_P[rows],
-        stopped_tensor=tuple(trained.stopped_tensor[row] for row in rows),
-        snapshots={name: values[rows] for name, values in trained.snapshots.items()},
-        seconds=trained.seconds,
-        states=tuple(trained.states[row] for row in rows) if trained.states else (),
-    )
-
-
-def _joined(parts: Sequence[TrainingResult], seconds: float) -> TrainingResult:
-    return TrainingResult(
-        theta_g_PW=np.concatenate([p.theta_g_PW for p in parts]),
-        theta_d_PW=np.concatenate([p.theta_d_PW for p in parts]),
-        stopped_step_P=np.concatenate([p.stopped_step_P for p in parts]),
-        stopped_tensor=tuple(name for p in parts for name in p.stopped_tensor),
-        snapshots={n: np.concatenate([p.snapshots[n] for p in parts]) for n in SNAPSHOT_COLUMNS},
-        seconds=seconds,
-        states=tuple(state for p in parts for state in p.states),
-    )
