@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.rows import LOST, numbers, select
 from harness.errors import InputError
 from harness.losses import LOSSES
-from harness.losses.equilibrium import equilibrium_losses
+from harness.losses.describe import equilibrium_losses
 
 #: The median late loss lies within this share of what it is at equilibrium, or within ``LEAST`` of it, so that an
 #: equilibrium at 0 can be near. Minibatches of 100 move cross-entropy at equilibrium by about 0.02.

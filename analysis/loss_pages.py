@@ -18,8 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from harness.errors import InputError
 from harness.losses import BUILT_IN, Registry, Variant
 from harness.losses.card import card, identity_text, setting_text
-from harness.losses.describe import latex, reads_logits, slope_at_infinity, slope_at_zero
+from harness.losses.describe import reads_logits, slope_at_infinity, slope_at_zero
 from harness.losses.metadata import UNPUBLISHED, Citation
+from harness.losses.notation import latex
 from harness.losses.penalties import PENALTIES
 from harness.losses.primitives import fake, fake_mean, log_mean_exp, real, real_mean, y_fake, y_real
 from harness.text import markdown

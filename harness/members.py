@@ -1,4 +1,4 @@
-"""Members, and how they are put side by side: a group is what one engine trains together."""
+"""Members, and groups of members that an engine can train together."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.data.mlp import Mlp, perceptron
 from harness.data.target import Target
 from harness.data.views import View, parse_view
 from harness.losses import LOSSES, Variant
-from harness.losses.describe import text
+from harness.losses.notation import text
 
 
 @dataclass(frozen=True)
 class Member:
-    """One GAN: everything its result depends on, besides the engine.
+    """One GAN to train: everything that determines its result, except the engine.
 
-    ``loss_params`` are sorted by name and made floats, so that equal members have one form.
+    ``loss_params`` are sorted by name and converted to floats, so that equal members have one form.
     """
 
     loss: str
@@ -38,13 +38,13 @@ class Member:
         object.__setattr__(self, "loss_params", params)
 
     def key(self, engine: str) -> str:
-        """Content hash (16 hex digits) of the member's definition, its formulas, and the engine with its version.
+        """Content hash (16 hex digits) of the member's definition, its formulas, and the engine's identity.
 
         Raises:
             UnknownVariantError: no variant of that name is registered.
         """
         formulas = _formulas(LOSSES[self.loss])
-        # A sweep asks three times: to find the member, to train it, to commit it.
+        # Cached, because a sweep asks three times: to look the member up, to train it, to commit it.
         if (engine, formulas) not in self._keys:
             self._keys[engine, formulas] = self._hashed(engine, formulas)
         return self._keys[engine, formulas]
@@ -68,7 +68,7 @@ class Member:
 
 @cache
 def _formulas(variant: Variant) -> tuple[str, ...]:
-    """What training takes of a variant: both losses, the laws of its labels, stated slopes, its direct loss."""
+    """The formulas that determine training: both losses, the laws of labels, stated slopes, the direct loss."""
     expressions = [variant.discriminator, variant.generator]
     if variant.labels:
         expressions += [variant.labels.real.draw, variant.labels.fake.draw]
@@ -80,7 +80,7 @@ def _formulas(variant: Variant) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Group:
-    """Members that share view, target, study seed and shape, ordered so that each variant is one run of rows."""
+    """Members that share view, target, study seed and shape, sorted so that each variant has consecutive rows."""
 
     members: tuple[Member, ...]
 
@@ -111,13 +111,13 @@ class Group:
 
 
 def generator_of(shape: Shape) -> Mlp:
-    """The generator that members of this shape have."""
+    """The generator network of members of this shape."""
     return perceptron(shape.latent, shape.units_g, shape.activations_g)
 
 
 def groups(members: Iterable[Member]) -> list[Group]:
-    """Split members into groups of equal shape; members of one variant stand together in each."""
-    found: dict[tuple[object, ...], list[Member]] = {}
+    """Split members into groups; within a group members of one variant are consecutive."""
+    alike: dict[tuple[object, ...], list[Member]] = {}
     for member in members:
-        found.setdefault((member.view, member.target, member.study_seed, member.shape), []).append(member)
-    return [Group(tuple(sorted(some, key=lambda m: m.loss))) for some in found.values()]
+        alike.setdefault((member.view, member.target, member.study_seed, member.shape), []).append(member)
+    return [Group(tuple(sorted(group, key=lambda m: m.loss))) for group in alike.values()]

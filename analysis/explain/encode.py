@@ -17,7 +17,7 @@ from analysis.explain.frames import Float64, Run, Show, density, toward
 from analysis.explain.lessons import alike, late
 from analysis.plotting.theme import THEMES, Style, looks_of
 from harness.losses import parse_variant
-from harness.losses.describe import text
+from harness.losses.notation import text
 from harness.store import QUANTILE_LEVELS
 
 #: Values of each law that are drawn with their arrows: every eighth of the store's quantiles, from the fifth.

@@ -11,7 +11,7 @@ from sympy.printing.mathml import MathMLPresentationPrinter
 
 from harness.errors import InputError
 from harness.losses import LOSSES, Variant
-from harness.losses.describe import arranged, discriminator_text, generator_text
+from harness.losses.notation import arranged, discriminator_text, generator_text
 from harness.losses.primitives import fake, fake_mean, log_mean_exp, real, real_mean, y_fake, y_real
 
 #: Symbol to base, index and whether a bar (the mean over the batch) stands above.

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from harness.config import Shape
 from harness.data.latent import midpoints
 from harness.data.mlp import Mlp
-from harness.losses.direct import TABLE, TargetQuantiles
+from harness.losses.direct_loss import TABLE, TargetQuantiles
 from harness.members import Group, Member
 
 #: Measures generators from their flat parameters (P, W): one value a member for each named measure.

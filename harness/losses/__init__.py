@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.losses.direct import Direct
+from harness.losses.direct_loss import Direct
 from harness.losses.families import (
     alpha,
     boundary_seeking,
@@ -33,7 +33,6 @@ from harness.losses.families import (
     script_exact,
     smoothing,
     softmax,
-    training_dynamics,
     vanilla,
     wasserstein,
 )
@@ -88,7 +87,6 @@ BUILT_IN: tuple[Variant, ...] = (
     *relativistic.VARIANTS,
     *softmax.VARIANTS,
     *presets.VARIANTS,
-    *training_dynamics.VARIANTS,
     *direct.VARIANTS,
 )
 

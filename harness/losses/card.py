@@ -1,6 +1,6 @@
 """The card of one variant: its description at given values of its parameters, with the identities that concern it.
 
-What others declare of a variant stands on its own card too, so that an identity is found from either side.
+Identities that other variants declare are listed as well, so an identity is found from either side.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sympy
 from sympy import Expr
 
 from harness.losses.describe import describe
-from harness.losses.metadata import NO_DIRAC, LabelLaw, Labels, Slopes
+from harness.losses.metadata import NO_DIRAC, LabelDistribution, Labels, Slopes
 from harness.losses.registry import Registry
 from harness.losses.variant import Variant
 
@@ -21,10 +21,10 @@ _RELATIONS = {"same": "trains as", "negated": "with every logit negated, trains 
 
 
 def card(variant: Variant, registry: Registry, values: Mapping[str, float] | None = None) -> dict[str, Any]:
-    """One variant as a plain dictionary (``description.describe``), with identities from both sides.
+    """One variant as a plain dictionary (``describe.describe``), with identities from both sides.
 
-    With ``values`` (all its parameters) the formulas and what is proved of them are for those values: the card has no
-    parameters left, and predictions that were made for the defaults are withheld elsewhere. Each of ``equivalences``
+    With ``values`` (all its parameters) formulas and proofs are for those values: the card has no parameters left, and
+    predictions are withheld away from the defaults, for which they were made. Each of ``equivalences``
     has "other", "params" (of this variant, for which it holds), "relation", "settings" and "why".
 
     Raises:
@@ -33,7 +33,7 @@ def card(variant: Variant, registry: Registry, values: Mapping[str, float] | Non
     shown = variant if values is None else bound(variant, values, registry.text(variant.name, values))
     facts = describe(shown)
     facts["equivalences"] = [
-        # At values there are no parameters left for which it could be said to hold.
+        # At given values no parameters are left for which it could hold.
         {
             "other": other,
             "params": {} if values else params,
@@ -48,7 +48,7 @@ def card(variant: Variant, registry: Registry, values: Mapping[str, float] | Non
 
 
 def identity_text(identity: Mapping[str, Any]) -> str:
-    """One of a card's ``equivalences`` in words: ``at t = 1: trains as non_saturating (why)``."""
+    """One of a card's ``equivalences`` as text: ``at t = 1: trains as non_saturating (why)``."""
     values = ", ".join(f"{name} = {value:g}" for name, value in identity["params"].items())
     at = f"at {values}: " if values else ""
     settings = "" if identity["settings"] else ", once both are trained with the same settings"
@@ -64,19 +64,19 @@ def setting_text(key: str, value: float | str) -> str:
 def bound(variant: Variant, values: Mapping[str, float], name: str) -> Variant:
     """The variant called ``name`` that this one is at ``values``, without parameters of its own.
 
-    A value enters as the fraction that its decimal digits are. Away from the defaults the predicted outcomes are
-    "unknown": they were made for the defaults.
+    A value enters as the exact fraction of its decimal digits. Away from the defaults, for which predictions were made,
+    the predicted outcomes are "unknown".
     """
     exact = {p.symbol: sympy.nsimplify(values[p.name], rational=True) for p in variant.parameters}
 
     def at(expression: Expr) -> Expr:
         return sympy.sympify(expression).subs(exact)
 
-    def law_at(law: LabelLaw) -> Any:
+    def law_at(law: LabelDistribution) -> Any:
         record: Any = law
         return type(record)(*(at(getattr(record, f.name)) for f in dataclasses.fields(record)))
 
-    made_for = dict(values) == variant.bind({})
+    at_defaults = dict(values) == variant.bind({})
     labels, slopes = variant.labels, variant.slopes
     return dataclasses.replace(
         variant,
@@ -87,18 +87,18 @@ def bound(variant: Variant, values: Mapping[str, float], name: str) -> Variant:
         equilibrium_logit=None if variant.equilibrium_logit is None else at(variant.equilibrium_logit),
         labels=labels and Labels(law_at(labels.real), law_at(labels.fake)),
         slopes=slopes and Slopes(at(slopes.real), at(slopes.fake), at(slopes.generator)),
-        prediction=variant.prediction if made_for else dataclasses.replace(variant.prediction, outcome="unknown"),
-        dirac=variant.dirac if made_for else NO_DIRAC,
+        prediction=variant.prediction if at_defaults else dataclasses.replace(variant.prediction, outcome="unknown"),
+        dirac=variant.dirac if at_defaults else NO_DIRAC,
         equivalences=(),
     )
 
 
 def _identities(variant: Variant, registry: Registry) -> Iterator[tuple[str, dict[str, float], Any]]:
-    """(the other's text, this variant's parameters, the declaration), its own first, then those of others."""
-    for mine in variant.equivalences:
-        yield mine.other, dict(mine.params), mine
+    """Identities as (other's text, this variant's parameters, declaration): first its own, then those of others."""
+    for identity in variant.equivalences:
+        yield identity.other, dict(identity.params), identity
     for declaring in registry.values():
-        for theirs in declaring.equivalences:
-            named, params = registry.parse(theirs.other)
+        for identity in declaring.equivalences:
+            named, params = registry.parse(identity.other)
             if named.name == variant.name and declaring.name != variant.name:
-                yield registry.text(declaring.name, dict(theirs.params)), params, theirs
+                yield registry.text(declaring.name, dict(identity.params)), params, identity

@@ -1,4 +1,4 @@
-"""What is derived from a formula by algebra alone: derivatives through batch means, parts, expectations, its order."""
+"""Algebra on formulas: derivatives through batch statistics, separation, expectations, the order of terms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sympy import Expr, Symbol
 from harness.losses.metadata import Labels
 from harness.losses.primitives import fake, fake_mean, log_mean_exp, real, real_mean, y_fake, y_real
 
-#: Formulas written out for a kernel hold whole powers up to this one as products.
+#: Code for kernels writes integer powers up to this one as products.
 _MOST_FACTORS = 8
 
 
@@ -44,7 +44,7 @@ def expectation(expression: Expr, labels: Labels) -> Expr:
 
 @cache
 def symbols_of(expression: Expr) -> frozenset[Symbol]:
-    """The free symbols, remembered: walking the expression costs more than a small tensor operation."""
+    """The free symbols, cached: walking the expression costs more than a small tensor operation."""
     return frozenset(expression.free_symbols)
 
 
@@ -71,10 +71,10 @@ def separated(loss: Expr) -> tuple[Expr, Expr] | None:
 
 
 def in_order(terms: Iterable[Expr]) -> list[Expr]:
-    """The terms of a sum or product as they are written out: numbers and symbols first, however SymPy keeps them."""
+    """The terms of a sum or product in the order of generated code, numbers and symbols first; SymPy's may differ."""
     return sorted(terms, key=lambda e: (e.count_ops(), sympy.default_sort_key(e)))
 
 
 def is_product(exponent: Expr) -> bool:
-    """Whether a power is written out as a product of its base, or as one over it."""
+    """True when a power is written as a product of its base, or as 1 over that product."""
     return bool(exponent.is_Integer and abs(int(exponent)) <= _MOST_FACTORS)

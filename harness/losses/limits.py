@@ -1,6 +1,6 @@
-"""Limits of expressions with kinks: each kink is replaced by the branch that it takes far out.
+"""Limits of expressions with kinks: each kink is replaced by the branch that it takes near the end.
 
-What the laws of limits decide is decided by them, a hundred times as fast as by SymPy, which is asked for the rest.
+The laws of limits decide most cases, a hundred times as fast as SymPy, which decides the rest.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _CONTINUOUS = {
 def limit(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
     """The limit of the expression as ``symbol`` goes to ``end`` (``sympy.oo`` or ``-sympy.oo``).
 
-    Other symbols stay symbols. None where SymPy cannot decide it, which says nothing about its existence.
+    Other symbols stay symbols. None if SymPy cannot decide; the limit may still exist.
     """
     try:
-        found = _limit(_eventually(expression, symbol, end), symbol, end)
+        value = _limit(_eventually(expression, symbol, end), symbol, end)
     except (NotImplementedError, ValueError, TypeError, RecursionError):
         return None
-    if found.has(sympy.Limit, sympy.AccumBounds, sympy.nan):
+    if value.has(sympy.Limit, sympy.AccumBounds, sympy.nan):
         return None
-    return with_steps(sympy.simplify(sympy.nsimplify(found, rational=True)))
+    return with_steps(sympy.simplify(sympy.nsimplify(value, rational=True)))
 
 
 def with_steps(expression: Expr) -> Expr:
-    """The expression with SymPy's Heaviside functions, which ``elementary`` writes, as the steps they came from."""
+    """The expression with ``step`` in place of the Heaviside functions that ``elementary`` writes."""
     return expression.replace(sympy.Heaviside, lambda x, *_: step(x))
 
 
@@ -57,15 +57,16 @@ def _limit(expression: Expr, symbol: Symbol, end: Expr) -> Expr:
     """The limit of an expression without kinks, in elementary functions.
 
     Raises:
-        NotImplementedError: SymPy cannot decide it; or another of the errors that SymPy has for that.
+        NotImplementedError: SymPy cannot decide it; or another of SymPy's errors for that.
     """
-    found = _by_laws(expression, symbol, end)
-    return sympy.limit(elementary(expression), symbol, end) if found is None else elementary(found)
+    value = _by_laws(expression, symbol, end)
+    return sympy.limit(elementary(expression), symbol, end) if value is None else elementary(value)
 
 
 def _by_laws(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
-    """The limit that follows from those of the parts: of sums and products, of powers with a fixed exponent, of
-    continuous functions. None where it does not follow so. Other symbols are taken for no special value.
+    """The limit by the laws for sums, products, powers with a fixed exponent and continuous functions.
+
+    None if these do not decide it. Other symbols are assumed to have no special value.
     """
     if not expression.has(symbol):
         return expression
@@ -87,9 +88,9 @@ def _by_laws(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
     if kind is sympy.Add:
         return kind(*parts) if len(set(infinite)) < 2 else None
     if kind is sympy.Mul:
-        # Only numbers say which infinity a product is.
-        told = all(part.is_infinite or (part.is_number and part.is_nonzero) for part in parts)
-        return kind(*parts) if told or not infinite else None
+        # The sign of an infinite product is known only if its other factors are numbers.
+        signs_known = all(part.is_infinite or (part.is_number and part.is_nonzero) for part in parts)
+        return kind(*parts) if signs_known or not infinite else None
     return None
 
 
@@ -106,7 +107,7 @@ def _eventually(expression: Expr, symbol: Symbol, end: Expr) -> Expr:
     x, *rest = (_eventually(argument, symbol, end) for argument in expression.args)
     powers = isinstance(expression, (abs_power, signed_power)) and not rest[0].is_number
     if powers and _limit(x, symbol, end).is_infinite:
-        # SymPy would take a limit of |x|^k without knowing k; far out it is infinite, 1 or 0 with k's sign.
+        # SymPy would take a limit of |x|^k without knowing k; it is infinite, 1 or 0 by the sign of k.
         raise NotImplementedError(f"sign of {rest[0]}")
     if not isinstance(expression, (relu, step, floor_at, floor_ratio)):
         return expression.func(x, *rest)

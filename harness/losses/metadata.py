@@ -1,6 +1,6 @@
-"""What a variant says about itself besides its formula: parameters, source, prediction, label laws.
+"""Records of a variant besides its formulas: parameters, source, prediction, label laws, stated slopes.
 
-Plain frozen records; the formula and what is derived from it are in ``formula.py``.
+The formulas and what is derived from them are in ``variant.py``.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from harness.errors import InputError
 from harness.losses.primitives import step
 
 Outcome = Literal["converges", "rings", "cycles", "parks", "runs_away", "stalls", "unknown"]
-#: What training is predicted to do. converges: settles on the target. rings: reaches it and oscillates with
+#: Predicted outcomes of training. converges: settles on the target. rings: reaches it and oscillates with
 #: falling amplitude. cycles: oscillates without settling. parks: settles beside it. runs_away: leaves it.
-#: stalls: stops moving before it arrives. unknown: nobody has said.
+#: stalls: stops moving before it arrives. unknown: no prediction.
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 
-#: The uniform number in (0, 1) that a label is drawn with.
+#: The uniform number in (0, 1) from which a label is drawn.
 uniform = Symbol("u", real=True)
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One number of a variant, with the interval it may lie in; an open end is itself excluded.
+    """A parameter of a variant, with its interval; an open end is excluded.
 
     Raises:
         InputError: the interval is empty or not finite, or the default is outside it.
@@ -52,7 +52,7 @@ class Parameter:
 
     @property
     def symbol(self) -> Symbol:
-        """The symbol that stands for it in formulas."""
+        """The symbol of the parameter in formulas."""
         return Symbol(self.name, real=True)
 
     @property
@@ -62,7 +62,7 @@ class Parameter:
         return f"{left}{self.low:g}, {self.high:g}{right}"
 
     def contains(self, value: float) -> bool:
-        """Whether ``value`` is allowed; never for NaN."""
+        """True when ``value`` is in the interval; never for NaN."""
         above = value > self.low if self.low_open else value >= self.low
         below = value < self.high if self.high_open else value <= self.high
         return above and below
@@ -83,10 +83,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Citation:
-    """Where a variant was published. ``authors`` are full names, family name last; ``where`` an equation or section.
+    """A publication. ``authors`` are full names, family name last; ``where`` is an equation or section.
 
-    ``checked`` names what the formula was held against, such as "the paper's eq. 4" or a repository's file; empty if
-    it was written from a secondary source alone.
+    ``checked`` names the source that the formula was compared with, such as "the paper's eq. 4" or a file of a
+    repository; it is empty if only a secondary source was available.
     """
 
     key: str
@@ -98,7 +98,7 @@ class Citation:
     checked: str = ""
 
     def at(self, where: str = "", checked: str = "") -> Citation:
-        """The same paper at another place, held against something else."""
+        """The same paper with another place and another source of comparison."""
         return replace(self, where=where, checked=checked)
 
     def short(self) -> str:
@@ -106,8 +106,8 @@ class Citation:
         families = [name.split()[-1] for name in self.authors]
         if not families:
             return "unpublished"
-        who = f"{families[0]} et al." if len(families) > 2 else " & ".join(families)
-        return f"{who} {self.year}" if self.year is not None else who
+        authors = f"{families[0]} et al." if len(families) > 2 else " & ".join(families)
+        return f"{authors} {self.year}" if self.year is not None else authors
 
     def bibtex(self) -> str:
         """A BibTeX ``@misc`` entry, with the identifier as ``eprint`` for arXiv and ``howpublished`` otherwise."""
@@ -131,7 +131,7 @@ UNPUBLISHED = Citation(key="unpublished", authors=(), year=None, title="Unpublis
 
 @dataclass(frozen=True)
 class Prediction:
-    """What theory says training will do: one of ``OUTCOMES``, a sentence, and who says so.
+    """The outcome of training that theory predicts: one of ``OUTCOMES``, a sentence, and the source.
 
     Raises:
         InputError: the outcome is not one of ``OUTCOMES``.
@@ -143,7 +143,7 @@ class Prediction:
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
-            raise InputError(f"prediction: outcome {self.outcome!r} is not one of {', '.join(OUTCOMES)}")
+            raise InputError(f"prediction: got outcome {self.outcome!r}; allowed: {', '.join(OUTCOMES)}")
 
 
 NO_PREDICTION = Prediction("unknown", "No prediction was recorded.")
@@ -151,7 +151,7 @@ NO_PREDICTION = Prediction("unknown", "No prediction was recorded.")
 
 @dataclass(frozen=True)
 class Dirac:
-    """What is predicted on the Dirac-GAN (``analysis/theory.py``), for each order of updates, with defaults.
+    """Predictions for the Dirac-GAN (``analysis/dirac/``), for each order of updates, at default parameters.
 
     Raises:
         InputError: an outcome is not one of ``OUTCOMES``.
@@ -163,7 +163,7 @@ class Dirac:
     def __post_init__(self) -> None:
         for outcome in (self.alternating, self.simultaneous):
             if outcome not in OUTCOMES:
-                raise InputError(f"Dirac prediction: outcome {outcome!r} is not one of {', '.join(OUTCOMES)}")
+                raise InputError(f"Dirac prediction: got outcome {outcome!r}; allowed: {', '.join(OUTCOMES)}")
 
 
 NO_DIRAC = Dirac()
@@ -173,13 +173,13 @@ Relation = Literal["same", "negated"]
 
 @dataclass(frozen=True)
 class Equivalence:
-    """A declared identity: this variant trains as ``other`` does, from the same seed.
+    """A declared identity: this variant trains exactly like ``other``, from the same random seed.
 
     ``other`` is a variant's text, such as ``least_squares(a=-1, b=1, c=0)``; ``params`` are this variant's parameters
-    for which it holds, defaults elsewhere. "same": the same slopes at the same logits. "negated": the slopes of
-    ``other`` at the negated logits, negated, so that D's last layer is negated and all else equal. Where ``settings``
-    is false the two differ in what they need (their penalties), and are equal once trained with the same settings.
-    ``why`` is the reason in words.
+    for which it holds, defaults elsewhere. "same": equal slopes at equal logits. "negated": the slopes of ``other`` at
+    the negated logits, negated, so that D's last layer is negated and all else equal. If ``settings`` is false the two
+    need different settings (such as penalties), and are equal once trained with the same ones. ``why`` is the reason
+    in words.
     """
 
     other: str
@@ -189,7 +189,7 @@ class Equivalence:
     settings: bool = True
 
 
-class LabelLaw(Protocol):
+class LabelDistribution(Protocol):
     """The law of a random label of D."""
 
     @property
@@ -222,7 +222,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Bernoulli:
-    """A label that is 1 ("real") with the given chance, else 0. ``chance`` is an expression of the parameters."""
+    """A label that is 1 ("real") with probability ``chance``, an expression of the parameters, else 0."""
 
     chance: Expr
 
@@ -241,13 +241,13 @@ class Bernoulli:
 class Labels:
     """The laws of ``y_real`` and ``y_fake``, drawn independently for every decision of the discriminator."""
 
-    real: LabelLaw
-    fake: LabelLaw
+    real: LabelDistribution
+    fake: LabelDistribution
 
 
 @dataclass(frozen=True)
 class Slopes:
-    """Slopes stated outright, for a loss whose published gradient is not the derivative of its formula.
+    """Stated slopes, for a loss whose published gradient is not the derivative of its formula.
 
     ``real`` and ``fake`` are dD/dreal and dD/dfake of one element, ``generator`` is dG/dfake.
     """

@@ -1,7 +1,7 @@
 """The symbols and stable functions that loss formulas are written in.
 
 Mathematics only: what each function is, its derivative, and its rewriting in elementary functions for limits.
-How they are computed is in ``evaluation.py``. Write ``softplus(-fake)``, never ``log(sigmoid(fake))``: the
+Their evaluation is in ``backends/torch_function.py``. Write ``softplus(-fake)``, never ``log(sigmoid(fake))``: the
 logarithm of a rounded sigmoid loses its argument where the gradient matters most.
 """
 # ruff: noqa: N801 - SymPy functions are classes with lower-case names; the names are what formulas print.
@@ -22,7 +22,7 @@ log_mean_exp = Symbol("log_mean_exp", real=True)
 y_real, y_fake = sympy.symbols("y_real y_fake", real=True)
 
 LOGITS: tuple[Symbol, ...] = (real, fake, real_mean, fake_mean, log_mean_exp)
-#: Those of them that are computed from both kinds of data.
+#: Those that are computed from both kinds of data.
 SHARED: tuple[Symbol, ...] = (log_mean_exp,)
 LABELS: tuple[Symbol, ...] = (y_real, y_fake)
 

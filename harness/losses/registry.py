@@ -1,7 +1,7 @@
 """Variants by name: registration with its checks, lookup, and names with parameters as text.
 
-A package offers variants by an entry point of the group ``harness.losses`` that names a Variant or a list of
-them; entry points are loaded when the registry is first read.
+A package offers variants by an entry point of the group ``harness.losses`` that names a Variant or a list of them.
+Entry points are loaded when the registry is first read.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import sympy
 
 from harness.errors import InputError
 from harness.losses.backends.torch_function import precise
-from harness.losses.combination import WITH, combined
+from harness.losses.combination import SEPARATOR, combined
 from harness.losses.metadata import uniform
 from harness.losses.primitives import LABELS, LOGITS, foreign_parts, y_fake, y_real
 from harness.losses.variant import Variant
 
 GROUP = "harness.losses"
-#: MLflow's parallel coordinates plot cuts labels to this many characters.
+#: MLflow's parallel coordinates plot cuts labels after this many characters.
 DISTINCT_CHARACTERS = 10
 #: Logits (real, fake) at which a new variant must have finite losses and slopes.
 SAMPLE_LOGITS = ((-30.0, 30.0), (-1.0, -30.0), (0.0, 0.0), (0.5, -2.0), (30.0, 1.0))
@@ -36,7 +36,7 @@ _TEXT = re.compile(r"\s*([^\s()]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
 
 class UnknownVariantError(InputError, KeyError):
-    """No variant has that name; the message offers the nearest and lists all."""
+    """No variant has that name; the message gives the nearest and lists all."""
 
     __str__ = Exception.__str__
 
@@ -44,7 +44,7 @@ class UnknownVariantError(InputError, KeyError):
 class Registry(Mapping[str, Variant]):
     """The variants by name, in order of registration. Reading is by mapping; only ``register`` adds.
 
-    ``judge|forger`` names the combination of two (``combination.py``); combinations are not listed.
+    ``discriminator|generator`` names a combination of two variants (``combination.py``); these are not listed.
     """
 
     def __init__(self, built_in: Iterable[Variant], group: str = GROUP) -> None:
@@ -58,7 +58,7 @@ class Registry(Mapping[str, Variant]):
         self._load()
         if name in self._variants:
             return self._variants[name]
-        if WITH in str(name):
+        if SEPARATOR in str(name):
             return self._combination(str(name))
         near = difflib.get_close_matches(str(name), self._variants, n=1)
         hint = f"nearest: {near[0]}; " if near else ""
@@ -72,19 +72,21 @@ class Registry(Mapping[str, Variant]):
         self._load()
         return len(self._variants)
 
-    def _whole(self, text: str) -> str:
-        """How to write the combination of ``judge(...)|forger(...)``: ``judge|forger(parameter=..., ...)``."""
-        variant = self[WITH.join(part.partition("(")[0].strip() for part in text.split(WITH))]
+    def _parameters_last(self, text: str) -> str:
+        """The right form of a text ``hinge(...)|minimax(...)``, which is ``hinge|minimax(parameter=..., ...)``."""
+        variant = self[SEPARATOR.join(part.partition("(")[0].strip() for part in text.split(SEPARATOR))]
         listed = ", ".join(f"{parameter.name}=..." for parameter in variant.parameters)
         return f"{variant.name}({listed})" if listed else variant.name
 
     def _combination(self, name: str) -> Variant:
-        """The variant that ``judge|forger`` names."""
-        judge, _, forger = name.partition(WITH)
-        if WITH in forger:
-            raise UnknownVariantError(f"loss variant {name!r}: has two {WITH!r}; write D{WITH}G with two names")
+        """The variant that ``discriminator|generator`` names."""
+        discriminator, _, generator = name.partition(SEPARATOR)
+        if SEPARATOR in generator:
+            raise UnknownVariantError(
+                f"loss variant {name!r}: has two {SEPARATOR!r}; write DISCRIMINATOR{SEPARATOR}GENERATOR with two names"
+            )
         try:
-            return combined(self[judge], self[forger])
+            return combined(self[discriminator], self[generator])
         except InputError as error:
             raise UnknownVariantError(f"loss variant {name!r}: {error}") from None
 
@@ -103,7 +105,7 @@ class Registry(Mapping[str, Variant]):
 
     @contextmanager
     def registered(self, variant: Variant) -> Iterator[Variant]:
-        """Have a variant registered inside a ``with`` block.
+        """Register a variant for the length of a ``with`` block.
 
         Raises:
             InputError: as ``register``.
@@ -123,23 +125,28 @@ class Registry(Mapping[str, Variant]):
             malformed.
         """
         if re.search(r"\)\s*\|", text):
-            raise InputError(f"loss variant {text!r}: parameters come after both names; write {self._whole(text)}")
+            raise InputError(
+                f"loss variant {text!r}: parameters come after both names; write {self._parameters_last(text)}"
+            )
         match = _TEXT.fullmatch(text)
         if match is None:
-            raise InputError(f"loss variant {text!r}: write NAME or NAME(parameter=number, ...), where NAME may be D|G")
+            raise InputError(
+                f"loss variant {text!r}: write NAME or NAME(parameter=number, ...), where NAME may be "
+                "DISCRIMINATOR|GENERATOR"
+            )
         variant = self[match.group(1)]
-        given: dict[str, float] = {}
+        params: dict[str, float] = {}
         for item in (match.group(2) or "").split(",") if (match.group(2) or "").strip() else ():
             key, equals, value = (part.strip() for part in item.partition("="))
             if not equals or not key:
                 raise InputError(f"loss variant {text!r}: {item.strip()!r} is not parameter=number")
-            if key in given:
+            if key in params:
                 raise InputError(f"loss variant {text!r}: {key} is given twice")
             try:
-                given[key] = float(value)
+                params[key] = float(value)
             except ValueError:
                 raise InputError(f"loss variant {text!r}: {key} must be a number, got {value!r}") from None
-        return variant, variant.bind(given)
+        return variant, variant.bind(params)
 
     def text(self, name: str, params: Mapping[str, float] | None = None) -> str:
         """The canonical text of a variant with parameters, inverse to ``parse``: all parameters, in declared order.
@@ -186,17 +193,17 @@ class Registry(Mapping[str, Variant]):
 def _offered(point: EntryPoint) -> list[Variant]:
     where = f"entry point {point.name!r} of {GROUP} ({point.value})"
     try:
-        found = point.load()
+        value = point.load()
     except Exception as error:  # whatever a foreign package raises, the user needs its name
         raise InputError(f"{where}: cannot be loaded: {type(error).__name__}: {error}") from error
-    variants = [found] if isinstance(found, Variant) else found
+    variants = [value] if isinstance(value, Variant) else value
     if not isinstance(variants, (list, tuple)) or not all(isinstance(v, Variant) for v in variants):
-        raise InputError(f"{where}: must name a Variant or a list of them, not {type(found).__name__}")
+        raise InputError(f"{where}: must name a Variant or a list of them, not {type(value).__name__}")
     return list(variants)
 
 
 def check(variant: Variant) -> None:
-    """Whether the variant can be trained, reported and differentiated.
+    """Check that the variant can be trained, reported and differentiated.
 
     Raises:
         InputError: see ``Registry.register``.
@@ -263,7 +270,7 @@ def _check_finite(variant: Variant, where: str) -> None:
 
 
 def catalogue_of(registry: Registry) -> list[dict[str, Any]]:
-    """Every variant of the registry as a plain dictionary (see ``description.describe``), in order of registration."""
+    """Every variant of the registry as a plain dictionary (see ``describe.describe``), in order of registration."""
     from harness.losses.describe import describe
 
     return [describe(variant) for variant in registry.values()]

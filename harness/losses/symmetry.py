@@ -1,4 +1,4 @@
-"""What D's formula says of the two kinds of data: which way it pushes them, and whether it treats them alike."""
+"""Symmetries of D's loss between the two kinds of data: where it pushes them, and whether it treats them alike."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ from harness.losses.variant import Variant
 
 Verdict = Literal["yes", "no", "undecided"]
 
-#: Minibatches (real logits, fake logits) of K = 2 on which a claimed symmetry is tried. Of one decision alone,
-#: K = 1, a batch mean is the logit itself, and losses look symmetric that are not. The last reaches past kinks that the
-#: others leave on one side.
+#: Minibatches (real logits, fake logits) of K = 2 on which a claimed symmetry is tested. With K = 1 a batch mean is the
+#: logit itself, and some losses would look symmetric that are not. The last batch reaches past kinks that all others
+#: leave on one side.
 BATCHES = (
     ((1.25, -0.5), (-2.0, 0.375)),
     ((-0.75, 3.0), (0.125, -1.5)),
     ((0.25, 0.625), (1.75, 2.5)),
     ((7.5, -6.0), (-9.25, 8.125)),
 )
-#: Where in the parameters' intervals it is tried, besides at the defaults: all at one share, and neighbours at two, for
-#: a loss may be symmetric only where two parameters agree; one near its end, where a margin is within the logits tried.
+#: Fractions of the parameters' intervals at which it is tested, besides the defaults: all parameters at one fraction,
+#: and neighbours at two, because a loss may be symmetric only where two parameters agree; 0.05 puts a margin within the
+#: logits tested.
 WITHIN = (("0.3",), ("0.7",), ("0.05", "0.7"))
 DIGITS, TOLERANCE = 50, 1e-30
 
@@ -46,18 +47,18 @@ DIGITS, TOLERANCE = 50, 1e-30
 def rejecting_end(variant: Variant) -> Expr | None:
     """The end of the logits' axis to which D pushes generated data: ``-oo`` where high means "real", else ``oo``.
 
-    Found by D's loss, at default parameters, at the logits (real, fake) = (3, -3) and (-3, 3): the smaller tells.
-    None if the two are equal.
+    Determined by the smaller of D's losses at (real, fake) = (3, -3) and (-3, 3), with default parameters. None if the
+    two are equal.
     """
     defaults = {p.name: str(p.default) for p in variant.parameters}
-    apart, crossed = (_total(variant, ((logit,), (-logit,)), defaults) for logit in (mpmath.mpf(3), mpmath.mpf(-3)))
-    if apart == crossed:
+    ordered, swapped = (_total(variant, ((logit,), (-logit,)), defaults) for logit in (mpmath.mpf(3), mpmath.mpf(-3)))
+    if ordered == swapped:
         return None
-    return -sympy.oo if apart < crossed else sympy.oo
+    return -sympy.oo if ordered < swapped else sympy.oo
 
 
 def swap_symmetric(variant: Variant) -> Verdict | None:
-    """Whether D(real, fake) = D(-fake, -real): D loses as much on either kind of data, with the sign turned.
+    """Symmetry D(real, fake) = D(-fake, -real): equal losses on both kinds of data, with the sign of logits changed.
 
     "yes" is proved by algebra for every value of the parameters, over the reals and in expectation over the labels;
     "no" by a minibatch and parameters at which the two sides differ. None if D's loss reads no logit.
@@ -67,12 +68,12 @@ def swap_symmetric(variant: Variant) -> Verdict | None:
         return None
     for values in _parameter_values(variant):
         for reals, fakes in BATCHES:
-            here = _total(variant, (reals, fakes), values)
-            there = _total(variant, (tuple(-f for f in fakes), tuple(-r for r in reals)), values)
-            if abs(here - there) > TOLERANCE * (1 + abs(here)):
+            loss_value = _total(variant, (reals, fakes), values)
+            swapped = _total(variant, (tuple(-f for f in fakes), tuple(-r for r in reals)), values)
+            if abs(loss_value - swapped) > TOLERANCE * (1 + abs(loss_value)):
                 return "no"
     if loss.has(log_mean_exp):
-        # Under the swap it becomes another statistic, for which the formulas have no symbol.
+        # The swap turns it into another statistic, for which formulas have no symbol.
         return "undecided"
     swap = {real: -fake, fake: -real, real_mean: -fake_mean, fake_mean: -real_mean}
     difference = loss - loss.xreplace(swap)
@@ -102,7 +103,7 @@ def _over_the_reals(expression: Expr) -> Expr:
 
 
 def _parameter_values(variant: Variant) -> Iterator[dict[str, str]]:
-    # As decimal text, which mpmath reads exactly: in binary, 1 - 0.9 is not 0.1.
+    # Decimal text, which mpmath reads exactly: in binary, 1 - 0.9 is not 0.1.
     yield {p.name: str(p.default) for p in variant.parameters}
     for shares in WITHIN if variant.parameters else ():
         with mpmath.workdps(DIGITS):
@@ -117,11 +118,11 @@ def _total(variant: Variant, batch: tuple[tuple[Any, ...], tuple[Any, ...]], par
     reals, fakes = batch
     loss, size = _over_the_reals(variant.expected_discriminator), len(reals)
     with mpmath.workdps(DIGITS):
-        together = mpmath.log(mpmath.fsum(mpmath.exp(x) for x in (*reals, *fakes)) / (2 * size))
+        lme = mpmath.log(mpmath.fsum(mpmath.exp(x) for x in (*reals, *fakes)) / (2 * size))
         shared: dict[Symbol, Any] = {
             real_mean: mpmath.fsum(reals) / size,
             fake_mean: mpmath.fsum(fakes) / size,
-            log_mean_exp: together,
+            log_mean_exp: lme,
         }
         shared |= {p.symbol: parameters[p.name] for p in variant.parameters}
         pairs = zip(reals, fakes, strict=True)

@@ -2,8 +2,8 @@
 
 A variant is written once, as SymPy expressions of the discriminator's logits; both players minimise. Everything
 numeric follows from them: losses, slopes and parts as torch functions (elementwise; the caller reduces).
-The algebra is in ``algebra.py``, the arithmetic in ``evaluation.py``; text, LaTeX and limits are in
-``description.py``, lookup by name in ``registry.py``.
+The algebra is in ``derivatives.py``, the arithmetic in ``backends/torch_function.py``; text and LaTeX are in
+``notation.py``, limits in ``describe.py``, lookup by name in ``registry.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sympy import Expr
 from harness.errors import InputError
 from harness.losses.backends.torch_function import as_like, log_mean_exp_of, shaped, torch_function
 from harness.losses.derivatives import Derivative, derivative, expectation, separated, symbols_of
-from harness.losses.direct import Direct
+from harness.losses.direct_loss import Direct
 from harness.losses.metadata import (
     NO_DIRAC,
     NO_PREDICTION,
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Variant:
-    """A GAN loss: what each player minimises, per decision, as formulas of the logits.
+    """A GAN loss: the losses of both players, per decision, as formulas of the logits.
 
     ``discriminator`` and ``generator`` are expressions of ``real``, ``fake``, ``real_mean``, ``fake_mean``,
     ``log_mean_exp`` and the parameters; the discriminator may also use the random labels ``y_real``, ``y_fake`` if
     ``labels`` declares their laws, and must be linear in them. ``needs`` holds the training settings without which it
-    is not the published loss. ``equilibrium_logit`` is D's optimal logit where the two laws agree; None if it is not
-    unique. ``slopes`` replaces the derivatives where the published gradient is another. ``dirac`` and
-    ``equivalences`` are what is claimed of it and tested. ``direct`` is a loss of the generated values that the
-    generator minimises besides; with it both formulas may be 0, and D does not matter. Symbols count by name.
+    is not the published loss. ``equilibrium_logit`` is D's optimal logit for equal laws; None if it is not unique.
+    ``slopes`` replaces the derivatives if the published gradient is not the derivative. ``dirac`` and ``equivalences``
+    are claims, which the tests check. ``direct`` is a loss of the generated values that the generator also minimises;
+    with it both formulas may be 0, and D does not matter. Symbols are identified by name.
 
     The public functions take logits of shape ``[..., K]`` (``real`` and ``fake`` alike), parameters as numbers or as
     tensors that broadcast against them, and return elementwise tensors of the logits' shape, dtype and device.
@@ -84,8 +84,8 @@ class Variant:
         symbols = {s.name: s for s in (*LOGITS, *LABELS, *(p.symbol for p in self.parameters))}
 
         def canonical(expression: Any) -> Expr:
-            known = sympy.sympify(expression)
-            return known.xreplace({s: symbols[s.name] for s in known.free_symbols if s.name in symbols})
+            parsed = sympy.sympify(expression)
+            return parsed.xreplace({s: symbols[s.name] for s in parsed.free_symbols if s.name in symbols})
 
         for name in ("discriminator", "generator"):
             object.__setattr__(self, name, canonical(getattr(self, name)))
@@ -98,12 +98,12 @@ class Variant:
 
     @property
     def draws_labels(self) -> bool:
-        """Whether the discriminator's labels are random."""
+        """True when the discriminator's labels are random."""
         return self.labels is not None
 
     @cached_property
     def generator_reads_real(self) -> bool:
-        """Whether the generator's loss needs the logits of real data; if not, ``real`` may be None there."""
+        """True when the generator's loss reads the logits of real data; if not, ``real`` may be None there."""
         return bool(symbols_of(self.generator) & {real, real_mean, log_mean_exp})
 
     @cached_property
@@ -129,7 +129,7 @@ class Variant:
     def discriminator_loss(
         self, real: Tensor, fake: Tensor, *, labels: tuple[Tensor, Tensor] | None = None, **params: Any
     ) -> Tensor:
-        """What the discriminator minimises, per pair of decisions.
+        """The discriminator's loss, per pair of decisions.
 
         Raises:
             InputError: a parameter is unknown or out of range, shapes differ, or labels are given but never drawn.
@@ -137,7 +137,7 @@ class Variant:
         return self._evaluate(self.discriminator, real, (real, fake), labels, params)
 
     def generator_loss(self, real: Tensor | None, fake: Tensor, **params: Any) -> Tensor:
-        """What the generator minimises, per decision on generated data.
+        """The generator's loss, per decision on generated data.
 
         Raises:
             InputError: as ``discriminator_loss``; or ``real`` is None though the formula reads it.
@@ -193,12 +193,12 @@ class Variant:
             raise InputError(f"{self.name}: draws no labels")
         values = tuple(as_like(v, u_real) for v in self.bind(params).values())
         symbols = (u, *(p.symbol for p in self.parameters))
-        drawn = (
+        labels = (
             shaped(torch_function(law.draw, symbols)(noise, *values), noise)
             for law, noise in ((self.labels.real, u_real), (self.labels.fake, u_fake))
         )
-        for_real, for_fake = drawn
-        return for_real, for_fake
+        y_real, y_fake = labels
+        return y_real, y_fake
 
     def bind(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters in declared order, defaults filled in. Numbers are checked, tensors passed through.
@@ -262,7 +262,7 @@ def _check(
     r, f = logits
     if r is None:
         if symbols_of(expression) & {real, real_mean, log_mean_exp}:
-            raise InputError(f"{variant.name}: this loss reads the real logits, but none were given")
+            raise InputError(f"{variant.name}: this loss reads the real logits, but none were given; pass real")
     elif r.shape != f.shape or r.dtype != f.dtype:
         raise InputError(
             f"{variant.name}: real and fake logits must have one shape and dtype, "
@@ -271,4 +271,4 @@ def _check(
     if not f.is_floating_point():
         raise InputError(f"{variant.name}: logits must be floating point, got {f.dtype}")
     if labels is not None and variant.labels is None:
-        raise InputError(f"{variant.name}: draws no labels, but labels were given")
+        raise InputError(f"{variant.name}: labels were given, but this loss draws none; leave them out")

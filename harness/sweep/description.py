@@ -10,7 +10,7 @@ from typing import Any
 from harness.config import Arm, Experiment
 from harness.engines.auto import EngineAssignment
 from harness.losses import LOSSES, variant_text
-from harness.losses.describe import discriminator_text, generator_text
+from harness.losses.notation import discriminator_text, generator_text
 from harness.sweep.plan import planned
 from harness.sweep.provenance import provenance
 

@@ -11,7 +11,7 @@ from support.fabricated import fabricate_sweep
 
 from analysis.deceptive import deceptive, late_median
 from harness.losses import LOSSES, parse_variant
-from harness.losses.equilibrium import equilibrium_losses
+from harness.losses.describe import equilibrium_losses
 
 LOG2 = math.log(2)
 

@@ -148,7 +148,7 @@ def test_equal_entries_are_exactly_those_that_say_so() -> None:
 def test_direct_losses_differ() -> None:
     """The losses of generated values alone are different numbers on one minibatch, up to factors: none is another."""
     from harness.data.target import Target
-    from harness.losses.direct import TABLE, TargetQuantiles
+    from harness.losses.direct_loss import TABLE, TargetQuantiles
 
     noise = torch.Generator().manual_seed(4)
     x, y = torch.randn(2, 1, 30, generator=noise, dtype=torch.float64) * 1.5 + 3

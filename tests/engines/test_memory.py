@@ -22,7 +22,7 @@ from harness.engines.memory import check_memory, drawn_bytes, member_bytes
 from harness.engines.step_options import StepOptions
 from harness.errors import InputError
 from harness.losses import LOSSES
-from harness.losses.direct import TABLE, TargetQuantiles
+from harness.losses.direct_loss import TABLE, TargetQuantiles
 from harness.losses.families import direct
 from harness.members import groups
 

@@ -69,9 +69,9 @@ def test_softmax_is_the_cross_entropy_to_its_targets(batch: tuple[int, int, floa
     r, f = logits(*batch)
     size, log_w = r.shape[-1], torch.log_softmax(torch.cat([r, f], dim=-1), dim=-1)
     constant = torch.log(torch.tensor(2.0 * size, dtype=torch.float64))
-    judge, forger = -log_w[:, :size].mean() - constant, -log_w.mean() - constant
-    torch.testing.assert_close(LOSSES["softmax"].discriminator_loss(r, f).mean(), judge)
-    torch.testing.assert_close(LOSSES["softmax"].generator_loss(r, f).mean(), forger)
+    d_loss, g_loss = -log_w[:, :size].mean() - constant, -log_w.mean() - constant
+    torch.testing.assert_close(LOSSES["softmax"].discriminator_loss(r, f).mean(), d_loss)
+    torch.testing.assert_close(LOSSES["softmax"].generator_loss(r, f).mean(), g_loss)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: v.name)
@@ -149,8 +149,8 @@ def test_softmax_of_one_decision() -> None:
     """For one decision D's loss is rpgan's less log 2, and G's is log cosh of half the difference."""
     r, f = logits(1, 3, 3.0, rows=50)
     two = torch.tensor(2.0, dtype=torch.float64)
-    judge = LOSSES["rpgan"].discriminator_loss(r, f) - two.log()
-    torch.testing.assert_close(LOSSES["softmax"].discriminator_loss(r, f), judge)
+    d_loss = LOSSES["rpgan"].discriminator_loss(r, f) - two.log()
+    torch.testing.assert_close(LOSSES["softmax"].discriminator_loss(r, f), d_loss)
     torch.testing.assert_close(LOSSES["softmax"].generator_loss(r, f), ((r - f) / 2).cosh().log())
 
 

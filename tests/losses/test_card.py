@@ -17,7 +17,7 @@ from harness.errors import InputError
 from harness.losses import LOSSES, Parameter, Prediction, Registry, Variant, fake, fake_mean, real, relu, softplus
 from harness.losses.card import bound, card, identity_text
 from harness.losses.describe import describe, saturates, slope_at_infinity, slope_at_zero
-from harness.losses.direct import Direct
+from harness.losses.direct_loss import Direct
 from harness.losses.metadata import Citation, Dirac, Equivalence
 from harness.losses.primitives import log_mean_exp, real_mean
 from harness.losses.symmetry import rejecting_end, swap_symmetric
@@ -36,7 +36,7 @@ HALVED = dataclasses.replace(PLAIN, name="halved", discriminator=softplus(-real)
 FAMILY = Registry((PLAIN, HALVED, WEIGHED), group="")
 
 
-def judge(discriminator: Any) -> Variant:
+def with_discriminator(discriminator: Any) -> Variant:
     """A variant whose D minimises ``discriminator``."""
     return dataclasses.replace(PLAIN, discriminator=discriminator)
 
@@ -54,9 +54,9 @@ def test_the_same_scorn_for_both_kinds_is_symmetric(weight: int, scale: int, shi
     def h(logit: Any) -> Any:
         return weight * scorn(scale * logit + shift)
 
-    assert swap_symmetric(judge(h(-real) + h(fake))) == "yes"
+    assert swap_symmetric(with_discriminator(h(-real) + h(fake))) == "yes"
     # softplus and exp are positive, so 2 h differs from h; relu and tanh do at the logits that are tried.
-    assert swap_symmetric(judge(h(-real) + 2 * h(fake))) == "no"
+    assert swap_symmetric(with_discriminator(h(-real) + 2 * h(fake))) == "no"
 
 
 def test_symmetry_holds_for_every_value_or_not_at_all() -> None:
@@ -73,11 +73,11 @@ def test_symmetry_holds_for_every_value_or_not_at_all() -> None:
 def test_symmetry_is_decided_on_whole_minibatches() -> None:
     """A statistic of the batch that looks symmetric for one decision is tried on two; what stays open is said so."""
     # log((e^r + e^f)/2) - r = softplus(f - r) - log 2 is symmetric for K = 1; for K = 2 the mean of r is not.
-    assert swap_symmetric(judge(log_mean_exp - real_mean)) == "no"
-    assert swap_symmetric(judge(softplus(-(real - fake_mean)) + softplus(fake - real_mean))) == "yes"
+    assert swap_symmetric(with_discriminator(log_mean_exp - real_mean)) == "no"
+    assert swap_symmetric(with_discriminator(softplus(-(real - fake_mean)) + softplus(fake - real_mean))) == "yes"
     # relu(-1 - x^2) is 0 for every x, which the algebra of the swap cannot know.
-    assert swap_symmetric(judge(CROSS_ENTROPY + relu(-1 - log_mean_exp**2))) == "undecided"
-    assert swap_symmetric(judge(0)) is None
+    assert swap_symmetric(with_discriminator(CROSS_ENTROPY + relu(-1 - log_mean_exp**2))) == "undecided"
+    assert swap_symmetric(with_discriminator(0)) is None
 
 
 def test_labels_count_with_their_means() -> None:
@@ -93,7 +93,7 @@ def test_the_end_that_d_rejects_follows_from_its_loss() -> None:
     assert rejecting_end(LOSSES["minimax"]) == -sympy.oo
     assert rejecting_end(LOSSES["flipped_convention"]) == sympy.oo
     assert rejecting_end(LOSSES["least_squares"]) == -sympy.oo
-    assert rejecting_end(judge(0)) is None
+    assert rejecting_end(with_discriminator(0)) is None
 
 
 def test_saturation_follows_from_the_limit_where_d_is_sure() -> None:

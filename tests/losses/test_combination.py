@@ -16,37 +16,43 @@ from harness.losses import BUILT_IN, LOSSES, Parameter, UnknownVariantError, Var
 from harness.losses.combination import combined
 from harness.store import slug
 
-#: Variants that are no judge, because they have no discriminator.
-FORGERS_ONLY = {v.name for v in BUILT_IN if v.discriminator == 0}
+#: Variants that cannot give the discriminator, because they have none.
+WITHOUT_DISCRIMINATOR = {v.name for v in BUILT_IN if v.discriminator == 0}
 
 
-def stated_against_batch(judge: Variant, forger: Variant) -> bool:
-    """Whether one states its slopes and the other's run through batch statistics."""
+def stated_against_batch(d_variant: Variant, g_variant: Variant) -> bool:
+    """True when one states its slopes and the other's run through batch statistics."""
     derivatives = ("real_derivative", "fake_derivative", "generator_derivative")
 
     def through(variant: Variant) -> bool:
         found = [getattr(variant, name) for name in derivatives]
         return any(d.through_mean != 0 or d.through_lme != 0 for d in found)
 
-    return (judge.slopes is not None and through(forger)) or (forger.slopes is not None and through(judge))
+    return (d_variant.slopes is not None and through(g_variant)) or (
+        g_variant.slopes is not None and through(d_variant)
+    )
 
 
-def moves_both_otherwise(judge: Variant, forger: Variant) -> bool:
-    """Whether the forger needs steps of both players that the judge does not."""
-    keys = {"order", "optimizer", "consensus"} & set(forger.needs)
-    return any(judge.needs.get(key) != forger.needs[key] for key in keys)
+def needs_other_steps(d_variant: Variant, g_variant: Variant) -> bool:
+    """True when ``g_variant`` needs other steps of both players than ``d_variant``."""
+    keys = {"order", "optimizer", "consensus"} & set(g_variant.needs)
+    return any(d_variant.needs.get(key) != g_variant.needs[key] for key in keys)
 
 
-@given(judge=st.sampled_from(BUILT_IN), forger=st.sampled_from(BUILT_IN), seed=st.integers(0, 2**32))
-def test_every_pair_has_one_player_of_each(judge: Variant, forger: Variant, seed: int) -> None:
+@given(d_variant=st.sampled_from(BUILT_IN), g_variant=st.sampled_from(BUILT_IN), seed=st.integers(0, 2**32))
+def test_every_pair_has_one_player_of_each(d_variant: Variant, g_variant: Variant, seed: int) -> None:
     """At default parameters the combination has D's loss and slopes of the first and G's of the second, bit for bit.
 
-    The pairs that cannot be are refused: a judge without D, stated slopes beside ones through batch statistics, and a
-    forger that needs other steps of both players.
+    Impossible pairs are refused: without a discriminator, stated slopes with slopes through batch statistics, and a
+    generator that needs other steps of both players.
     """
-    name = f"{judge.name}|{forger.name}"
-    refused = judge.name in FORGERS_ONLY or stated_against_batch(judge, forger) or moves_both_otherwise(judge, forger)
-    if judge != forger and refused:
+    name = f"{d_variant.name}|{g_variant.name}"
+    refused = (
+        d_variant.name in WITHOUT_DISCRIMINATOR
+        or stated_against_batch(d_variant, g_variant)
+        or needs_other_steps(d_variant, g_variant)
+    )
+    if d_variant != g_variant and refused:
         with pytest.raises(
             InputError, match=r"has no discriminator|run through batch statistics|steps of both players"
         ):
@@ -56,25 +62,25 @@ def test_every_pair_has_one_player_of_each(judge: Variant, forger: Variant, seed
     both, params = parse_variant(name)
     noise = torch.Generator().manual_seed(seed)
     r, f = (3 * torch.randn(2, 2, 5, generator=noise, dtype=torch.float64)).unbind(0)
-    assert torch.equal(both.discriminator_loss(r, f, **params), judge.discriminator_loss(r, f))
-    assert torch.equal(both.generator_loss(r, f, **params), forger.generator_loss(r, f))
-    assert torch.equal(both.generator_slope(r, f, **params), forger.generator_slope(r, f))
+    assert torch.equal(both.discriminator_loss(r, f, **params), d_variant.discriminator_loss(r, f))
+    assert torch.equal(both.generator_loss(r, f, **params), g_variant.generator_loss(r, f))
+    assert torch.equal(both.generator_slope(r, f, **params), g_variant.generator_slope(r, f))
     for found, expected in zip(
-        both.discriminator_slopes(r, f, **params), judge.discriminator_slopes(r, f), strict=True
+        both.discriminator_slopes(r, f, **params), d_variant.discriminator_slopes(r, f), strict=True
     ):
         assert torch.equal(found, expected)
-    assert both.direct is forger.direct
-    assert both.labels == judge.labels
-    assert dict(both.needs) == dict(judge.needs)
+    assert both.direct is g_variant.direct
+    assert both.labels == d_variant.labels
+    assert dict(both.needs) == dict(d_variant.needs)
 
 
 @given(data=st.data())
 def test_texts_of_combinations_are_inverse(data: st.DataObject) -> None:
     """Parsing what was written gives the same combination and exactly the same numbers, for all allowed parameters."""
-    judges = [v for v in BUILT_IN if v.name not in FORGERS_ONLY and v.slopes is None]
-    judge = data.draw(st.sampled_from(judges))
-    forger = data.draw(st.sampled_from([v for v in judges if not moves_both_otherwise(judge, v)]))
-    variant = LOSSES[f"{judge.name}|{forger.name}"]
+    candidates = [v for v in BUILT_IN if v.name not in WITHOUT_DISCRIMINATOR and v.slopes is None]
+    d_variant = data.draw(st.sampled_from(candidates))
+    g_variant = data.draw(st.sampled_from([v for v in candidates if not needs_other_steps(d_variant, v)]))
+    variant = LOSSES[f"{d_variant.name}|{g_variant.name}"]
     params = {
         p.name: data.draw(st.floats(p.low, p.high, exclude_min=p.low_open, exclude_max=p.high_open))
         for p in variant.parameters
@@ -97,36 +103,36 @@ def test_parameters_are_those_of_the_players_taken() -> None:
 
 def test_a_parameter_name_taken_twice_gets_a_prefix() -> None:
     """Where both players read a parameter of one name, the generator's is called g_NAME, and each acts on its own."""
-    judge = LOSSES["least_squares"]
+    d_variant = LOSSES["least_squares"]
     t = Parameter("a", 0.25, 0.0, 1.0, "a weight")
-    forger = Variant("forger", "test", judge.discriminator, t.symbol * LOSSES["minimax"].generator, (t,))
-    both = combined(judge, forger)
+    g_variant = Variant("weighted", "test", d_variant.discriminator, t.symbol * LOSSES["minimax"].generator, (t,))
+    both = combined(d_variant, g_variant)
     assert [p.name for p in both.parameters] == ["a", "b", "g_a"]
     assert (both.parameters[2].default, both.parameters[2].high) == (0.25, 1.0)
     x = torch.tensor([2.0, -1.0])
     assert torch.equal(both.generator_loss(None, x, a=-1, g_a=1), LOSSES["minimax"].generator_loss(None, x))
-    assert torch.equal(both.discriminator_loss(x, x, a=-1, g_a=1), judge.discriminator_loss(x, x, a=-1))
+    assert torch.equal(both.discriminator_loss(x, x, a=-1, g_a=1), d_variant.discriminator_loss(x, x, a=-1))
 
 
 def test_only_what_the_discriminator_needs_counts() -> None:
-    """A penalty of the judge stays, one of the forger does not come along."""
+    """A penalty of the discriminator's variant stays, one of the generator's is dropped."""
     assert dict(LOSSES["wgan_gp|minimax"].needs) == dict(LOSSES["wgan_gp"].needs)
     assert dict(LOSSES["minimax|wgan_gp"].needs) == {}
 
 
 @pytest.mark.parametrize(
-    ("forger", "setting"),
+    ("g_variant", "setting"),
     [("extragradient", "order = extragradient"), ("optimistic", "optimizer = optimistic_adam"),
      ("consensus", "order = simultaneous and consensus = 10")],
 )  # fmt: skip
-def test_steps_of_both_players_are_not_dropped(forger: str, setting: str) -> None:
-    """A forger that changes the steps of both players is refused, unless the judge needs the same; first it may be."""
-    message = rf"{forger}: changes the steps of both players \({setting}\), .*write {forger} first, or .*set train\."
+def test_steps_of_both_players_are_not_dropped(g_variant: str, setting: str) -> None:
+    """A generator's needs that change both players' steps are refused, unless the discriminator's are the same."""
+    message = rf"{g_variant}: changes the steps .*\({setting}\), .*write {g_variant} before the '.', or .*set train\."
     with pytest.raises(InputError, match=message):
-        parse_variant(f"hinge|{forger}")
-    assert dict(LOSSES[f"{forger}|hinge"].needs) == dict(LOSSES[forger].needs)
-    judge = replace(LOSSES["hinge"], name="judge", needs=LOSSES[forger].needs)
-    assert dict(combined(judge, LOSSES[forger]).needs) == dict(LOSSES[forger].needs)
+        parse_variant(f"hinge|{g_variant}")
+    assert dict(LOSSES[f"{g_variant}|hinge"].needs) == dict(LOSSES[g_variant].needs)
+    d_variant = replace(LOSSES["hinge"], name="like_hinge", needs=LOSSES[g_variant].needs)
+    assert dict(combined(d_variant, LOSSES[g_variant]).needs) == dict(LOSSES[g_variant].needs)
 
 
 def test_a_variant_with_itself_is_that_variant() -> None:
@@ -153,10 +159,16 @@ def test_combinations_are_not_listed() -> None:
         ("hnge|minimax", r"variant 'hnge\|minimax': no loss variant is called 'hnge'; nearest: hinge"),
         ("hinge|", r"'hinge\|': no loss variant is called ''; all: "),
         ("|hinge", r"'\|hinge': no loss variant is called ''; all: "),
-        ("hinge|minimax|hinge", r"'hinge\|minimax\|hinge': has two '\|'; write D\|G with two names"),
-        ("w1_direct|minimax", r"w1_direct: has no discriminator to combine; allowed: after the '\|'"),
-        ("ragan|seed_exact", "ragan: its slopes run through batch statistics, so it cannot be combined with a variant"),
-        ("hinge | minimax", r"write NAME or NAME\(parameter=number, ...\), where NAME may be D\|G"),
+        (
+            "hinge|minimax|hinge",
+            r"minimax\|hinge': has two '\|'; write DISCRIMINATOR\|GENERATOR with two names",
+        ),
+        (
+            "w1_direct|minimax",
+            r"w1_direct has no discriminator; use it .* generator only, as in minimax\|w1_direct",
+        ),
+        ("ragan|seed_exact", "ragan: its slopes run through batch statistics; combine it with a variant that does not"),
+        ("hinge | minimax", r"write NAME or NAME\(parameter=number, ...\), where NAME may be DISCRIMINATOR\|GENERATOR"),
         (
             "least_squares(c=0.5)|lkgan(k=2)",
             r"come after both names; write least_squares\|lkgan\(a=..., b=..., k=..., c=...\)$",

@@ -18,9 +18,9 @@ from harness.losses.describe import slope_at_infinity
 from harness.losses.primitives import elementary, fake, real
 from harness.losses.symmetry import rejecting_end, swap_symmetric
 
-JUDGED = [v for v in BUILT_IN if v.direct is None]
-SINGLE = [v for v in JUDGED if v.equilibrium_logit is not None]
-each_judged = pytest.mark.parametrize("variant", JUDGED, ids=lambda v: v.name)
+ADVERSARIAL = [v for v in BUILT_IN if v.direct is None]
+SINGLE = [v for v in ADVERSARIAL if v.equilibrium_logit is not None]
+each_adversarial = pytest.mark.parametrize("variant", ADVERSARIAL, ids=lambda v: v.name)
 each_single = pytest.mark.parametrize("variant", SINGLE, ids=lambda v: v.name)
 
 
@@ -46,7 +46,7 @@ def push_towards_real(variant: Variant, logit: float, params: dict[str, float]) 
 # --- the generator at equilibrium -----------------------------------------------------------------------------------
 
 
-@each_judged
+@each_adversarial
 def test_the_generator_is_pushed_the_way_that_is_predicted(variant: Variant) -> None:
     """At equilibrium an entry that is predicted to run away pushes away from real data; no other one does."""
     push = push_towards_real(variant, equilibrium(variant, variant.bind({})), variant.bind({}))
@@ -56,7 +56,7 @@ def test_the_generator_is_pushed_the_way_that_is_predicted(variant: Variant) -> 
         assert push >= 0
 
 
-@pytest.mark.parametrize("variant", [v for v in JUDGED if not v.needs], ids=lambda v: v.name)
+@pytest.mark.parametrize("variant", [v for v in ADVERSARIAL if not v.needs], ids=lambda v: v.name)
 def test_only_a_generator_at_rest_converges_by_itself(variant: Variant) -> None:
     """Without penalties and other dynamics, Dirac is predicted to converge if and only if G rests at equilibrium.
 
@@ -71,9 +71,9 @@ def test_only_a_generator_at_rest_converges_by_itself(variant: Variant) -> None:
 
 def test_predictions_of_both_kinds_are_among_the_entries() -> None:
     """The two tests above meet entries that run away and entries that rest, so neither holds for lack of cases."""
-    outcomes = [v.prediction.outcome for v in JUDGED]
+    outcomes = [v.prediction.outcome for v in ADVERSARIAL]
     assert outcomes.count("runs_away") >= 3
-    assert sum(v.dirac.alternating == "converges" and not v.needs for v in JUDGED) >= 4
+    assert sum(v.dirac.alternating == "converges" and not v.needs for v in ADVERSARIAL) >= 4
 
 
 # --- the discriminator at equilibrium -------------------------------------------------------------------------------
@@ -133,8 +133,8 @@ def test_who_declares_no_equilibrium_is_flat_around_it() -> None:
 
     Shifted by 0.7, within the hinge's margin, the loss of all-equal logits stays the same to 1e-12.
     """
-    assert {v.name for v in JUDGED} - {v.name for v in SINGLE} == set().union(*OPEN.values())
-    for variant in JUDGED:
+    assert {v.name for v in ADVERSARIAL} - {v.name for v in SINGLE} == set().union(*OPEN.values())
+    for variant in ADVERSARIAL:
         losses = [variant.discriminator_loss(row([at] * 3), row([at] * 3))[0, 0] for at in (0.0, 0.7, -0.7)]
         flat = max(losses) - min(losses) < 1e-12
         assert flat == (variant.equilibrium_logit is None), variant.name
@@ -163,13 +163,13 @@ ASYMMETRIC = {
 }
 
 
-@each_judged
+@each_adversarial
 def test_symmetric_discriminators_are_exactly_those_not_listed(variant: Variant) -> None:
     """D(real, fake) = D(-fake, -real) is proved, or refuted at some parameters; the refuted ones are all listed."""
     assert swap_symmetric(variant) == ("no" if variant.name in ASYMMETRIC else "yes")
 
 
-@each_judged
+@each_adversarial
 def test_symmetry_shows_in_the_slopes(variant: Variant) -> None:
     """In a symmetric game the slope on real data is minus that on fake data at the swapped minibatch, K = 5.
 
@@ -238,7 +238,7 @@ def test_what_a_text_says_of_a_slope_far_out_is_its_limit(phrase: str) -> None:
 
 def test_a_false_phrase_would_be_noticed() -> None:
     """The limits tell: minimax with the text of non_saturating fails its phrase, and the other way round."""
-    minimax, ns = (next(v for v in JUDGED if v.name == name) for name in ("minimax", "non_saturating"))
+    minimax, ns = (next(v for v in ADVERSARIAL if v.name == name) for name in ("minimax", "non_saturating"))
     assert not PHRASES["slope is -1 where the fake is rejected"](dataclasses.replace(ns, generator=minimax.generator))
     assert not PHRASES["dies where D rejects"](dataclasses.replace(minimax, generator=softplus(-fake), name="other"))
     assert real not in minimax.generator.free_symbols

@@ -13,11 +13,11 @@ from scipy import integrate, stats
 from torch import Tensor
 
 from harness.losses import LOSSES, Variant
-from harness.losses.direct import TABLE, Direct, TargetQuantiles
-from harness.losses.families import direct
+from harness.losses.direct_loss import TABLE, Direct, TargetQuantiles
+from harness.losses.families.direct import BANDWIDTHS, VARIANTS
 
 LAW = stats.norm(4, 1.25)
-CONTROLS = direct.VARIANTS
+CONTROLS = VARIANTS
 UNBIASED = ("energy_direct", "mmd_direct")
 
 sizes = st.integers(2, 40)
@@ -30,11 +30,11 @@ def direct(variant: Variant) -> Direct:
 
 
 def loss(name: str, fake_PB: Tensor, real_PB: Tensor) -> Tensor:
-    return direct(LOSSES[name]).loss(fake_PB, real_PB, truth(fake_PB.shape[-1], fake_PB.dtype))
+    return direct(LOSSES[name]).loss(fake_PB, real_PB, target_quantiles(fake_PB.shape[-1], fake_PB.dtype))
 
 
-def truth(size: int, dtype: torch.dtype = torch.float64) -> TargetQuantiles:
-    """What is told of N(4, 1.25): its quantiles at (i - 1/2)/size and at (i - 1/2)/TABLE."""
+def target_quantiles(size: int, dtype: torch.dtype = torch.float64) -> TargetQuantiles:
+    """Quantiles of N(4, 1.25) at (i - 1/2)/size and at (i - 1/2)/TABLE."""
     levels = ((np.arange(n) + 0.5) / n for n in (size, TABLE))
     return TargetQuantiles(*(torch.tensor(LAW.ppf(u), dtype=dtype) for u in levels))
 
@@ -49,7 +49,7 @@ def minibatches(size: int, seed: int, rows: int = 1) -> tuple[Tensor, Tensor]:
 def test_w1_is_the_distance_to_the_quantiles(size: int, seed: int) -> None:
     """It equals scipy's Wasserstein distance of the fakes to the B quantiles of the law."""
     fake, real = minibatches(size, seed)
-    expected = stats.wasserstein_distance(fake[0], truth(size).quantiles_B)
+    expected = stats.wasserstein_distance(fake[0], target_quantiles(size).quantiles_B)
     assert float(loss("w1_direct", fake, real)) == pytest.approx(expected, rel=1e-12)
 
 
@@ -73,13 +73,13 @@ def test_cvm_interpolates_the_distribution_function(seed: int) -> None:
     checked at the 1% quantile: 2.33 sd^-1 times 0.009 sd, half of it on either side of the chord's middle).
     """
     fake = torch.tensor(np.random.default_rng(seed).uniform(*LAW.ppf([0.01, 0.99]), (1, 20)))
-    _, slope = direct(LOSSES["cvm_direct"]).slopes(fake, fake, truth(20))
+    _, slope = direct(LOSSES["cvm_direct"]).slopes(fake, fake, target_quantiles(20))
     ranks = stats.rankdata(fake[0].numpy()) - 0.5
     off, density = LAW.cdf(fake[0].numpy()) - ranks / 20, LAW.pdf(fake[0].numpy())
     # The function itself is exact to the curvature of the chord, far below 1e-5.
     np.testing.assert_allclose(slope[0].numpy(), 2 / 20 * off * density, rtol=0.015, atol=2 / 20 * 1e-5)
     beyond = torch.tensor([[LAW.ppf(0.4 / TABLE), 4.0, LAW.ppf(1 - 0.4 / TABLE)]])
-    _, slope = direct(LOSSES["cvm_direct"]).slopes(beyond, beyond, truth(3))
+    _, slope = direct(LOSSES["cvm_direct"]).slopes(beyond, beyond, target_quantiles(3))
     assert slope[0, [0, 2]].tolist() == [0, 0]
 
 
@@ -124,7 +124,7 @@ def test_mmd_has_the_closed_form_of_normal_laws() -> None:
     found = loss("mmd_direct", fake, real).numpy()
 
     def mean_kernel(m: float, v: float) -> float:
-        bandwidths = 1.25 * np.array(direct.BANDWIDTHS)
+        bandwidths = 1.25 * np.array(BANDWIDTHS)
         total = bandwidths**2 + v
         return float(np.sum(bandwidths / np.sqrt(total) * np.exp(-(m**2) / (2 * total))))
 
@@ -156,7 +156,7 @@ def test_energy_is_the_integral_of_the_squared_difference() -> None:
 def test_the_others_are_least_at_the_truth(size: int, seed: int) -> None:
     """At the quantiles W1 is 0 and CvM its least value 1/(12 B^2); equal minibatches have equal moments."""
     _, real = minibatches(size, seed)
-    quantiles = truth(size).quantiles_B[None, :]
+    quantiles = target_quantiles(size).quantiles_B[None, :]
     assert float(loss("w1_direct", quantiles, real)) == 0
     assert float(loss("cvm_direct", quantiles, real)) == pytest.approx(1 / (12 * size**2), abs=1e-8)
     assert float(loss("moments_direct", real.flip(-1), real)) == pytest.approx(0, abs=1e-24)
@@ -179,7 +179,7 @@ def test_moments_have_a_saddle_at_a_point_mass() -> None:
     real = torch.tensor([[-(3**0.5), 0.0, 0.0, 0.0, 0.0, 3**0.5]], dtype=torch.float64)
     root = max(np.roots([4, 3, -10, -1]).real)
     fake = torch.full((1, 6), -(root**0.5), dtype=torch.float64)
-    value, slope = direct(LOSSES["moments_direct"]).slopes(fake, real, truth(6))
+    value, slope = direct(LOSSES["moments_direct"]).slopes(fake, real, target_quantiles(6))
     assert float(slope.abs().max()) < 1e-12
     assert float(value) == pytest.approx(root + (root - 1) ** 2 + root**3 + (root**2 - 3) ** 2)
     fake[0, :3] += 0.1
@@ -196,7 +196,7 @@ def test_slopes_are_finite_differences(variant: Variant, size: int, seed: int) -
     Values are 1e-3 apart or more, and as far from the quantiles of the table's ends, so no kink is crossed but those of
     w1 and cvm between two quantiles: there values are moved to the middle of theirs.
     """
-    told, rng = truth(size), np.random.default_rng(seed)
+    told, rng = target_quantiles(size), np.random.default_rng(seed)
     cells = rng.choice(TABLE - 1, size=2 * size, replace=False)
     middles = (told.table_N[cells] + told.table_N[cells + 1]) / 2
     fake, real = middles[:size][None, :], middles[size:][None, :]
@@ -231,7 +231,7 @@ def test_ties_leave_everything_finite(variant: Variant, case: str, dtype: torch.
     Eighth powers of 1e4 are 1e32; much farther out ``moments_direct`` overflows float32, and the member has diverged.
     """
     fake, real = (torch.tensor([values], dtype=dtype) for values in CONSTANT[case])
-    found, slope = direct(variant).slopes(fake, real, truth(fake.shape[-1], dtype))
+    found, slope = direct(variant).slopes(fake, real, target_quantiles(fake.shape[-1], dtype))
     assert found.shape == (1,)
     assert (found.dtype, slope.dtype, slope.shape) == (dtype, dtype, fake.shape)
     assert bool(torch.isfinite(found).all())
@@ -243,7 +243,7 @@ def test_a_missing_number_is_not_hidden(variant: Variant) -> None:
     """A NaN among the fakes makes the loss NaN, so that a diverged generator is seen."""
     fake, real = minibatches(5, 0)
     fake[0, 2] = float("nan")
-    assert bool(direct(variant).loss(fake, real, truth(5)).isnan())
+    assert bool(direct(variant).loss(fake, real, target_quantiles(5)).isnan())
 
 
 @pytest.mark.parametrize("variant", CONTROLS, ids=lambda v: v.name)
@@ -253,11 +253,11 @@ def test_a_row_does_not_depend_on_the_others(variant: Variant, size: int, seed: 
     """A minibatch has the same bits alone as among others, loss and slope; and the order of its values is nothing."""
     kind = torch.float32 if dtype == 32 else torch.float64
     fake, real = (x.to(kind) for x in minibatches(size, seed, rows))
-    whole = direct(variant).slopes(fake, real, truth(size, kind))
-    alone = direct(variant).slopes(fake[-1:], real[-1:], truth(size, kind))
+    whole = direct(variant).slopes(fake, real, target_quantiles(size, kind))
+    alone = direct(variant).slopes(fake[-1:], real[-1:], target_quantiles(size, kind))
     for found, single in zip(whole, alone, strict=True):
         assert torch.equal(found[-1:], single)
-    turned = direct(variant).loss(fake.flip(-1), real, truth(size, kind))
+    turned = direct(variant).loss(fake.flip(-1), real, target_quantiles(size, kind))
     torch.testing.assert_close(turned, whole[0], rtol=1e-4 if dtype == 32 else 1e-9, atol=1e-4 if dtype == 32 else 1e-9)
 
 
@@ -266,7 +266,7 @@ def test_slopes_do_not_reach_back() -> None:
     fake, real = minibatches(5, 0)
     fake.requires_grad_()
     with torch.no_grad():
-        found, slope = direct(LOSSES["w1_direct"]).slopes(fake, real, truth(5))
+        found, slope = direct(LOSSES["w1_direct"]).slopes(fake, real, target_quantiles(5))
     assert fake.grad is None
     assert not found.requires_grad
     assert slope.abs().unique().tolist() == [0.2]

@@ -9,9 +9,9 @@ from harness.config import Experiment
 from harness.config.fields import Settings, Shape, Train
 from harness.errors import InputError
 from harness.losses import BUILT_IN, LOSSES, Variant, parse_variant
-from harness.losses.families import presets, training_dynamics
+from harness.losses.families import presets
 
-PRESETS = (*presets.VARIANTS, *training_dynamics.VARIANTS)
+PRESETS = presets.VARIANTS
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda v: v.name)

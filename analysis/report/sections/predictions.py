@@ -17,7 +17,8 @@ from analysis.rows import arms_of, select, target_of
 from harness.errors import InputError
 from harness.losses import LOSSES
 from harness.losses.card import bound
-from harness.losses.describe import discriminator_text, generator_slope_text, generator_text
+from harness.losses.describe import generator_slope_text
+from harness.losses.notation import discriminator_text, generator_text
 from harness.metrics.diagnosis import diagnose
 
 #: The diagnoses that bear out a predicted outcome (``losses.OUTCOMES``). What rings may have settled by the last step.

@@ -14,7 +14,7 @@ from torch import Tensor
 from harness.engines.base import target_quantiles
 from harness.engines.batched.consensus import consensus_gradient
 from harness.engines.batched.inputs import noisy
-from harness.losses.direct import TargetQuantiles
+from harness.losses.direct_loss import TargetQuantiles
 from harness.losses.penalties import GradientPenalty, Site, around, segments
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""Formulas as lists of instructions, for engines that have neither torch nor a compiler at hand.
+"""Formulas as byte code, for engines without torch and without a compiler.
 
-A program works on registers, each of them one number a decision. The first registers are its inputs, then come its
-constants, then what it computes. A variant needs no compilation to be trained so: it is data.
+A program works on registers, each of one number per decision: first its inputs, then its constants, then its results.
+A variant is data to such an engine and needs no compilation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.losses.derivatives import in_order, is_product
 
 
 class Operation(enum.IntEnum):
-    """What an instruction does with its operands a and b; the primitives are those of ``primitives.py``."""
+    """Operations of instructions on their operands a and b; the primitives are those of ``primitives.py``."""
 
     ADD = 0
     MULTIPLY = 1
@@ -40,7 +40,7 @@ class Operation(enum.IntEnum):
     FLOOR_RATIO = 14
     SOFTPLUS = 15
     SIGMOID = 16
-    PROBABILITY = 17  # rounded to float32 at each of its steps, which is what it is about
+    PROBABILITY = 17  # rounded to float32 at every step, as the primitive demands
     DEFORMED = 18
     ABS_POWER = 19
     SIGNED_POWER = 20
@@ -70,7 +70,7 @@ _FUNCTIONS: Mapping[type[Expr], Operation] = {
 class Program:
     """``code`` (n, 4): operation, register of the result, registers of a and b. ``outputs``: registers of the results.
 
-    ``constants`` fill the registers that follow the ``inputs`` ones; ``registers`` is how many there are in all.
+    ``constants`` fill the registers after the first ``inputs`` ones; ``registers`` is the number of all.
     """
 
     code: NDArray[np.int64]
@@ -81,88 +81,92 @@ class Program:
 
 
 def program(expressions: Sequence[Expr], inputs: Sequence[Symbol], values: Mapping[Symbol, float]) -> Program:
-    """The program of some expressions of ``inputs``, which fill the first registers, and of symbols with known values.
+    """The program of expressions of ``inputs``, which fill the first registers, and of symbols with known values.
 
     Raises:
-        KeyError: an expression holds another symbol, or a function that formulas may not use.
+        KeyError: an expression contains another symbol, or a function that formulas may not use.
     """
-    return _written(tuple(map(sympy.sympify, expressions)), tuple(inputs), tuple(values.items()))
+    return _compiled(tuple(map(sympy.sympify, expressions)), tuple(inputs), tuple(values.items()))
 
 
 @lru_cache(maxsize=1024)  # members of a trial have one setting, and many have one loss
-def _written(
+def _compiled(
     expressions: tuple[Expr, ...], inputs: tuple[Symbol, ...], values: tuple[tuple[Symbol, float], ...]
 ) -> Program:
-    return _Writer(inputs, dict(values)).finished(expressions)
+    return _BytecodeWriter(inputs, dict(values)).program(expressions)
 
 
-class _Writer:
-    """Writes every subexpression once, operands first."""
+class _BytecodeWriter:
+    """Writes every subexpression once, operands first.
+
+    Until all constants are known a register is a pair (kind, index) of kind input, constant or result.
+    """
 
     def __init__(self, inputs: Sequence[Symbol], values: Mapping[Symbol, float]) -> None:
-        self._places: dict[Expr, tuple[str, int]] = {symbol: ("input", i) for i, symbol in enumerate(inputs)}
+        self._registers: dict[Expr, tuple[str, int]] = {symbol: ("input", i) for i, symbol in enumerate(inputs)}
         self._values = values
         self._inputs = len(inputs)
         self._constants: dict[float, int] = {}
         self._code: list[tuple[Operation, tuple[str, int], tuple[str, int]]] = []
 
-    def finished(self, expressions: Sequence[Expr]) -> Program:
-        found = [self._place(expression) for expression in expressions]
+    def program(self, expressions: Sequence[Expr]) -> Program:
+        outputs = [self._register(expression) for expression in expressions]
         first = {"input": 0, "constant": self._inputs, "result": self._inputs + len(self._constants)}
 
-        def register(place: tuple[str, int]) -> int:
-            return first[place[0]] + place[1]
+        def number(register: tuple[str, int]) -> int:
+            kind, index = register
+            return first[kind] + index
 
-        lines = [
-            (int(operation), register(("result", i)), register(a), register(b))
+        code = [
+            (int(operation), number(("result", i)), number(a), number(b))
             for i, (operation, a, b) in enumerate(self._code)
         ]
         return Program(
-            code=np.array(lines, np.int64).reshape(-1, 4),
+            code=np.array(code, np.int64).reshape(-1, 4),
             constants=np.array(list(self._constants), np.float64),
-            outputs=tuple(map(register, found)),
+            outputs=tuple(map(number, outputs)),
             inputs=self._inputs,
-            registers=register(("result", len(self._code))),
+            registers=number(("result", len(self._code))),
         )
 
-    def _place(self, expression: Expr) -> tuple[str, int]:
-        if expression not in self._places:
-            self._places[expression] = self._write(expression)
-        return self._places[expression]
+    def _register(self, expression: Expr) -> tuple[str, int]:
+        if expression not in self._registers:
+            self._registers[expression] = self._write(expression)
+        return self._registers[expression]
 
     def _write(self, expression: Expr) -> tuple[str, int]:
         if expression.is_Symbol:
-            return self._number(self._values[expression])
+            return self._constant(self._values[expression])
         if expression.is_number and not expression.has(primitives.probability):
-            return self._number(float(expression))
+            return self._constant(float(expression))
         if expression.is_Add or expression.is_Mul:
             operation = Operation.ADD if expression.is_Add else Operation.MULTIPLY
             first, *others = in_order(expression.args)
-            place = self._place(first)
+            total = self._register(first)
             for term in others:
-                place = self._instruction(operation, place, self._place(term))
-            return place
+                total = self._instruction(operation, total, self._register(term))
+            return total
         if expression.is_Pow:
             return self._power(*expression.args)
-        places = [self._place(argument) for argument in expression.args]
-        return self._instruction(_FUNCTIONS[type(expression)], places[0], places[-1])
+        operands = [self._register(argument) for argument in expression.args]
+        return self._instruction(_FUNCTIONS[type(expression)], operands[0], operands[-1])
 
     def _power(self, base: Expr, exponent: Expr) -> tuple[str, int]:
         if base == sympy.E:
-            return self._instruction(Operation.EXP, self._place(exponent), self._place(exponent))
-        place = self._place(base)
+            return self._instruction(Operation.EXP, self._register(exponent), self._register(exponent))
+        operand = self._register(base)
         if exponent == sympy.Rational(1, 2):
-            return self._instruction(Operation.SQRT, place, place)
+            return self._instruction(Operation.SQRT, operand, operand)
         if is_product(exponent):
-            product = place
+            product = operand
             for _ in range(abs(int(exponent)) - 1):
-                product = self._instruction(Operation.MULTIPLY, product, place)
-            return product if exponent > 0 else self._instruction(Operation.DIVIDE, self._number(1.0), product)
+                product = self._instruction(Operation.MULTIPLY, product, operand)
+            return product if exponent > 0 else self._instruction(Operation.DIVIDE, self._constant(1.0), product)
         if (-exponent).could_extract_minus_sign() or (exponent.is_number and exponent > 0):
-            return self._instruction(Operation.POWER, place, self._place(exponent))
-        return self._instruction(Operation.DIVIDE, self._number(1.0), self._place(base**-exponent))
+            return self._instruction(Operation.POWER, operand, self._register(exponent))
+        return self._instruction(Operation.DIVIDE, self._constant(1.0), self._register(base**-exponent))
 
-    def _number(self, value: float) -> tuple[str, int]:
+    def _constant(self, value: float) -> tuple[str, int]:
         return ("constant", self._constants.setdefault(float(value), len(self._constants)))
 
     def _instruction(self, operation: Operation, a: tuple[str, int], b: tuple[str, int]) -> tuple[str, int]:

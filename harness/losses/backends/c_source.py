@@ -1,7 +1,7 @@
-"""Loss variants as C: their slopes, label laws and penalties' pulls as functions that a kernel includes.
+"""Loss variants as C: slopes, label laws and the coefficients of penalties, as functions for a kernel.
 
-The text needs ``fn::`` functions of float32 (``engines/cuda/kernel/elementary.cuh``) and the macro ``APART`` for
-functions that are compiled by themselves, so that no variant's rounding depends on which others stand beside it.
+The code needs ``fn::`` functions of float32 (``engines/cuda/kernel/elementary.cuh``) and the macro ``APART`` for
+functions that are compiled separately, so that a variant's rounding does not depend on which others are compiled too.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from harness.losses.primitives import LABELS, LOGITS, foreign_parts, log_mean_ex
 if TYPE_CHECKING:
     from harness.losses.variant import Variant
 
-#: The slopes of a variant that kernels ask for, in the order of ``enum Slope``'s values.
+#: The slopes of a variant that a kernel calls, in the order of ``enum Slope``'s values.
 SLOPES = ("real", "fake", "generator")
 
-#: SymPy's functions under the names that C has for them; a primitive has its own.
+#: The names of SymPy's functions in C; a primitive keeps its own.
 _NAMES = {sympy.exp: "exp", sympy.log: "log", sympy.tanh: "tanh", sympy.Abs: "fabs", sympy.sign: "sign"}
 
 
-class _Writer:
-    """Writes expressions as C; ``names`` says how each symbol is called there."""
+class _CWriter:
+    """Writes expressions as C; ``names`` gives each symbol's name there."""
 
     def __init__(self, names: Mapping[Symbol, str]) -> None:
         self._names = dict(names)
 
     def statements(self, expressions: Sequence[Expr], targets: Sequence[str]) -> list[str]:
-        """Statements that set the targets to the expressions; what these have in common is worked out once."""
+        """Statements that assign the expressions to the targets; common subexpressions are computed once."""
         parts = [sympy.sympify(e) for e in expressions]
         if foreign := sorted({name for e in parts for name in foreign_parts(e)}):
             raise InputError(f"no C form for {', '.join(foreign)}")
         shared, rest = sympy.cse(parts, symbols=sympy.numbered_symbols("shared", real=True))
-        lines = []
+        statements = []
         for symbol, value in shared:
-            lines.append(f"    const float {symbol} = {self.text(value)};")
+            statements.append(f"    const float {symbol} = {self.text(value)};")
             self._names[symbol] = str(symbol)
-        return [*lines, *(f"    {target} = {self.text(e)};" for target, e in zip(targets, rest, strict=True))]
+        return [*statements, *(f"    {target} = {self.text(e)};" for target, e in zip(targets, rest, strict=True))]
 
     def text(self, e: Expr) -> str:
         """One real expression in float32."""
@@ -55,10 +55,10 @@ class _Writer:
         if e.is_Add:
             return f"({' + '.join(map(self.text, in_order(e.args)))})"
         if e.is_Mul:
-            over, under = e.as_numer_denom()
-            if under == 1:
+            numerator, denominator = e.as_numer_denom()
+            if denominator == 1:
                 return f"({' * '.join(map(self.text, in_order(e.args)))})"
-            return f"({self.text(over)} / {self.text(under)})"
+            return f"({self.text(numerator)} / {self.text(denominator)})"
         if e.is_Pow:
             return self._power(*e.args)
         name: str = _NAMES.get(type(e), type(e).__name__)
@@ -82,29 +82,29 @@ def _number(e: Expr) -> str:
 
 
 def derivatives(variant: Variant) -> tuple[Derivative, Derivative, Derivative]:
-    """Its derivatives in the order of ``SLOPES``."""
+    """The variant's derivatives in the order of ``SLOPES``."""
     return variant.real_derivative, variant.fake_derivative, variant.generator_derivative
 
 
 @cache
 def statistics_of(variant: Variant) -> frozenset[Symbol]:
-    """Which batch statistics of the logits its slopes read or run through."""
-    found: set[Symbol] = set()
+    """The batch statistics of the logits that its slopes read or run through."""
+    statistics: set[Symbol] = set()
     for d in derivatives(variant):
         for e in (d.own, d.through_mean, d.through_lme):
-            found |= symbols_of(e) & set(LOGITS[2:])
+            statistics |= symbols_of(e) & set(LOGITS[2:])
         if d.through_lme != 0:
-            found.add(log_mean_exp)
-    return frozenset(found)
+            statistics.add(log_mean_exp)
+    return frozenset(statistics)
 
 
 def runs_through_statistics(variant: Variant) -> bool:
-    """Whether a slope at one logit depends on the terms of other decisions."""
+    """True when a slope at one logit depends on the terms of other decisions."""
     return any(d.through_mean != 0 or d.through_lme != 0 for d in derivatives(variant))
 
 
 def refusal(variant: Variant) -> str | None:
-    """Why the variant has no C form, or None."""
+    """The reason why the variant has no C form, or None."""
     try:
         variant_source(0, variant)
     except InputError as error:
@@ -120,10 +120,10 @@ def variant_source(number: int, variant: Variant) -> str:
     d(sum of losses)/d(logit l) = own + mean(through_mean) + mean(through_lme) exp(l - log_mean_exp)/2.
 
     Raises:
-        InputError: a formula holds something that has no C form here.
+        InputError: a formula contains something without a C form.
     """
-    given = {p.symbol: f"p[{i}]" for i, p in enumerate(variant.parameters)}
-    known = {s: f"l.{s}" for s in (*LOGITS, *LABELS)}
+    parameters = {p.symbol: f"p[{i}]" for i, p in enumerate(variant.parameters)}
+    logits = {s: f"l.{s}" for s in (*LOGITS, *LABELS)}
     targets = ("slope.own", "slope.through_mean", "slope.through_lme")
     lines: list[str] = []
     for name, d in zip(SLOPES, derivatives(variant), strict=True):
@@ -132,7 +132,7 @@ def variant_source(number: int, variant: Variant) -> str:
             f"APART Slope {name}_{number}(const Logits& l, const float* p) {{",
             "    (void)l, (void)p;",
             "    Slope slope;",
-            *_Writer(known | given).statements((d.own, d.through_mean, d.through_lme), targets),
+            *_CWriter(logits | parameters).statements((d.own, d.through_mean, d.through_lme), targets),
             "    return slope;",
             "}",
         ]
@@ -141,14 +141,14 @@ def variant_source(number: int, variant: Variant) -> str:
             f"APART float label_{side}_{number}(float u, const float* p) {{",
             "    (void)u, (void)p;",
             "    float label;",
-            *_Writer({uniform: "u"} | given).statements((law.draw,), ("label",)),
+            *_CWriter({uniform: "u"} | parameters).statements((law.draw,), ("label",)),
             "    return label;",
             "}",
         ]
     return "\n".join(lines)
 
 
-#: What every variant's function takes and gives.
+#: The arguments and results of every variant's functions.
 DECLARATIONS = """\
 struct Logits { float real, fake, real_mean, fake_mean, log_mean_exp, y_real, y_fake; };
 struct Slope { float own, through_mean, through_lme; };
@@ -162,7 +162,7 @@ def losses_source(variants: Sequence[Variant]) -> str:
     One launch can mix them: the switch depends on the block alone.
 
     Raises:
-        InputError: a formula holds something that has no C form here.
+        InputError: a formula contains something without a C form.
     """
     parts = [DECLARATIONS, *(variant_source(i, v) for i, v in enumerate(variants))]
     slopes = [
@@ -193,15 +193,15 @@ def losses_source(variants: Sequence[Variant]) -> str:
 
 
 def function_source(name: str, expression: Expr, argument: Symbol) -> str:
-    """``float name(float x)`` of one expression of ``argument``, compiled by itself.
+    """``float name(float x)`` of one expression of ``argument``, compiled separately.
 
     Raises:
-        InputError: it holds something that has no C form here.
+        InputError: it contains something without a C form.
     """
     lines = [
         f"APART float {name}(float x) {{",
         "    float value;",
-        *_Writer({argument: "x"}).statements((expression,), ("value",)),
+        *_CWriter({argument: "x"}).statements((expression,), ("value",)),
         "    return value;",
         "}",
     ]

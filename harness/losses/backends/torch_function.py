@@ -1,8 +1,8 @@
-"""How formulas are computed: on torch tensors, and to any number of digits with mpmath.
+"""Evaluation of formulas: as torch functions, and with mpmath to any number of digits.
 
-The torch forms give an element the same bits wherever it stands in a tensor. ``torch.sigmoid`` and
-``torch.nn.functional.softplus`` do not: on a CPU their last few elements take another code path than the
-rest, one unit in the last place apart. ``exp``, ``log1p`` and ``logsigmoid`` do, so everything is built on those.
+The torch forms give an element the same bits at every place in a tensor. ``torch.sigmoid`` and
+``torch.nn.functional.softplus`` do not: on a CPU their last few elements take another code path, one unit in the last
+place apart. ``exp``, ``log1p`` and ``logsigmoid`` do, so everything is built on those.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ def _numeric_constants(expression: Expr) -> Expr:
 
 @cache
 def torch_function(expression: Expr, arguments: tuple[Symbol, ...]) -> Callable[..., Any]:
-    """The expression as a function of torch tensors, one positional argument per symbol, elementwise.
+    """The expression as an elementwise function of torch tensors, with one positional argument per symbol.
 
-    Compiled once per expression and kept. A result without symbols is a Python number, not a tensor.
+    Compiled once per expression and cached. A result without symbols is a Python number, not a tensor.
     """
     return sympy.lambdify(  # type: ignore[no-any-return]
         arguments, _numeric_constants(expression), modules=[_torch_table()], cse=True
@@ -174,8 +174,8 @@ def precise(
 ) -> tuple[Any, ...]:
     """The expressions at ``values`` as mpmath numbers, to ``digits`` decimal digits.
 
-    Only ``probability`` is rounded on the way, to the working ``precision`` ("float32" or "float64"), because
-    rounding is what it is about; all else is exact to the digits.
+    Only ``probability`` is rounded, to the working ``precision`` ("float32" or "float64"), because rounding is its
+    purpose.
     """
     arguments = tuple(sorted(values, key=str))
     with mpmath.workdps(digits):

@@ -1,10 +1,10 @@
 """Controls without a discriminator: direct distances between a generated minibatch and the target.
 
-They tell apart what a loss is to blame for and what the generator, the batch and the optimiser cannot do anyway. Two
-know the target itself (``w1_direct``, ``cvm_direct``), three the real minibatch that D would have seen.
+They separate the fault of a loss from the limits of the generator, the batch and the optimiser. Two know the target
+itself (``w1_direct``, ``cvm_direct``), three the real minibatch that D would have seen.
 
-Each function takes fake_PB (P, B) and real_PB (P, B) and gives loss_P; it reduces along the last axis alone, so that a
-row does not depend on the others, and is finite, with finite slopes, where a minibatch is constant.
+Each function takes fake_PB (P, B) and real_PB (P, B) and returns loss_P. It reduces along the last axis only, so a row
+does not depend on the others. Loss and slopes are finite also for a constant minibatch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sympy import Integer
 
 from harness.losses.citations import SALIMANS_2016
-from harness.losses.direct import Direct, TargetQuantiles
+from harness.losses.direct_loss import Direct, TargetQuantiles
 from harness.losses.metadata import Citation, Outcome, Prediction
 from harness.losses.variant import Variant
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
-def w1(fake_PB: Tensor, real_PB: Tensor, truth: TargetQuantiles) -> Tensor:
+def w1(fake_PB: Tensor, real_PB: Tensor, target: TargetQuantiles) -> Tensor:
     """Mean |x_(i) - Q((i - 1/2)/B)|: the Wasserstein-1 distance of the minibatch to B quantiles of the target.
 
     Source: Vallender 1974, for two laws of B equal masses; the real minibatch is not read.
     """
     ordered_PB = fake_PB.sort(dim=-1, stable=True).values
-    return (ordered_PB - truth.quantiles_B.to(fake_PB)).abs().mean(dim=-1)
+    return (ordered_PB - target.quantiles_B.to(fake_PB)).abs().mean(dim=-1)
 
 
-def cvm(fake_PB: Tensor, real_PB: Tensor, truth: TargetQuantiles) -> Tensor:
+def cvm(fake_PB: Tensor, real_PB: Tensor, target: TargetQuantiles) -> Tensor:
     """1/(12 B^2) + mean (F(x_(i)) - (i - 1/2)/B)^2: the Cramér-von Mises statistic divided by B.
 
-    F is interpolated linearly in ``truth.table_N`` and constant outside it, so a value beyond the 1/(2N) tails has
+    F is interpolated linearly in ``target.table_N`` and constant outside it, so a value beyond the 1/(2N) tails has
     slope 0. The real minibatch is not read.
     """
     import torch
 
-    table_N = truth.table_N.to(fake_PB)
+    table_N = target.table_N.to(fake_PB)
     size, count = table_N.shape[-1], fake_PB.shape[-1]
     inside_PB = fake_PB.sort(dim=-1, stable=True).values.clamp(table_N[0], table_N[-1])
     above_PB = torch.searchsorted(table_N, inside_PB.detach().contiguous()).clamp(1, size - 1)
@@ -54,7 +54,7 @@ def cvm(fake_PB: Tensor, real_PB: Tensor, truth: TargetQuantiles) -> Tensor:
     return (level_PB - wanted_B).square().mean(dim=-1) + 1 / (12 * count**2)
 
 
-def energy(fake_PB: Tensor, real_PB: Tensor, truth: TargetQuantiles) -> Tensor:
+def energy(fake_PB: Tensor, real_PB: Tensor, target: TargetQuantiles) -> Tensor:
     """2 E|x - y| - E|x - x'| - E|y - y'| over pairs of different values: the energy distance, unbiased.
 
     Pairs of a value with itself are left out, so the expectation over minibatches is 2 times the integral of
@@ -81,7 +81,7 @@ def _mean_difference(x_PB: Tensor) -> Tensor:
     return 2 * (rank_B * x_PB.sort(dim=-1, stable=True).values).sum(dim=-1) / count**2
 
 
-def mmd(fake_PB: Tensor, real_PB: Tensor, truth: TargetQuantiles) -> Tensor:
+def mmd(fake_PB: Tensor, real_PB: Tensor, target: TargetQuantiles) -> Tensor:
     """The squared maximum mean discrepancy, unbiased, with a sum of Gaussian kernels.
 
     E k(x, x') + E k(y, y') - 2 E k(x, y), where pairs of a value with itself are left out of the first two (with
@@ -119,7 +119,7 @@ def _kernel_sum(x_PB: Tensor, y_PB: Tensor) -> tuple[Tensor, Tensor]:
     return total_PB.sum(dim=-1), slope_PB
 
 
-def moments(fake_PB: Tensor, real_PB: Tensor, truth: TargetQuantiles) -> Tensor:
+def moments(fake_PB: Tensor, real_PB: Tensor, target: TargetQuantiles) -> Tensor:
     """Sum over k = 1..4 of (mean u(x)^k - mean u(y)^k)^2 with u(x) = (x - mean y)/sd y: feature matching.
 
     As published the square is of means of minibatches, so it is biased by their variances, of order 1/B.

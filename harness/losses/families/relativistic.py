@@ -40,8 +40,8 @@ class Scalar:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """How decisions are compared: the terms over which D's mean of f is taken, and what that changes."""
+class Pairing:
+    """A way to compare decisions: the terms over which D's mean of f is taken, and their effect."""
 
     prefix: str
     terms: tuple[Expr, ...]
@@ -63,8 +63,8 @@ _FIRST = (
     "The relativistic discriminator: a key element missing from standard GAN", "arXiv:1807.00734",
 )  # fmt: skip
 
-COMPARISONS = (
-    Comparison(
+PAIRINGS = (
+    Pairing(
         prefix="rp",
         terms=(real - fake,),
         citation=_citation(
@@ -75,7 +75,7 @@ COMPARISONS = (
         text="Each real decision is compared with the fake one of the same index.",
         confused_with="its ra... form, which compares with the mean of the other kind: equal only for one decision.",
     ),
-    Comparison(
+    Pairing(
         prefix="ra",
         terms=(real - fake_mean, real_mean - fake),
         citation=_citation(*_FIRST, "AlexiaJM/RelativisticGAN, README.md, factors 1/2 included"),
@@ -83,7 +83,7 @@ COMPARISONS = (
         confused_with="programs that subtract within one kind of data, or whose G is plainly non-saturating: the "
         "published G has both terms.",
     ),
-    Comparison(
+    Pairing(
         prefix="rc",
         terms=(real - _CENTRE, _CENTRE - fake),
         citation=_citation(
@@ -123,7 +123,7 @@ SCALARS = (
 )
 
 
-def _variant(comparison: Comparison, scalar: Scalar) -> Variant:
+def _variant(comparison: Pairing, scalar: Scalar) -> Variant:
     terms = [scalar.of(term) for term in comparison.terms]
     discriminator = sum(terms[1:], terms[0]) / len(terms)
     return Variant(
@@ -142,5 +142,5 @@ def _variant(comparison: Comparison, scalar: Scalar) -> Variant:
     )
 
 
-VARIANTS = tuple(_variant(comparison, scalar) for scalar in SCALARS for comparison in COMPARISONS)
+VARIANTS = tuple(_variant(comparison, scalar) for scalar in SCALARS for comparison in PAIRINGS)
 RPGAN, RAGAN, RCGAN = VARIANTS[:3]

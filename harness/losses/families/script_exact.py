@@ -1,4 +1,4 @@
-"""The loss of the 50-line script the question is about: a rounded sigmoid followed by torch's BCELoss.
+"""The loss of the 50-line script: a rounded sigmoid followed by torch's BCELoss.
 
 Over the reals it is non_saturating. In floating point it is not: the sigmoid rounds to 1 (from logit 16.6 in
 float32), BCELoss clamps its logarithms at -100 and the denominator of its gradient at 1e-12.
@@ -27,7 +27,7 @@ def _slope(logit: Expr, label: int) -> Expr:
 
 SEED_EXACT = Variant(
     name="seed_exact",
-    family="seed",
+    family="script",
     discriminator=-floor_at(log(probability(real)), LOG_FLOOR) - floor_at(log1p(-probability(fake)), LOG_FLOOR),
     generator=-floor_at(log(probability(fake)), LOG_FLOOR),
     slopes=Slopes(real=_slope(real, 1), fake=_slope(fake, 0), generator=_slope(fake, 1)),

@@ -1,4 +1,4 @@
-"""Constraints on D and on the game that are no function of a logit, and so no part of a loss formula.
+"""Constraints on D and on the game that are not functions of a logit, and so not part of a loss formula.
 
 ``PENALTIES`` is the explicit list, in the order of the fields of Settings that switch them on (0: none). Each record
 says what its number means; programs differ by factors of 2, so compare ``convention`` before copying a weight.
@@ -21,8 +21,8 @@ consensus                 abs(v)^2/2                   both players' gradients (
 decisions, summed over sites. An engine adds them to D's gradient without differentiating a norm: with g = dD/dx built
 by autograd, ``autograd.grad(g, parts, penalty.pull(norm) * g)`` is the gradient of the summed phi.
 
-``penalty.py`` the records, ``gradient.py`` the penalties on slopes, ``weights.py`` the bounds on weights,
-``dynamics.py`` what engines carry out.
+``penalty.py`` has the records, ``gradient.py`` the penalties on gradients and instance noise, ``weights.py`` the bounds
+on weights.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from harness.losses.penalties.dynamics import CONSENSUS, INSTANCE_NOISE
-from harness.losses.penalties.gradient import GRADIENT_PENALTIES, around, segments
+from harness.losses.penalties.gradient import CONSENSUS, GRADIENT_PENALTIES, INSTANCE_NOISE, around, segments
 from harness.losses.penalties.penalty import GradientPenalty, Penalty, Site
 from harness.losses.penalties.weights import SPECTRAL_NORM, WEIGHT_CLIP, SpectralNorm, clip_weights
 
@@ -47,9 +46,9 @@ def gradient_penalties(weights: Mapping[str, float]) -> tuple[GradientPenalty, .
 
 
 def sites_of(penalties: Iterable[GradientPenalty]) -> tuple[Site, ...]:
-    """Where the penalties look, in the order of ``Site``."""
-    asked = {site for penalty in penalties for site in penalty.sites}
-    return tuple(site for site in Site if site in asked)
+    """The sites of the penalties, in the order of ``Site``."""
+    sites = {site for penalty in penalties for site in penalty.sites}
+    return tuple(site for site in Site if site in sites)
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The gradient penalties, and the points between and around data at which some of them look."""
+"""Penalties on the slope of D at data, between and around them; instance noise; consensus optimisation."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ import torch
 from sympy import Expr
 from torch import Tensor
 
-from harness.losses.citations import GULRAJANI_2017, KODALI_2017, MESCHEDER_2018, PETZKA_2018, THANH_TUNG_2019, WU_2018
+from harness.losses.citations import (
+    GULRAJANI_2017,
+    KODALI_2017,
+    MESCHEDER_2017,
+    MESCHEDER_2018,
+    PETZKA_2018,
+    SONDERBY_2017,
+    THANH_TUNG_2019,
+    WU_2018,
+)
 from harness.losses.metadata import Citation
-from harness.losses.penalties.penalty import GradientPenalty, Site, norm
+from harness.losses.penalties.penalty import GradientPenalty, Penalty, Site, norm
 from harness.losses.primitives import elementary, relu
 
 #: How far ``around`` goes from the data, in standard deviations of the real features.
@@ -138,3 +147,29 @@ WGAN_DIV = _entry(
 )
 
 GRADIENT_PENALTIES = (R1, R2, ZERO_GP, GP, ONE_SIDED_GP, DRAGAN, WGAN_DIV)
+
+# The engines carry these two out: they need the draws and the gradients of both players.
+
+INSTANCE_NOISE = Penalty(
+    name="instance_noise",
+    title="instance noise",
+    meaning="Widens both laws that D compares by the same normal law, so that they overlap. Drawn anew at each update "
+    "and added to the values before the view, real and generated, in the updates of D and of G. Arjovsky & Bottou "
+    "2017 (arXiv:1701.04862) arrive at it from theory.",
+    text="x <- x + sigma * N(0, 1) for everything that D reads",
+    latex=r"x \leftarrow x + \sigma\, \epsilon, \quad \epsilon \sim \mathcal{N}(0, 1)",
+    convention="sigma, a standard deviation (not a variance) in units of x; penalty_decay lets it fade.",
+    citation=SONDERBY_2017.at(
+        checked="the authors' note inference.vc/instance-noise-a-trick-for-stabilising-gan-training"
+    ),
+)
+CONSENSUS = Penalty(
+    name="consensus",
+    title="consensus optimisation",
+    meaning="Both players also descend the length of the joint gradient field v (D's gradient of its loss, G's of its "
+    "own; penalties not counted), which turns rotations around an equilibrium into spirals that end there.",
+    text="|v|^2/2, v = (dL_d/dtheta_d, dL_g/dtheta_g), added to the losses of both players",
+    latex=r"\tfrac{1}{2} \lVert v \rVert^2, \quad v = (\nabla_{\theta_d} L_d, \nabla_{\theta_g} L_g)",
+    convention="gamma, with the 1/2: the weight multiplies half the squared length, for D and G alike.",
+    citation=MESCHEDER_2017.at(checked="LMescheder/TheNumericsOfGANs, consensus_gan/optimizer.py: ConsensusOptimizer"),
+)

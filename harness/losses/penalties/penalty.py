@@ -1,7 +1,7 @@
-"""What a penalty is: a record with its formula, its meaning and its source; gradient penalties as functions of a norm.
+"""Records of penalties: formula, meaning and source; gradient penalties as functions of a norm.
 
-The formula of a gradient penalty is one SymPy expression phi(norm). What engines need of it, phi and phi'(norm)/norm,
-is derived here, so that a penalty is written down once.
+A gradient penalty is written once, as a SymPy expression phi(norm); phi and phi'(norm)/norm, which engines evaluate,
+are derived here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: The Euclidean norm of dD/dx for one decision, over the N numbers that the decision reads.
 norm = Symbol("norm", positive=True)
 
-#: Where a division by a norm would meet 0, the norm counts as this. float32 and float64 both hold it.
+#: A divisor norm below this counts as this. It is representable in float32.
 FLOOR = 1e-12
 
 # torch rounds x**n, n > 3, another way in the last elements of an array on a CPU; products are the same everywhere.
@@ -92,9 +92,9 @@ class GradientPenalty(Penalty):
 
     @cached_property
     def pull_formula(self) -> Expr:
-        """What ``pull`` computes, for engines without torch."""
-        over, under = sympy.fraction(sympy.cancel(self.phi.diff(norm) / norm))
-        return over / under.xreplace({norm: floor_at(norm, FLOOR)})
+        """The formula of ``pull``, for engines without torch."""
+        numerator, denominator = sympy.fraction(sympy.cancel(self.phi.diff(norm) / norm))
+        return numerator / denominator.xreplace({norm: floor_at(norm, FLOOR)})
 
     @cached_property
     def _pull(self) -> Callable[[Tensor], Any]:

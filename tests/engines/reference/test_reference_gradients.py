@@ -18,7 +18,7 @@ from harness.engines.reference import ReferenceEngine
 from harness.engines.reference.engine import ORDERS
 from harness.engines.reference.gradients import Game
 from harness.losses import LOSSES, Bernoulli, Labels, Variant, fake, real, softplus, y_fake, y_real
-from harness.losses.direct import TABLE, Direct, TargetQuantiles
+from harness.losses.direct_loss import TABLE, Direct, TargetQuantiles
 from harness.members import Member, groups
 
 Vector = np.ndarray
