@@ -1,4 +1,4 @@
-"""The README and the pages of docs/ lead somewhere, name what exists, and show commands and code that work."""
+"""README and docs/: links lead somewhere, paths and commands exist, counts are right, and the first script runs."""
 
 from __future__ import annotations
 
@@ -61,6 +61,18 @@ def test_the_readme_lists_every_command() -> None:
 
     shown = re.findall(r"^\| `harness (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE)
     assert shown == [command.name for command in app.registered_commands]
+
+
+def test_the_readme_counts_right() -> None:
+    """The README has as many losses, penalties and experiments as there are."""
+    from harness.losses import BUILT_IN
+    from harness.losses.penalties import PENALTIES
+
+    text = README.read_text(encoding="utf-8")
+    experiments = len(list((ROOT / "experiments").glob("*.toml")))
+    assert set(re.findall(r"(\d+) losses", text)) == {str(len(BUILT_IN))}
+    assert f"**{len(PENALTIES)} penalties**" in text
+    assert f"{experiments} experiments" in text
 
 
 def test_the_first_script_runs(tmp_path: Path) -> None:
