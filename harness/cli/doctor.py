@@ -59,7 +59,7 @@ def _optional() -> dict[str, str]:
     """Of each optional distribution its version, or which extra installs it; of the cards, what their driver says."""
     from importlib.metadata import PackageNotFoundError, version
 
-    from harness.sweep import nvml
+    from harness.sweep import energy
 
     found: dict[str, str] = {}
     for purpose, (name, extra) in OPTIONAL.items():
@@ -68,8 +68,8 @@ def _optional() -> dict[str, str]:
         except PackageNotFoundError:
             found[purpose] = f"{name} is not installed; pip install 'harness[{extra}]' does"
             continue
-        if name == nvml.DISTRIBUTION:
-            found[purpose] += f", {nvml.absence() or f'driver {nvml.driver_version()}'}"
+        if name == energy.DISTRIBUTION:
+            found[purpose] += f", {energy.unavailable_reason() or f'driver {energy.driver_version()}'}"
     return found
 
 

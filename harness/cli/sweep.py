@@ -33,8 +33,7 @@ def command(
         str | None, typer.Option(metavar="trials=N", help="Raise the budget of an existing sweep to N trials an arm.")
     ] = None,
     retry: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OUTCOME", help="Train committed members again that 'failed', or that 'diverged'."),
+        str | None, typer.Option(metavar="failed", help="Retrain committed members that ran out of memory.")
     ] = None,
     reuse: Annotated[
         bool, typer.Option("--reuse/--no-reuse", help="Take members that this or another sweep here committed.")
@@ -57,12 +56,12 @@ def command(
     """
     from harness.engines import choose
     from harness.store import SWEEPS, Store, slug
-    from harness.sweep.archive import set_aside
+    from harness.sweep.folder import set_aside
     from harness.sweep.sweep import Sweep
     from harness.tracking import Mirror, default_uri
 
     going_on = {"--resume": resume, "--extend": bool(extend), "--retry": bool(retry)}
-    more, again = _trials_of(extend), _outcomes(retry or ())
+    more, retry_failed = _trials_of(extend), _is_retry(retry)
     spec = _load(experiment, overrides or ())
     trainer = choose(engine)
     folder = out or SWEEPS / slug(spec.name)
@@ -79,7 +78,7 @@ def command(
     if fresh and (aside := set_aside(folder)):
         _say(f"set aside: {aside}")
     with _told_how_to_go_on():
-        _run(job, mirror, uri, more, again)
+        _run(job, mirror, uri, more, retry_failed)
 
 
 def _load(file: Path, overrides: Sequence[str]) -> Experiment:
@@ -110,7 +109,7 @@ def going_on_text(arguments: Sequence[str]) -> str:
 
 
 def _open(job: Sweep, extend: int | None, begin: Callable[[], None]) -> Reporter:
-    from harness.sweep.assignment import assignment_text
+    from harness.sweep.dry_run import assignment_text
 
     resumed = job.open(extend)
     if resumed:
@@ -122,7 +121,7 @@ def _open(job: Sweep, extend: int | None, begin: Callable[[], None]) -> Reporter
     return reporter
 
 
-def _run(job: Sweep, mirror: Mirror, uri: str, extend: int | None, retry: frozenset[str]) -> None:
+def _run(job: Sweep, mirror: Mirror, uri: str, extend: int | None, retry_failed: bool) -> None:
     from analysis.report import write_report
     from analysis.winner_figure import draw_winners
     from harness.tracking import redact
@@ -133,7 +132,7 @@ def _run(job: Sweep, mirror: Mirror, uri: str, extend: int | None, retry: frozen
 
     # At the first commit the folder is known to be this process's alone and all that is committed to be sound.
     with _open(job, extend, begin) as reporter:
-        job.run(reporter, retry)
+        job.run(reporter, retry_failed=retry_failed)
     begin()  # nothing was left to commit, but runs of a mirror that was cut off may be missing
     draw_winners(job.store)
     page = write_report(job.store.folder)
@@ -159,8 +158,7 @@ def reporter_of(job: Sweep, on_commit: Callable[[], None] = lambda: None) -> Rep
 
 
 def _dry_run(job: Sweep, folder: Path) -> None:
-    from harness.sweep.assignment import assignment_text
-    from harness.sweep.dry_run import estimated_seconds
+    from harness.sweep.dry_run import assignment_text, estimated_seconds
     from harness.sweep.plan import gan_steps, planned
 
     spec = job.experiment
@@ -215,13 +213,12 @@ def _trials_of(extend: str | None) -> int | None:
     return int(number)
 
 
-def _outcomes(retry: Sequence[str]) -> frozenset[str]:
+def _is_retry(retry: str | None) -> bool:
     from harness.errors import InputError
 
-    for outcome in retry:
-        if outcome not in ("failed", "diverged"):
-            raise InputError(f"--retry: got {outcome[:60]!r}; allowed: failed, diverged")
-    return frozenset(retry)
+    if retry not in (None, "failed"):
+        raise InputError(f"--retry: got {retry[:60]!r}; allowed: failed")
+    return retry is not None
 
 
 def _searched(spec: Experiment, arm: Arm) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from harness.store import Store
 from harness.store.member_cache import Shelf
-from harness.sweep.archive import writing
+from harness.sweep.folder import writing
 from harness.sweep.plan import Location, Round
 from harness.sweep.population_trainer import TrainedPopulation
 from harness.sweep.suggest import Row, Rows

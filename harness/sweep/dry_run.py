@@ -1,14 +1,15 @@
-"""How long a sweep would take here, from a short probe."""
+"""Answers before a sweep starts: which engine trains which members, and how long it would take."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.config import Experiment
-from harness.engines.auto import Trainer
+from harness.engines.auto import EngineAssignment, Trainer, services
 from harness.members import Member
-from harness.sweep.plan import gan_steps, member, planned
+from harness.sweep.plan import gan_steps, member, planned, search_member
 from harness.sweep.training import train
 
 #: Steps of the two probes; their difference is the cost of steps alone.
@@ -16,6 +17,33 @@ PROBE_STEPS = (16, 80)
 
 #: A probe that took so long has kept the machine busy, so that more members would not cost less each.
 PROBE_SECONDS = 1.0
+
+
+def assigned(experiment: Experiment, trainer: Trainer) -> list[EngineAssignment]:
+    """The engines that serve an experiment, with the number of members that each trains if the search changes none.
+
+    An engine that serves only what the search may ask for (an end of a range) counts no member yet.
+
+    Raises:
+        InputError: a member is refused.
+    """
+    return services(trainer, _examples(experiment))
+
+
+def assignment_text(found: Sequence[EngineAssignment]) -> str:
+    """``cpu/1: 428 members; batched/1/cpu: 4 members, because cpu/1: its direct loss is a torch function``."""
+    return "; ".join(service.text("member") for service in found)
+
+
+def _examples(experiment: Experiment) -> Iterator[tuple[Member, int]]:
+    search = experiment.search
+    for arm in experiment.arms:
+        if search.trials:
+            yield search_member(experiment, arm, {}, 0), search.trials * search.seeds
+            spans = experiment.arm_space(arm).items()
+            for setting in ({key: value} for key, span in spans for value in span.ends):
+                yield search_member(experiment, arm, setting, 0), 0
+        yield member(experiment, arm, {}, 0), experiment.confirm.seeds
 
 
 def estimated_seconds(experiment: Experiment, trainer: Trainer) -> float:

@@ -5,22 +5,36 @@ Neither the machine's name nor the user's is recorded: a sweep's folder is to be
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import os
 import platform
+import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import psutil
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from harness import __version__
 from harness.engines.auto import EngineAssignment, joint_identity
 from harness.engines.base import Engine
-from harness.sweep import nvml
-from harness.sweep.distributions import closure
-from harness.sweep.repository import revision
+from harness.sweep.energy import driver_version
 
 _PACKAGES = ("torch", "numpy", "scipy", "optuna", "mlflow", "pandas", "pyarrow", "sympy")
+
+#: Of a longer diff only the beginning is kept: the description that holds it is read whenever sweeps are listed.
+LONGEST_DIFF = 2**20
+
+#: Untracked files that are named.
+MOST_NAMES = 1000
+
+_SECONDS = 10
 
 
 def provenance(services: Sequence[EngineAssignment]) -> dict[str, Any]:
@@ -28,9 +42,9 @@ def provenance(services: Sequence[EngineAssignment]) -> dict[str, Any]:
 
     ``distributions`` holds the version of everything that this package was installed with. Where it runs from its
     repository there are ``git_commit``, ``git_dirty``, ``constraints_sha256`` and, of a dirty tree, ``git_changes``
-    (see ``repository.changes``).
+    (see ``changes``).
     """
-    driver = nvml.driver_version()
+    driver = driver_version()
     return {
         "engine": joint_identity(services),
         "device": device_names(services),
@@ -52,7 +66,7 @@ def versions() -> dict[str, str]:
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+    except PackageNotFoundError:
         return "none"
 
 
@@ -87,3 +101,105 @@ def processor() -> str:
         lines = []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.processor() or "unknown processor"
+
+
+def revision() -> dict[str, Any]:
+    """``git_commit`` and ``git_dirty``, None where git says nothing of this package, and what belongs to them.
+
+    ``constraints_sha256`` is of the tested set of versions beside the package; ``git_changes`` of a dirty tree alone.
+    """
+    # Installed into an environment inside somebody's repository the package is no part of that repository.
+    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name)
+    commit = _text(_git("rev-parse", "HEAD")) if tracked else None
+    status = _git("status", "--porcelain") if commit else None
+    told: dict[str, Any] = {"git_commit": commit, "git_dirty": None if status is None else status != b""}
+    if tracked:
+        with suppress(OSError):
+            constraints = (Path(__file__).resolve().parents[2] / "constraints.txt").read_bytes()
+            told["constraints_sha256"] = hashlib.sha256(constraints).hexdigest()
+    if status:
+        told["git_changes"] = changes()
+    return told
+
+
+def changes() -> dict[str, Any]:
+    """What the tree has beside its commit: ``diff``, whether it was ``cut``, and the names of ``untracked`` files.
+
+    The diff is what ``git apply`` takes. Bytes that are no UTF-8 are lone surrogates: ``diff.encode("utf-8",
+    "surrogateescape")`` gives the diff's own bytes.
+    """
+    # No program of the user's configuration is run; --binary for what is no text.
+    diff = _git("diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", "--no-textconv", most=LONGEST_DIFF + 1)
+    names = _git("ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/") or b""
+    listed = [name.decode("utf-8", "surrogateescape") for name in names.split(b"\0") if name]
+    return {
+        "diff": None if diff is None else diff[:LONGEST_DIFF].decode("utf-8", "surrogateescape"),
+        "cut": diff is not None and len(diff) > LONGEST_DIFF,
+        "untracked": listed[:MOST_NAMES],
+        "untracked_count": len(listed),
+    }
+
+
+def _text(output: bytes | None) -> str | None:
+    return None if output is None else output.decode("utf-8", "replace").strip()
+
+
+def _git(*arguments: str, most: int = 2**24) -> bytes | None:
+    """What git says of the tree that this package lies in, at most so many bytes; None where it says nothing."""
+    folder = Path(__file__).resolve().parent
+    # A hook of another repository leads git there by its environment.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)  # noqa: S603
+    except (OSError, ValueError):
+        return None
+    timer = Timer(_SECONDS, process.kill)
+    timer.start()
+    try:
+        # Never more than is kept: a tree may differ by gigabytes.
+        with process:
+            output = process.stdout.read(most) if process.stdout else b""
+            full = len(output) == most
+            if full:
+                process.kill()
+    finally:
+        timer.cancel()
+    return output if full or process.returncode == 0 else None
+
+
+def closure(name: str) -> dict[str, str]:
+    """Installed version by normalised name of a distribution and all that it requires here, directly or not.
+
+    Extras count where some requirement asks for them; what is required but not installed is left out. Empty where
+    the distribution itself is not installed.
+    """
+    found: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    waiting: list[tuple[str, str]] = [(canonicalize_name(name), "")]
+    while waiting:
+        asked = waiting.pop()
+        if asked in seen:
+            continue
+        seen.add(asked)
+        try:
+            installed = distribution(asked[0])
+        except PackageNotFoundError:
+            continue
+        found[asked[0]] = installed.version
+        waiting += _required(installed, asked[1])
+    return dict(sorted(found.items()))
+
+
+def _required(installed: Distribution, extra: str) -> list[tuple[str, str]]:
+    """What a distribution requires on this machine for one of its extras ("": for none), each with its extras."""
+    wanted: list[tuple[str, str]] = []
+    for line in installed.requires or ():
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            name = canonicalize_name(requirement.name)
+            wanted += [(name, each) for each in ("", *requirement.extras)]
+    return wanted

@@ -23,8 +23,7 @@ from harness.store import HYPERPARAMETERS, Store
 from harness.store.recording_file import Recording, read_recording, write_recording
 from harness.sweep.batching import MemberProgress, progress_of, train_batches
 from harness.sweep.committed import member_of
-from harness.sweep.recording_frames import grid_of, see, unwatchable
-from harness.sweep.recording_push import Half
+from harness.sweep.recording_frames import Half, grid_of, see, unwatchable
 from harness.sweep.training import digest_of
 
 #: The columns of a sweep's rows that say which members are recorded, and whether they are the same.

@@ -16,15 +16,14 @@ from harness.errors import InputError, StoreError
 from harness.store import Store
 from harness.store.member_cache import Shelf
 from harness.sweep import committed
-from harness.sweep.archive import writing
-from harness.sweep.assignment import assigned
 from harness.sweep.commit import Committing, Listener
-from harness.sweep.description import described
+from harness.sweep.dry_run import assigned
+from harness.sweep.folder import described, writing
 from harness.sweep.pipeline import Pipeline
 from harness.sweep.plan import Round, planned
 from harness.sweep.population_trainer import PopulationTrainer
 from harness.sweep.provenance import card_uuids, device_names
-from harness.sweep.retry import Retrying
+from harness.sweep.retry import FailedMembers
 from harness.sweep.suggest import searches
 from harness.sweep.winners import export_winners
 
@@ -82,8 +81,8 @@ class Sweep:
             self._extend(extend)
         return resumed
 
-    def run(self, listener: Listener, retry: frozenset[str] = frozenset()) -> None:
-        """Do what is not committed yet; members that ended with an outcome in ``retry`` are trained again first.
+    def run(self, listener: Listener, *, retry_failed: bool = False) -> None:
+        """Do what is not committed yet; with ``retry_failed``, first retrain members that ran out of memory.
 
         Holds the writer's lock of the folder.
 
@@ -96,9 +95,9 @@ class Sweep:
                 held.enter_context(self.store.lock())
             shelf = Shelf(self.store.folder, self.store.describe()) if self._reuse else None
             device = device_names(self.services)
-            if retry:
+            if retry_failed:
                 self._mark_finished(None)
-                Retrying(self.experiment, self.store, self.trainer, device, listener).run(self.rounds, retry)
+                FailedMembers(self.experiment, self.store, self.trainer, device, listener).retrain(self.rounds)
             committing = Committing(self.store, committed.columns(self.experiment), device, shelf, listener)
             workshop = PopulationTrainer(
                 self.experiment.search, self.experiment.population, self.trainer, shelf, card_uuids(self.services)

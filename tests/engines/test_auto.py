@@ -18,7 +18,7 @@ from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError
 from harness.members import Member
 from harness.store import Store
-from harness.sweep.assignment import assigned, assignment_text
+from harness.sweep.dry_run import assigned, assignment_text
 from harness.sweep.lookup import find_member
 from harness.sweep.replay import replay
 from harness.sweep.training import train

@@ -24,7 +24,7 @@ from analysis.winner_figure import draw_winners
 from harness.errors import InputError
 from harness.store import Store, locked
 from harness.store.cleanup import KINDS, SETTLED_SECONDS, Kind, Removable, find_removable, remove
-from harness.sweep.archive import set_aside
+from harness.sweep.folder import set_aside
 
 LEFT = ".0123456789abcdef"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -161,11 +160,13 @@ class Forgetful(BatchedEngine):
         return super().train(group, measure, progress, legs)
 
 
-def run(spec: Experiment, folder: Path, short: bool, seed: int, *retry: str) -> tuple[Store, InterruptingListener]:
-    """A sweep run to its end, with outcomes to be tried again."""
+def run(
+    spec: Experiment, folder: Path, short: bool, seed: int, *, retry_failed: bool = False
+) -> tuple[Store, InterruptingListener]:
+    """A sweep run to its end; members that failed before are retrained first where that is asked for."""
     ear, sweep = InterruptingListener(), Sweep(spec, Store(folder), Forgetful(short, seed))
     sweep.open()
-    sweep.run(ear, frozenset(retry))
+    sweep.run(ear, retry_failed=retry_failed)
     return sweep.store, ear
 
 
@@ -179,22 +180,22 @@ def test_failed_members_are_trained_again(tmp_path: Path, seed: int) -> None:
     store, _ = run(spec, tmp_path / "b/small", True, seed)
     first = contents(store.folder / "populations")
     assert (store.frame()["outcome"] == "failed").any()
-    _, ear = run(spec, store.folder, False, seed, "failed")
+    _, ear = run(spec, store.folder, False, seed, retry_failed=True)
     assert first.items() <= contents(store.folder / "populations").items()
     assert ear.indices
     assert_same_rows(store, whole)
     before = contents(store.folder)
-    assert run(spec, store.folder, False, seed, "failed")[1].indices == []
+    assert run(spec, store.folder, False, seed, retry_failed=True)[1].indices == []
     assert contents(store.folder / "populations") == {k.removeprefix("populations/"): v for k, v in before.items()
                                                       if k.startswith("populations/")}  # fmt: skip
 
 
 def test_what_fails_again_changes_nothing(tmp_path: Path) -> None:
-    """ScoredTrial again without memory, members fail again and no revision is committed."""
+    """Trained again without memory, members fail again and no revision is committed."""
     spec = experiment("random")
     store, _ = run(spec, tmp_path / "small", True, 1)
     before = contents(store.folder / "populations")
-    _, ear = run(spec, store.folder, True, 1, "failed")
+    _, ear = run(spec, store.folder, True, 1, retry_failed=True)
     assert ear.indices == []
     assert contents(store.folder / "populations") == before
 
@@ -204,7 +205,7 @@ def test_a_retry_that_changes_the_winner_confirms_the_new_one(tmp_path: Path) ->
     spec = experiment("tpe")
     whole, _ = run(spec, tmp_path / "a/small", False, 1)
     store, _ = run(spec, tmp_path / "b/small", True, 1)
-    run(spec, store.folder, False, 1, "failed")
+    run(spec, store.folder, False, 1, retry_failed=True)
     frame = store.frame()
     for arm in spec.arms:
         rows = frame[(frame["stage"] == "search") & (frame["arm"] == arm.text)]
@@ -220,22 +221,13 @@ def test_a_retried_sweep_that_was_cleaned_goes_on(tmp_path: Path) -> None:
     grown: list[Store] = []
     for name in ("kept", "cleaned"):
         store, _ = run(spec, tmp_path / name / "small", True, 1)
-        run(spec, store.folder, False, 1, "failed")
+        run(spec, store.folder, False, 1, retry_failed=True)
         if name == "cleaned":
             found = find_removable(tmp_path / name)
-            assert any("told from it" in why for _, why in found.kept)
+            assert any("resumed search reads it" in why for _, why in found.kept)
             assert all(reason == "" for _, reason in remove(tmp_path / name, found.items))
         grown.append(extended(spec, store.folder))
     assert repr(grown[1].table().to_pylist()) == repr(grown[0].table().to_pylist())
-
-
-def test_diverged_members_diverge_again(tmp_path: Path) -> None:
-    """A retry of what diverged comes out with the same bits: nothing is revised."""
-    wild: dict[str, Any] = {"steps": 20, "batch": 20, "hidden": 8, "snapshots": [10, 20], "lr_d": 1e6, "lr_g": 1e6}
-    spec = experiment(train=wild, search={"trials": 0})
-    store, _ = run(spec, tmp_path / "small", False, -1)
-    assert set(store.frame()["outcome"]) == {"diverged"}
-    assert run(spec, store.folder, False, -1, "diverged")[1].indices == []
 
 
 def test_a_sweep_is_finished_when_all_of_it_is(tmp_path: Path) -> None:

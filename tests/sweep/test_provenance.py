@@ -23,8 +23,7 @@ from analysis.report import write_report
 from analysis.report.report_page import plotly_script
 from harness.cli.doctor import OPTIONAL
 from harness.store import Store
-from harness.sweep.distributions import closure
-from harness.sweep.repository import LONGEST_DIFF
+from harness.sweep.provenance import LONGEST_DIFF, closure
 from harness.tracking.committed_trials import Trials
 from harness.tracking.run_content import sweep_run
 
@@ -100,7 +99,7 @@ def repository(committed: Path, tmp_path: Path) -> Path:
 
 def revision(folder: Path) -> dict[str, Any]:
     """What the program that lies in a folder says of its repository."""
-    code = "import json; from harness.sweep.repository import revision; print(json.dumps(revision()))"
+    code = "import json; from harness.sweep.provenance import revision; print(json.dumps(revision()))"
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True, capture_output=True)
     return dict(json.loads(done.stdout))

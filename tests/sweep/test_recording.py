@@ -24,8 +24,7 @@ from harness.members import Group, Member
 from harness.store import QUANTILE_LEVELS, Store
 from harness.store.recording_file import FRAMES, NAME, read_recording
 from harness.sweep.recording import frames_of, record, watch
-from harness.sweep.recording_frames import grid_of, see, unwatchable
-from harness.sweep.recording_push import Half
+from harness.sweep.recording_frames import Half, grid_of, see, unwatchable
 
 #: Small and short, with frames at the start and within.
 SMALL: dict[str, Any] = {"view": "sample", "steps": 30, "batch": 20, "hidden": 8, "snapshots": (3, 12, 30),

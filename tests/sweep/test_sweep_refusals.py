@@ -19,7 +19,7 @@ from harness.errors import InputError, StoreError
 from harness.losses import LOSSES
 from harness.members import Group, Member
 from harness.store import Store, locked
-from harness.sweep.archive import set_aside
+from harness.sweep.folder import set_aside
 from harness.sweep.sweep import Sweep
 
 # --- refusals -------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from scipy import stats
 
 from harness.config import Experiment, Train
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS, Store
-from harness.sweep.description import describe_arm
+from harness.sweep.folder import describe_arm
 from harness.sweep.plan import CONFIRM_SEEDS_FROM, Location, planned, search_places
 
 SEEDS, CONFIRM, STEPS = 8, 128, 10_000
