@@ -29,7 +29,7 @@ def command(
         harness score draws.npy --target "t(df=3)" --json
     """
     from harness.data.target import Target
-    from harness.metrics.distances import score_file
+    from harness.metrics.sample_files import score_file
 
     result = score_file(file, Target.parse(target), column)
     if as_json:

@@ -52,7 +52,7 @@ def command(
 
         harness sweep experiments/labels.toml --extend trials=20
 
-        harness sweep experiments/seed.toml --dry-run
+        harness sweep experiments/script.toml --dry-run
     """
     from harness.engines import choose
     from harness.store import SWEEPS, Store, slug

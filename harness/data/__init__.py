@@ -1,1 +1,1 @@
-"""What is learned, fed, read and drawn: targets, latent noise, views, networks, random numbers."""
+"""Targets to learn, latent noise, views of minibatches, networks and random numbers."""

@@ -1,6 +1,6 @@
 """Mixtures of Gaussian laws, with a quantile function fast enough for the data of every training step.
 
-A ``Mixture`` has those methods of a frozen law of scipy.stats that a target is asked for.
+A ``Mixture`` has the methods of a frozen law of scipy.stats that a target uses.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ Float64 = NDArray[np.float64]
 
 _ROOT = math.sqrt(2 * math.pi)
 
-#: What each component has, numbered from 1.
-PARTS = ("weight", "loc", "scale")
+#: Parameters of a component; in names they are numbered from 1.
+COMPONENT_PARAMS = ("weight", "loc", "scale")
 
-#: How far from 1 the sum of the weights may be written; they are divided by it.
+#: Largest difference from 1 of the sum of weights; the weights are divided by their sum.
 WEIGHT_TOLERANCE = 1e-5
 
 MOST_COMPONENTS = 100
 
-#: Cells of the table of quantiles, even in y = Phi^-1(u) from -REACH to REACH (u from 5e-17 on).
+#: Cells of the table of quantiles, evenly spaced in y = Phi^-1(u) from -REACH to REACH (u from 5e-17 on).
 _CELLS, _REACH = 4096, 8.3
 
-#: A Newton step, in units of the least scale, after which none is needed: the next one would be of the order of its
+#: A Newton step, in units of the least scale, after which no other is needed: the next would be of the order of its
 #: square times f'/f, which is below 40 of these units.
-_SETTLED = 1e-9
+_CONVERGED = 1e-9
 
-#: Steps of a search within a bracket, of which every third halves it: from 2e6, the widest that an experiment can
-#: have, to below 1e-23.
-_STEPS = 300
+#: Most steps of a search within a bracket. Every third halves it: from 2e6, the widest that an experiment allows, to
+#: below 1e-23.
+_MAX_STEPS = 300
 
 
 @dataclass(frozen=True)
 class Mixture:
     """F(x) = sum of w_i Phi((x - loc_i)/scale_i), with weights that sum to 1 and positive scales.
 
-    All functions are elementwise, float64, and one value's result does not depend on the others.
+    All functions are elementwise in float64; a result does not depend on the other values.
     """
 
     weights: tuple[float, ...]
@@ -61,11 +61,11 @@ class Mixture:
         return self._mass(np.asarray(x, dtype=np.float64), 1.0)
 
     def logcdf(self, x: Float64) -> Float64:
-        """log F(x), also where F rounds to 0."""
+        """log F(x), accurate also where F rounds to 0."""
         return self._log_mass(x, 1.0)
 
     def logsf(self, x: Float64) -> Float64:
-        """log(1 - F(x)), also where F rounds to 1."""
+        """log(1 - F(x)), accurate also where F rounds to 1."""
         return self._log_mass(x, -1.0)
 
     def pdf(self, x: Float64) -> Float64:
@@ -100,10 +100,10 @@ class Mixture:
     def ppf(self, u: Float64) -> Float64:
         """Q(u), the inverse of F; -inf at 0, inf at 1, nan outside [0, 1].
 
-        A first guess from a table, cubic in y = Phi^-1(u), is improved by a Newton step on F, or on 1 - F above the
-        middle, where F itself has lost its digits. Where one step does not settle it, between components far apart,
-        more follow within a bracket. For u of 1e-300 and more the relative error of F(Q(u)), or of 1 - F(Q(u)), is
-        below 1e-12.
+        A table that is cubic in y = Phi^-1(u) gives a first guess. A Newton step improves it, on F, or on 1 - F above
+        the median, where F has lost its digits. If one step does not converge, as between components far apart, more
+        follow within a bracket. For u of 1e-300 and more the relative error of F(Q(u)), or of 1 - F(Q(u)), is below
+        1e-12.
         """
         u = np.asarray(u, dtype=np.float64)
         flat = np.ascontiguousarray(u).reshape(-1)
@@ -127,19 +127,19 @@ class Mixture:
 
     def _inverse(self, u: Float64) -> Float64:
         y = special.ndtri(u)
-        # Both tails in the same terms: the mass p on the near side of x, exact in u from 1/2 on.
+        # Both tails alike: p is the mass on the near side of x; 1 - u is exact from 1/2 on.
         side = np.where(u <= 0.5, 1.0, -1.0)
         p = np.where(u <= 0.5, u, 1 - u)
         guess = self._guess(y)
         step = self._newton(guess, side, p)
         x = guess - step
-        left = np.flatnonzero(~self._settled(step))
-        if len(left):
-            x[left] = self._searched(x[left], y[left], side[left], p[left])
+        rest = np.flatnonzero(~self._converged(step))
+        if len(rest):
+            x[rest] = self._bracketed(x[rest], y[rest], side[rest], p[rest])
         return x
 
     def _newton(self, x: Float64, side: Float64, p: Float64) -> Float64:
-        """By how much x exceeds the point of mass p on its side, to first order."""
+        """The excess of x over the point with mass p on its side, to first order."""
         mass, density = np.zeros_like(x), np.zeros_like(x)
         for weight, loc, scale in self._components:
             z = (x - loc) / scale
@@ -147,8 +147,8 @@ class Mixture:
             density += weight / (scale * _ROOT) * np.exp(-0.5 * z * z)
         return np.asarray(side * (mass - p) / density)
 
-    def _settled(self, step: Float64) -> NDArray[np.bool_]:
-        return np.asarray(np.abs(step) <= _SETTLED * min(self.scales))
+    def _converged(self, step: Float64) -> NDArray[np.bool_]:
+        return np.asarray(np.abs(step) <= _CONVERGED * min(self.scales))
 
     def _guess(self, y: Float64) -> Float64:
         position = (y + _REACH) * (_CELLS / (2 * _REACH))
@@ -161,39 +161,38 @@ class Mixture:
     def _table(self) -> Float64:
         """For each cell the cubic in t, from 0 to 1 within it, through Q(Phi(y)) and its slopes at both ends (Hermite).
 
-        Where the slope is infinite in floating point the cell has a guess that no Newton step settles.
+        Where the slope overflows, the guess is 0 and the search within a bracket finds the quantile.
         """
         y = np.linspace(-_REACH, _REACH, _CELLS + 1)
-        x = self._searched(y, y, np.where(y <= 0, 1.0, -1.0), special.ndtr(-np.abs(y)))
+        x = self._bracketed(y, y, np.where(y <= 0, 1.0, -1.0), special.ndtr(-np.abs(y)))
         slope = 2 * _REACH / _CELLS * np.exp(-0.5 * y * y) / _ROOT / self.pdf(x)
         rise, first, last = np.diff(x), slope[:-1], slope[1:]
         table = np.stack([x[:-1], first, 3 * rise - 2 * first - last, first + last - 2 * rise], axis=1)
         return np.where(np.isfinite(table), table, 0.0)
 
-    def _searched(self, start: Float64, y: Float64, side: Float64, p: Float64) -> Float64:
-        """Q by Newton steps from ``start`` within a bracket, which every step narrows and every third halves.
+    def _bracketed(self, start: Float64, y: Float64, side: Float64, p: Float64) -> Float64:
+        """Q by Newton steps from ``start`` within a bracket that every step narrows and every third step halves.
 
-        y = Phi^-1(u) gives the bracket: at the least of the components' own quantiles none has more than u, at the
-        greatest none has less.
+        The bracket is from the least to the greatest of the components' quantiles at u, which y = Phi^-1(u) gives.
         """
         ends = np.array([loc + scale * y for _, loc, scale in self._components])
         low, high = ends.min(axis=0), ends.max(axis=0)
         x = np.where((low < start) & (start < high), start, low + (high - low) / 2)
         result = x.copy()
-        left: NDArray[np.intp] = np.arange(len(x))
-        for i in range(1, _STEPS + 1):
+        pending: NDArray[np.intp] = np.arange(len(x))
+        for i in range(1, _MAX_STEPS + 1):
             step = self._newton(x, side, p)
-            result[left] = x - step
-            kept = ~self._settled(step)
-            if not kept.any():
+            result[pending] = x - step
+            unconverged = ~self._converged(step)
+            if not unconverged.any():
                 return result
-            left = left[kept]
-            x, step, side, p, low, high = (a[kept] for a in (x, step, side, p, low, high))
-            # Where the density rounds to 0 the step is infinite or nan (none: x is beside the mass, not in it).
+            pending = pending[unconverged]
+            x, step, side, p, low, high = (a[unconverged] for a in (x, step, side, p, low, high))
+            # Where the density rounds to 0 the step is infinite or nan.
             low, high = np.where(step > 0, low, x), np.where(step > 0, x, high)
             middle, ahead = low + (high - low) / 2, x - step
             x = np.where((low < ahead) & (ahead < high), ahead, middle) if i % 3 else middle
-        result[left] = x
+        result[pending] = x
         return result
 
 
@@ -204,16 +203,16 @@ def mixture(params: Mapping[str, float]) -> Mixture:
         InputError: a component is incomplete, a name unknown, a weight or scale not positive, or the weights do not
             sum to 1 within 1e-5.
     """
-    numbers = {int(found[1]) for name in params if (found := re.fullmatch(r"weight([1-9][0-9]{0,2})", name))}
+    numbers = {int(match[1]) for name in params if (match := re.fullmatch(r"weight([1-9][0-9]{0,2})", name))}
     count = min(max(numbers, default=1), MOST_COMPONENTS)
-    wanted = [f"{part}{i}" for i in range(1, count + 1) for part in PARTS]
-    unknown, missing = sorted(params.keys() - set(wanted)), [name for name in wanted if name not in params]
+    names = [f"{part}{i}" for i in range(1, count + 1) for part in COMPONENT_PARAMS]
+    unknown, missing = sorted(params.keys() - set(names)), [name for name in names if name not in params]
     if unknown or missing:
         raise InputError(
             "target: mixture takes weight1, loc1, scale1, weight2, loc2, scale2 and so on, up to "
             f"{MOST_COMPONENTS}; unknown: {', '.join(unknown) or 'none'}, missing: {', '.join(missing) or 'none'}"
         )
-    weights, locs, scales = (tuple(params[f"{part}{i}"] for i in range(1, count + 1)) for part in PARTS)
+    weights, locs, scales = (tuple(params[f"{part}{i}"] for i in range(1, count + 1)) for part in COMPONENT_PARAMS)
     if not (np.isfinite(locs).all() and np.isfinite(scales).all() and min(scales) > 0):
         raise InputError("target: mixture has a loc or scale outside its domain (scales must be positive)")
     total = sum(weights)
@@ -222,10 +221,10 @@ def mixture(params: Mapping[str, float]) -> Mixture:
             f"target: mixture has weights {', '.join(f'{w:.12g}' for w in weights)}, which sum to {total:.12g}; "
             "allowed: positive weights with sum 1"
         )
-    return _made(tuple(w / total for w in weights), locs, scales)
+    return _cached(tuple(w / total for w in weights), locs, scales)
 
 
 @lru_cache(maxsize=16)
-def _made(weights: tuple[float, ...], locs: tuple[float, ...], scales: tuple[float, ...]) -> Mixture:
-    # One object for equal laws, so that their table is made once.
+def _cached(weights: tuple[float, ...], locs: tuple[float, ...], scales: tuple[float, ...]) -> Mixture:
+    # One object for equal laws, so that their table is computed once.
     return Mixture(weights, locs, scales)

@@ -1,7 +1,7 @@
-"""The two players as multilayer perceptrons whose parameters are rows of one flat array.
+"""Multilayer perceptrons whose parameters are rows of one flat array: both players are such networks.
 
-``theta_PW`` holds P networks of W parameters each: layer by layer a weight (inputs x outputs) and a bias.
-One matrix for everything makes an optimiser one expression and a member one row.
+``theta_PW`` holds P networks of W parameters each: layer by layer a weight (inputs x outputs) and a bias. With one
+matrix an optimiser is one expression and a member is one row.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: What may follow a hidden layer, by the names of ``spec.Activation``; leaky_relu has torch's slope 0.01 below 0.
+#: Functions after a hidden layer, by the names of ``config.fields.Activation``; leaky_relu has torch's slope 0.01.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "elu": F.elu,
     "sigmoid": torch.sigmoid,
@@ -29,7 +29,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class Layer:
-    """Where one linear layer lies in a row of theta, and its shape."""
+    """The place of one linear layer in a row of theta, and its shape."""
 
     start: int
     inputs: int
@@ -46,7 +46,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Mlp:
-    """A perceptron of the given widths, inputs first; ``activations`` name what follows each layer but the last."""
+    """A perceptron of the given widths, inputs first; ``activations`` name the functions between layers."""
 
     widths: tuple[int, ...]
     activations: tuple[str, ...]
@@ -54,10 +54,10 @@ class Mlp:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The layers, inputs first."""
-        found: list[Layer] = []
+        layers: list[Layer] = []
         for inputs, outputs in itertools.pairwise(self.widths):
-            found.append(Layer(found[-1].stop if found else 0, inputs, outputs))
-        return tuple(found)
+            layers.append(Layer(layers[-1].stop if layers else 0, inputs, outputs))
+        return tuple(layers)
 
     @property
     def size(self) -> int:
@@ -86,9 +86,11 @@ class Mlp:
         return x_PKN.squeeze(-1)
 
     def initial(self, u_PW: Tensor) -> Tensor:
-        """torch's default law of Linear from uniforms: weights and biases U(-1/sqrt(inputs), 1/sqrt(inputs)).
+        """Initial parameters by torch's default for Linear: weights and biases U(-1/sqrt(inputs), 1/sqrt(inputs)).
 
-        float64 in and out; source: ``torch.nn.Linear.reset_parameters`` (kaiming_uniform with a = sqrt(5)).
+        ``u_PW`` is uniform on (0, 1); the result is float64.
+
+        Source: ``torch.nn.Linear.reset_parameters`` (kaiming_uniform with a = sqrt(5)).
         """
         bound_W = torch.cat(
             [torch.full((y.stop - y.start,), 1 / math.sqrt(y.inputs), dtype=torch.float64) for y in self.layers]
@@ -97,9 +99,9 @@ class Mlp:
 
 
 def perceptron(inputs: int, hidden: int, activations: Sequence[str]) -> Mlp:
-    """inputs - hidden - ... - hidden - 1, one hidden layer for each activation; an affine map where there is none.
+    """The network inputs - hidden - ... - hidden - 1 with a hidden layer for each activation; without, an affine map.
 
-    The seed's G is ``perceptron(1, 50, ("elu", "sigmoid"))``, its D, up to the logit, ``("elu", "elu")``.
+    The script's G is ``perceptron(1, 50, ("elu", "sigmoid"))``; its D, up to the logit, has ``("elu", "elu")``.
     """
     return Mlp((inputs, *[hidden] * len(activations), 1), tuple(activations))
 

@@ -1,13 +1,13 @@
 """Counter-based random numbers: Philox4x32-10 keyed by (study seed, member seed).
 
-A draw is a pure function of who draws it, in which step, from which stream and at which place, so a member gets
-the same numbers alone, in any slot of any population, after a resume and on every engine. There is no state.
+A draw is a pure function of member, step, stream and index. So a member gets the same numbers alone, in any slot of any
+population, after a resume and on every engine. There is no state.
 
     key     = (low word of the study seed, seed of the member)
     counter = (block of four draws, step, stream, high word of the study seed)
 
-The seed of a member, not its loss, is in the key: seed k has the same initial weights, data and noise under every
-loss variant, which makes comparisons between variants paired.
+The key holds the seed of a member but not its loss. Seed k has the same initial weights, data and noise under every
+loss variant, so comparisons between variants are paired.
 
 Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """
@@ -30,7 +30,7 @@ EXTREME_DRAWS = (2.0**-24, 1 - 2.0**-24)
 
 
 class Stream(enum.IntEnum):
-    """What a draw is for. Numbers are part of every result: append, never renumber."""
+    """Purposes of draws. The numbers are part of every result: append, never renumber."""
 
     INITIAL_G = 0
     INITIAL_D = 1
@@ -39,18 +39,18 @@ class Stream(enum.IntEnum):
     LATENT_G = 4
     LABELS = 5
     SCORE = 6
-    SEGMENT = 7  # where on the segment between a real and a generated input a penalty looks
-    AROUND = 8  # how far from a real input a penalty looks
+    SEGMENT = 7  # a penalty's point on the segment between a real and a generated input
+    AROUND = 8  # a penalty's offset from a real input
     NOISE_REAL = 9  # instance noise on the real values, ...
     NOISE_FAKE = 10  # ... on the generated ones of D's update, ...
     NOISE_G = 11  # ... and on those of G's update
-    REPLAY = 12  # which generated values D sees again
+    REPLAY = 12  # the choice of old generated values for D
 
 
 def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Philox4x32-10: four 32-bit words for each counter (four words) under each key (two words).
 
-    Arguments are int64 tensors with values in [0, 2**32) that broadcast against each other; so are the results.
+    Arguments are int64 tensors with values in [0, 2**32) that broadcast against each other; results likewise.
     """
     c0, c1, c2, c3 = counter
     k0, k1 = key

@@ -1,7 +1,6 @@
-"""What is to be learned: a continuous law by name and parameters, of scipy.stats or of this package.
+"""Targets: continuous laws by name and parameters, of scipy.stats or of this package.
 
-Knows nothing of networks or scores. A target is sampled through its quantile function, so that the same
-uniform draws give the same data on every engine.
+A target is sampled through its quantile function, so the same uniform draws give the same data on every engine.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from harness.errors import InputError
 
 Float64 = NDArray[np.float64]
 
-#: Quantiles of standard laws, of u and the law's shapes, without the argument checks of scipy.stats, which take 15
-#: times the arithmetic of the Gaussian's; the data of every training step pass through here. Each is the formula that
-#: scipy.stats uses itself, so the bits are the same.
+#: Quantile functions of standard laws, of u and the law's shapes. They are the formulas of scipy.stats, with the same
+#: bits, but without its argument checks, which take 15 times as long as the Gaussian's arithmetic. The data of every
+#: training step pass through here.
 _STANDARD_QUANTILES: dict[str, Callable[..., Any]] = {
     "norm": special.ndtri,
     "uniform": lambda u: u,
@@ -37,10 +36,10 @@ _STANDARD_QUANTILES: dict[str, Callable[..., Any]] = {
     "t": lambda u, df: special.stdtrit(df, u),
 }
 
-#: Distribution functions of standard laws on the whole line, likewise: a quarter of the time, the same bits.
+#: Distribution functions of standard laws on the whole line, likewise: the same bits in a quarter of the time.
 _STANDARD_FUNCTIONS: dict[str, Callable[[Float64], Float64]] = {"norm": special.ndtr, "logistic": special.expit}
 
-#: Laws that scipy.stats has not, from their parameters.
+#: Laws that scipy.stats does not have, by functions of their parameters.
 _OWN_LAWS: dict[str, Callable[[Mapping[str, float]], Any]] = {"mixture": mixture}
 
 
@@ -52,7 +51,7 @@ def continuous_laws() -> tuple[str, ...]:
 
 
 def starting_params(law: str) -> dict[str, float]:
-    """What a law's parameters are where nothing is said of them: loc 0 and scale 1 of a law of scipy.stats."""
+    """Default parameters of a law: loc 0 and scale 1 for a law of scipy.stats, none for a mixture."""
     return {} if law in _OWN_LAWS else {"loc": 0.0, "scale": 1.0}
 
 
@@ -79,16 +78,16 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """The target that a text such as ``norm(loc=4, scale=1.25)`` names: inverse to ``text``.
+        """The target of a text such as ``norm(loc=4, scale=1.25)``; inverse to ``text``.
 
-        Parameters left out are those of ``starting_params``.
+        Missing parameters are those of ``starting_params``.
 
         Raises:
-            InputError: the text is not of this form, or the law is none (see the class).
+            InputError: the text is not of this form, or names no valid law (see the class).
         """
         match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
         if match is None:
-            raise InputError(f"target {text!r}: allowed: a law and its parameters, such as norm(loc=4, scale=1.25)")
+            raise InputError(f"target {text!r}: write a law and its parameters, such as norm(loc=4, scale=1.25)")
         params = starting_params(match[1])
         for item in filter(None, map(str.strip, (match[2] or "").split(","))):
             name, _, value = (part.strip() for part in item.partition("="))
@@ -106,8 +105,8 @@ class Target:
     @cached_property
     def frozen(self) -> Any:
         """The law as scipy.stats freezes one: an object with ``cdf``, ``logcdf``, ``logsf``, ``ppf``, ``pdf``, ..."""
-        if own := _OWN_LAWS.get(str(self.law)):
-            return own(self.params)
+        if law_of := _OWN_LAWS.get(str(self.law)):
+            return law_of(self.params)
         from scipy import stats
 
         law = getattr(stats, str(self.law), None)
@@ -133,8 +132,8 @@ class Target:
             raise InputError(f"target: {self.text} is outside the law's domain (scale must be positive)")
         return frozen
 
-    # Far from a law's centre some of scipy's formulas overflow or round across 0 and 1 on their way to the right
-    # limit; hence the silenced floating point states and the clipping.
+    # Far from a law's centre some of scipy's formulas overflow, or round below 0 or above 1, on their way to the right
+    # limit; hence the silenced floating-point errors and the clipping.
 
     def cdf(self, x: Float64) -> Float64:
         """F(x), elementwise, in [0, 1]; nan only where x is nan."""
@@ -187,8 +186,8 @@ def _logarithm(values: Any, x: Float64) -> Float64:
 
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise InputError(f"target.{name}: {value!r} is not a number")
+        raise InputError(f"target.{name}: got {value!r}; allowed: a number")
     try:
         return float(value)
     except OverflowError:
-        raise InputError(f"target.{name}: beyond the largest floating point number, 1.8e308") from None
+        raise InputError(f"target.{name}: got a number beyond 1.8e308; allowed: floating-point numbers") from None

@@ -1,7 +1,7 @@
-"""What the discriminator reads of a minibatch, and so how many decisions it makes about it.
+"""Views: what the discriminator reads of a minibatch, and the number of decisions it makes.
 
 A view turns a minibatch ``x_PB`` into ``features_PKN``: K decisions, each on N numbers. The loss of a member is the
-mean over its K decisions. A member's features are a function of its own row: no bit depends on the other rows.
+mean over its K decisions. A member's features depend on its own row only, bit for bit.
 
 Source of raw, variances, diffs and moments: the four input modes of D. Nag, "Generative Adversarial Networks (GANs)
 in 50 lines of code (PyTorch)", 2017, and its script's later revisions.
@@ -21,15 +21,15 @@ from torch import Tensor
 
 from harness.errors import InputError
 
-#: A minibatch of no larger variance counts as constant: the gradient of its shape holds 1/variance, in float32.
+#: A minibatch of at most this variance counts as constant: the gradient of its shape contains 1/variance, in float32.
 LEAST_VARIANCE = 1e-30
 
-#: Largest m of ``pack``: the largest minibatch there is.
+#: Largest m of ``pack``, which is the largest batch.
 MOST_PACKED = 10**6
 
 
 class Form(enum.Enum):
-    """What a view computes, for engines that do so without torch. Values are part of their kernels."""
+    """The computation of a view, for engines without torch. Values are part of their kernels."""
 
     VALUES = 0  # the values in the order drawn, N of them a decision
     SQUARES = 1  # the values, then their squared deviations from the mean, which is a constant to the gradient
@@ -43,7 +43,7 @@ class View:
     """One way of reading a minibatch: ``decisions`` and ``inputs`` give K and N for a batch size.
 
     ``name`` is its canonical text, which ``parse_view`` reads. The batch size must be a multiple of ``divisor``.
-    ``form`` says to engines without torch what ``features`` computes; where it is None they refuse the view.
+    ``form`` tells engines without torch what ``features`` computes; if it is None they refuse the view.
     """
 
     name: str
@@ -60,7 +60,7 @@ def _raw(x_PB: Tensor) -> Tensor:
 
 
 def _deviations(x_PB: Tensor) -> Tensor:
-    # The script turns the mean into a Python number, so no gradient passes through it: detach is part of the recipe.
+    # The script makes the mean a Python number, so no gradient passes through it; detach does the same.
     return x_PB - x_PB.mean(dim=1, keepdim=True).detach()
 
 
@@ -73,8 +73,8 @@ def _diffs(x_PB: Tensor) -> Tensor:
 
 
 def _moments(x_PB: Tensor) -> Tensor:
-    # About a value of the minibatch itself, so that a constant one has a variance of exactly 0. The variance is
-    # replaced before the root is taken: where a root of 0 is masked afterwards its gradient is 0 times infinity.
+    # Moments about a value of the minibatch, so that a constant minibatch has a variance of exactly 0. A variance of 0
+    # is replaced before the root: masked after the root its gradient would be 0 times infinity.
     shift_P1 = x_PB[:, :1].detach()
     offset_PB = x_PB - shift_P1
     mean_P1 = offset_PB.mean(dim=1, keepdim=True)
@@ -94,7 +94,7 @@ def _moments(x_PB: Tensor) -> Tensor:
 
 
 def _sorted(x_PB: Tensor) -> Tensor:
-    # Stable, so that among equal values the gradient always goes to the same ones.
+    # A stable sort, so that among equal values the gradient always goes to the same ones.
     return torch.sort(x_PB, dim=1, stable=True).values.unsqueeze(1)
 
 
@@ -103,7 +103,7 @@ def _sample(x_PB: Tensor) -> Tensor:
 
 
 def pack(m: int) -> View:
-    """The view of ``m`` consecutive values a decision: K = B/m, N = m, for B a multiple of m.
+    """The view with ``m`` consecutive values per decision: K = B/m, N = m, for B a multiple of m.
 
     Source: Lin, Khetan, Fanti, Oh 2018, "PacGAN", arXiv:1712.04086.
     """
@@ -130,7 +130,7 @@ _ALL = (
     View(
         "variances",
         "the values and their squared deviations from the minibatch mean (a constant to the gradient), "
-        "as one vector: the seed's 'Data and variances'",
+        "as one vector: the script's 'Data and variances'",
         decisions=lambda batch: 1,
         inputs=lambda batch: 2 * batch,
         features=_variances,
@@ -172,7 +172,7 @@ _ALL = (
     pack(2),
 )
 
-#: Every view by its text; of ``pack``, which has one for each m, the one of m = 2.
+#: Every view by its text; ``pack`` has one for each m, of which m = 2 is listed.
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
 
 _PACK = re.compile(r"\s*pack\s*\(\s*m\s*=\s*([0-9]{1,9})\s*\)\s*")
@@ -184,8 +184,8 @@ def parse_view(text: str) -> View:
     Raises:
         InputError: there is no such view.
     """
-    if found := VIEWS.get(text.strip()):
-        return found
+    if view := VIEWS.get(text.strip()):
+        return view
     packed = _PACK.fullmatch(text)
     if packed and 1 <= int(packed[1]) <= MOST_PACKED:
         return pack(int(packed[1]))

@@ -1,12 +1,12 @@
-"""What became of a member, in one word, from its committed row: converged, or how it missed.
+"""The diagnosis of a member in one word, from its committed row: converged, or the way it missed.
 
-Nothing here looks at losses, which cannot tell. Lengths are in units of the target's standard deviation sigma, from its
-mean mu: the miss e = (mean - mu)/sigma, the width r = sd/sigma. Along the way they are the generated minibatch's at
-each snapshot; at the end those of the scored sample. "Late" means snapshots after half of the member's steps. The
-rules stand in ``DIAGNOSES`` and the first that holds counts.
+The rules do not read losses, which cannot tell. Lengths are in units of the target's standard deviation sigma, from its
+mean mu: the miss e = (mean - mu)/sigma, the width r = sd/sigma. At a snapshot they are those of the generated
+minibatch, at the end those of the scored sample. "Late" means snapshots after half of the member's steps. The rules are
+in ``DIAGNOSES``; the first that holds counts.
 
-The thresholds are set for the laws of ``harness.data``; a target without a finite variance has no sigma, and its
-median and half its interquartile range stand for mu and sigma, measured on the column ``quantiles`` likewise.
+The thresholds are set for targets like those in ``experiments/``. A target without a finite variance has no sigma; its
+median and half its interquartile range replace mu and sigma, also on the column ``quantiles``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FARTHER = 1.0
 WIDE = 10.0
 #: A tenth as wide as the target: two normal laws with one mean then have KS distance 0.44. Wherever it lies.
 NARROW = 0.1
-#: Norm of G's whole gradient below which it has no push. Live generators have norms of 0.1 to 20 on every loss of
+#: Norm of G's whole gradient below which it counts as zero. Live generators have norms of 0.1 to 20 on every loss of
 #: experiments/labels.toml, dead ones 1e-4 and less; the weights of a loss are of order 1.
 NO_PUSH = 0.01
 #: A dead generator is at least so far from the target: hardly any of its values are where the target's are. One that
@@ -42,7 +42,7 @@ NO_PUSH = 0.01
 LOST_KS = 0.9
 #: Ringing swings by so many sigma to either side; a shift by it is a KS distance of 2 Phi(1/8) - 1 = 0.10 (normal).
 SWING = 0.25
-#: Standard errors of a minibatch's mean that a swing must exceed, so that chance alone swings in 1 of 10^4 members.
+#: Standard errors of a minibatch's mean that a swing must exceed; by chance 1 member in 10^4 swings so far.
 SWING_ERRORS = 4.0
 #: Changes of side within the late snapshots, out and back again.
 CHANGES = 2
@@ -82,21 +82,21 @@ def columns(target: Target | None) -> tuple[str, ...]:
 def diagnose(rows: pd.DataFrame, target: Target | None, success_ks: float) -> pd.Series[str]:
     """One word of ``DIAGNOSES`` for each row of ``store.SCHEMA``, with the rows' index.
 
-    Without a target only outcomes, ``converged``, ``dead`` and ``wrong shape`` are told apart. ``success_ks``: KS below
-    it is a success. Missing columns and null cells count as unknown, of which no rule holds.
+    Without a target only outcomes, ``converged``, ``dead`` and ``wrong shape`` are distinguished. A KS below
+    ``success_ks`` is a success. Missing columns and null cells are unknown; no rule holds for them.
     """
     ks, outcome = _numbers(rows, "ks"), rows["outcome"].astype(object).to_numpy()
     failed = (outcome == "failed") | (np.isnan(ks) & ~np.isin(outcome, ["pruned", "diverged"]))
     path = _Path.of(rows)
     unknown = np.full(len(rows), math.nan)
-    found: list[Bools] = [failed, outcome == "diverged", outcome == "pruned"]
+    rules: list[Bools] = [failed, outcome == "diverged", outcome == "pruned"]
     if target is None:
         nowhere = np.zeros(len(rows), bool)
         runaway = collapsed = ringing = offset = nowhere
     else:
         yard = Yardstick.of(target)
-        at, width = yard.places(rows)
-        miss, wide = (at - yard.location) / yard.scale, width / yard.scale
+        location, scale = yard.location_and_scale(rows)
+        miss, wide = (location - yard.location) / yard.scale, scale / yard.scale
         path_miss = (path.mean - yard.location) / yard.scale
         nearest = np.fmin.reduce(np.abs(path_miss), axis=1, initial=np.inf)
         runaway = ((np.abs(miss) >= FAR) & (np.abs(miss) >= nearest + FARTHER)) | (wide >= WIDE)
@@ -104,8 +104,8 @@ def diagnose(rows: pd.DataFrame, target: Target | None, success_ks: float) -> pd
         ringing = _changes_of_side(np.where(path.late, path_miss, math.nan), _swing(rows)) >= CHANGES
         offset = (yard.shift_ks(miss) >= EXPLAINS * ks) & (wide >= 1 / ALIKE) & (wide <= ALIKE)
     push = _late_median(path.push, path.late) if path.push.size else unknown
-    found += [runaway, (ks >= LOST_KS) & (push < NO_PUSH), collapsed, ringing, ks < success_ks, offset]
-    words = np.select(found, list(DIAGNOSES)[:-1], default="wrong shape")
+    rules += [runaway, (ks >= LOST_KS) & (push < NO_PUSH), collapsed, ringing, ks < success_ks, offset]
+    words = np.select(rules, list(DIAGNOSES)[:-1], default="wrong shape")
     return pd.Series(words, index=rows.index, dtype=object)
 
 
@@ -120,7 +120,7 @@ class Yardstick:
 
     @classmethod
     def of(cls, target: Target) -> Yardstick:
-        """The target's, by moments where its variance is finite."""
+        """The yardstick of a target: by moments if its variance is finite."""
         with np.errstate(all="ignore"):
             mean, variance = float(target.frozen.mean()), float(target.frozen.var())
         if math.isfinite(mean) and math.isfinite(variance) and variance > 0:
@@ -128,8 +128,8 @@ class Yardstick:
         first, middle, third = (float(q) for q in target.quantile(np.array([0.25, 0.5, 0.75])))
         return cls(target, middle, (third - first) / 2, False)
 
-    def places(self, rows: pd.DataFrame) -> tuple[Float64, Float64]:
-        """Location and scale of each row's generated law, NaN where it has none."""
+    def location_and_scale(self, rows: pd.DataFrame) -> tuple[Float64, Float64]:
+        """Location and scale of each row's generated law; NaN if it has none."""
         if self.by_moments:
             return _numbers(rows, "mean"), _numbers(rows, "sd")
         law = _matrix(rows["quantiles"]) if "quantiles" in rows else np.full((len(rows), 0), math.nan)
@@ -139,9 +139,9 @@ class Yardstick:
         return middle, (third - first) / 2
 
     def shift_ks(self, miss: Float64) -> Float64:
-        """KS distance sup_x |F(x) - F(x - miss * scale)| of the target from itself moved; NaN stays NaN.
+        """KS distance sup_x |F(x) - F(x - miss * scale)| of the target from its shifted self; NaN stays NaN.
 
-        Read off a table of 401 shifts up to 20 scales, each a maximum over 2,001 places; beyond it the last value.
+        Interpolated in a table of 401 shifts up to 20 scales, each a maximum over 2,001 points; constant beyond.
         """
         return np.asarray(np.interp(np.abs(miss), _SHIFTS, _shift_table(self)))
 
@@ -167,9 +167,9 @@ class _Path:
     @classmethod
     def of(cls, rows: pd.DataFrame) -> _Path:
         names = ("snapshot_step", "snapshot_fake_mean", "snapshot_grad_norm_g")
-        found = [_matrix(rows[n]) if n in rows else np.full((len(rows), 0), math.nan) for n in names]
-        width = max(m.shape[1] for m in found)
-        step, mean, push = (_widened(m, width) for m in found)
+        matrices = [_matrix(rows[n]) if n in rows else np.full((len(rows), 0), math.nan) for n in names]
+        width = max(m.shape[1] for m in matrices)
+        step, mean, push = (_widened(m, width) for m in matrices)
         return cls(mean, push, step > 0.5 * _numbers(rows, "steps")[:, None])
 
 
@@ -179,22 +179,22 @@ def _swing(rows: pd.DataFrame) -> Float64:
 
 
 def _changes_of_side(miss: Float64, swing: Float64) -> NDArray[np.intp]:
-    """How often each row passes from beyond +swing to beyond -swing or back; what lies between counts for neither."""
+    """The number of passages of each row from beyond +swing to beyond -swing or back; values between are ignored."""
     side, changes = np.zeros(len(miss)), np.zeros(len(miss), np.intp)
     for column in miss.T:
-        now = np.where(column >= swing, 1.0, np.where(column <= -swing, -1.0, 0.0))
-        changes += (now * side) < 0
-        side = np.where(now != 0, now, side)
+        current = np.where(column >= swing, 1.0, np.where(column <= -swing, -1.0, 0.0))
+        changes += (current * side) < 0
+        side = np.where(current != 0, current, side)
     return changes
 
 
 def _late_median(values: Float64, late: Bools) -> Float64:
-    """Median of each row's late values; NaN where it has none."""
-    kept = np.sort(np.where(late, values, math.nan), axis=1)  # NaN last
-    count = (~np.isnan(kept)).sum(axis=1)
-    row = np.arange(len(kept))
-    low, high = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, kept.shape[1] - 1)
-    return np.asarray(np.where(count > 0, (kept[row, low] + kept[row, high]) / 2, math.nan))
+    """Median of each row's late values; NaN if it has none."""
+    ordered = np.sort(np.where(late, values, math.nan), axis=1)  # NaN last
+    count = (~np.isnan(ordered)).sum(axis=1)
+    row = np.arange(len(ordered))
+    low, high = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, ordered.shape[1] - 1)
+    return np.asarray(np.where(count > 0, (ordered[row, low] + ordered[row, high]) / 2, math.nan))
 
 
 def _numbers(rows: pd.DataFrame, name: str) -> Float64:
@@ -208,7 +208,7 @@ def _widened(matrix: Float64, width: int) -> Float64:
 
 
 def _matrix(cells: Iterable[Any]) -> Float64:
-    """List cells as rows, filled up with NaN; a cell that is null or holds no numbers is a row of NaN."""
+    """List cells as rows, padded with NaN; a cell that is null or not a list of numbers becomes a row of NaN."""
     lists = [c if isinstance(c, np.ndarray) and c.dtype.kind in "if" else _floats(c) for c in cells]
     lengths = np.array([len(c) for c in lists], dtype=np.intp)
     matrix = np.full((len(lists), int(lengths.max(initial=0))), math.nan)
@@ -221,7 +221,7 @@ def _floats(cell: Any) -> Float64:
     if cell is None or isinstance(cell, (str, bytes, float)):
         return np.empty(0)
     try:
-        found = np.asarray(cell, dtype=np.float64)
+        values = np.asarray(cell, dtype=np.float64)
     except (TypeError, ValueError):
         return np.empty(0)
-    return found if found.ndim == 1 else np.empty(0)
+    return values if values.ndim == 1 else np.empty(0)

@@ -1,7 +1,7 @@
-"""What a perfect generator scores: the noise floors that every distance is read against.
+"""Noise floors: the distances that a perfect generator scores.
 
-A finite sample of the target itself lies at a distance from the target. Here are the sizes of those distances
-for independent draws. The distances are in ``scoring``.
+A finite sample of the target itself has a distance from the target. These are the sizes of such distances for
+independent draws. The distances themselves are in ``distances.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.data.target import Target
 
-#: Up to this n the mean of D_n is integrated from its exact law; above, the series errs by less than 5e-5 of it.
+#: Up to this n the mean of D_n is integrated from its exact law; above, the series has a relative error below 5e-5.
 EXACT_MEAN_UP_TO = 1000
 
 #: Largest relative error of the integral behind the W1 floor.
@@ -28,8 +28,8 @@ def w1_floor(n: int, target: Target) -> float | None:
 
         E W1 = sqrt(2/(pi n)) * integral of sqrt(F(x) (1 - F(x))) dx        (1.288 scale/sqrt(n) for norm).
 
-    At finite n it is a little above the mean of the samples' w1: below 1% at n = 1000 for norm and expon, 7% for
-    t(df=5). None where the integral is infinite or not found to 1e-6: W1 then falls slower than 1/sqrt(n).
+    At finite n it is a little above the mean of the samples' w1: at n = 1000 by below 1% for norm and expon, by 7% for
+    t(df=5). None if the integral is infinite or not found to 1e-6; W1 then falls slower than 1/sqrt(n).
 
     Raises:
         ValueError: n < 1.
@@ -40,10 +40,10 @@ def w1_floor(n: int, target: Target) -> float | None:
 
 
 def floors(n: int, target: Target | None = None) -> dict[str, float | None]:
-    """The floors at sample size n: what a generator that has learned the target exactly would score.
+    """The floors at sample size n: the scores of a generator that has learned the target exactly.
 
     Keys: ``ks_mean``, ``ks_median``, ``ks_p95``, ``ks_p99`` of the KS distance of n independent draws, the same for
-    every target; ``ks_stratified`` = 1/(2n) on ``noise.midpoints``; with a target also ``w1_mean`` (``w1_floor``).
+    every target; ``ks_stratified`` = 1/(2n) on ``latent.midpoints``; with a target also ``w1_mean`` (``w1_floor``).
 
     Raises:
         ValueError: n < 1.
@@ -84,7 +84,7 @@ def _bridge_integral(target: Target) -> float | None:
     if not math.isfinite(variance):
         return None
     first, middle, third = (float(q) for q in target.quantile(np.array([0.25, 0.5, 0.75])))
-    # In units of the quartiles' distance the integrand lives near 0, where quad looks first.
+    # In units of the interquartile range the integrand is concentrated near 0, where quad evaluates first.
     scale = third - first
     lower, upper = target.frozen.support()
 

@@ -114,8 +114,8 @@ def test_file_and_json_round_trip(tmp_path_factory: pytest.TempPathFactory, raw:
     assert [returned.arm_settings(arm) for arm in returned.arms] == [spec.arm_settings(arm) for arm in spec.arms]
 
 
-def test_defaults_are_the_seeds() -> None:
-    """What a file leaves out is the seed's own setting (its 30,000 steps excepted: 10,000)."""
+def test_defaults_are_the_scripts() -> None:
+    """Keys that a file leaves out have the script's own values (10,000 steps in place of its 30,000)."""
     spec = experiment()
     shape = Shape(steps=10_000, batch=100, hidden=50, d_steps=1, g_steps=1, snapshots=tuple(range(1000, 10_001, 1000)))
     assert spec.train.shape == shape

@@ -1,4 +1,4 @@
-"""Networks: the seed's shapes, torch's initial law, the same outputs as torch.nn."""
+"""Networks: the script's shapes, torch's initial law, the same outputs as torch.nn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.data.mlp import generate, perceptron
 from harness.data.rng import Stream, uniforms
 from harness.losses.penalties import clip_weights
 
-#: What follows the hidden layers of the seed's players.
+#: Activations of the script's players.
 G, D = ("elu", "sigmoid"), ("elu", "elu")
 
 
@@ -23,7 +23,7 @@ def test_sizes_are_the_seeds() -> None:
 
 
 def test_forward_equals_torch_nn() -> None:
-    """Stacked networks compute what the seed's modules compute, to float64 rounding."""
+    """Stacked networks compute what the script's modules compute, to float64 rounding."""
     rng = torch.Generator().manual_seed(3)
     g, d = perceptron(1, 50, G), perceptron(200, 50, D)
     theta_g, theta_d = (torch.randn(3, n.size, generator=rng, dtype=torch.float64) / 5 for n in (g, d))

@@ -13,10 +13,10 @@ from scipy import stats
 from harness.data.target import Target, continuous_laws
 from harness.errors import InputError
 
-SEED_LAW = Target("norm", {"loc": 4.0, "scale": 1.25})
+SCRIPT_TARGET = Target("norm", {"loc": 4.0, "scale": 1.25})
 
 EXAMPLES = [
-    SEED_LAW,
+    SCRIPT_TARGET,
     Target("uniform", {"loc": -1.0, "scale": 3.0}),
     Target("expon", {"scale": 0.5}),
     Target("laplace", {"loc": 2.0}),
@@ -79,8 +79,8 @@ def test_log_probabilities_hold_in_both_tails(deviations: float) -> None:
     with mpmath.workdps(50):
         below = mpmath.log(mpmath.erfc(-mpmath.mpf(deviations) / mpmath.sqrt(2)) / 2)
         above = mpmath.log(mpmath.erfc(mpmath.mpf(deviations) / mpmath.sqrt(2)) / 2)
-    assert SEED_LAW.logcdf(x)[0] == pytest.approx(float(below), rel=1e-13)
-    assert SEED_LAW.logsf(x)[0] == pytest.approx(float(above), rel=1e-13)
+    assert SCRIPT_TARGET.logcdf(x)[0] == pytest.approx(float(below), rel=1e-13)
+    assert SCRIPT_TARGET.logsf(x)[0] == pytest.approx(float(above), rel=1e-13)
 
 
 @pytest.mark.parametrize("target", EXAMPLES + DELICATE, ids=lambda target: target.text)
@@ -140,10 +140,10 @@ def test_every_continuous_law_is_offered() -> None:
         ("t", {"df": 0.0}, "t(df=0) is outside the law's domain"),
         ("norm", {"loc": math.nan}, "outside the law's domain"),
         ("norm", {"scale": math.inf}, "outside the law's domain"),
-        ("norm", {"loc": "4"}, "target.loc: '4' is not a number"),
-        ("norm", {"loc": None}, "target.loc: None is not a number"),
-        ("norm", {"scale": True}, "target.scale: True is not a number"),
-        ("norm", {"loc": 10**400}, "target.loc: beyond the largest floating point number"),
+        ("norm", {"loc": "4"}, "target.loc: got '4'; allowed: a number"),
+        ("norm", {"loc": None}, "target.loc: got None; allowed: a number"),
+        ("norm", {"scale": True}, "target.scale: got True; allowed: a number"),
+        ("norm", {"loc": 10**400}, "target.loc: got a number beyond 1.8e308"),
     ],
     ids=lambda value: str(value)[:30] or "empty",
 )

@@ -83,7 +83,7 @@ def test_gradients_are_the_derivatives(view: View) -> None:
 
 
 def test_variances_view_is_the_seeds_with_its_dead_mean() -> None:
-    """The variances view equals the seed's preprocessing, in value and in gradient: none flows through the mean."""
+    """The variances view equals the script's preprocessing, in value and in gradient: none flows through the mean."""
     x = minibatches(1, 100).requires_grad_()
     weights = torch.linspace(-1, 1, 200, dtype=torch.float64)
     ours, theirs = VIEWS["variances"].features(x)[:, 0], with_squared_deviations(x)

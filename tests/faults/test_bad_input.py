@@ -26,7 +26,7 @@ from harness.data.target import Target
 from harness.errors import InputError, StoreError
 from harness.losses import Variant, fake, real, register
 from harness.losses.primitives import softplus
-from harness.metrics.distances import score_file
+from harness.metrics.sample_files import score_file
 from harness.store import Store
 from harness.tracking import Mirror
 

@@ -21,7 +21,7 @@ from analysis.report.report_page import markdown_page
 from harness.config import Experiment, load
 from harness.data.target import Target
 from harness.errors import InputError, StoreError
-from harness.metrics.distances import score_file
+from harness.metrics.sample_files import score_file
 from harness.store import SCHEMA, Store, slug
 
 #: One file is written again and again, so that a fixture of the function may stay.

@@ -132,7 +132,7 @@ def test_slopes_are_the_torch_functions(library: ctypes.CDLL, variant: Variant) 
             np.testing.assert_allclose(ours, theirs.numpy(), rtol=2e-5, atol=2e-5, err_msg=str(params))
 
 
-def test_seed_exact_dies_where_the_seeds_bceloss_does(library: ctypes.CDLL) -> None:
+def test_script_exact_dies_where_bceloss_does(library: ctypes.CDLL) -> None:
     """A logit of 20 is probability 1 in float32: D's slope on a fake there is exactly 0, and on a real one 0 too."""
     at = np.full(1, 20.0, np.float32)
     zero = [np.zeros(1, np.float32)] * 2

@@ -9,7 +9,7 @@ from harness.losses import LOSSES
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_seed_exact_is_sigmoid_and_bceloss(dtype: torch.dtype) -> None:
+def test_script_exact_is_sigmoid_and_bceloss(dtype: torch.dtype) -> None:
     """Losses and slopes of ``seed_exact`` follow torch's sigmoid and BCELoss from -110 to 110, every clamp included.
 
     Relative agreement 16 units in the last place: torch's sigmoid itself differs by one between the end of a
@@ -28,7 +28,7 @@ def test_seed_exact_is_sigmoid_and_bceloss(dtype: torch.dtype) -> None:
         torch.testing.assert_close(slope, gradient, rtol=relative, atol=tiny)
 
 
-def test_seed_exact_loses_its_gradient_in_float32() -> None:
+def test_script_exact_loses_its_gradient_in_float32() -> None:
     """From logit 17 on a float32 D learns nothing from accepted fakes and pays 100; just below it still learns.
 
     Half a unit in the last place of 1 is 2^-24 = exp(-16.64), so at 17 the sigmoid rounds to 1.

@@ -1,37 +1,29 @@
-"""Scores against scipy, 50-digit arithmetic and closed forms; states of bad samples; sample files."""
+"""Scores against scipy, 50-digit arithmetic and closed forms; states of bad samples."""
 
-import contextlib
 import json
 import math
-import tempfile
-from pathlib import Path
-from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from harness.data.latent import midpoints
 from harness.data.target import Float64, Target
-from harness.errors import InputError
 from harness.metrics.distances import (
     DISTANCES,
     LOG_FLOOR,
     distances,
     ks_distance,
     ks_test,
-    read_samples,
     sample_states,
     score,
-    score_file,
 )
 from harness.store import QUANTILE_LEVELS, SCHEMA
 
-SEED_LAW = Target("norm", {"loc": 4.0, "scale": 1.25})
+SCRIPT_TARGET = Target("norm", {"loc": 4.0, "scale": 1.25})
 
 
 @st.composite
@@ -145,7 +137,7 @@ def test_ad_is_the_statistic_of_goodness_of_fit() -> None:
     theirs = stats.goodness_of_fit(
         stats.norm, x_S, known_params={"loc": 4.0, "scale": 1.25}, statistic="ad", n_mc_samples=1
     ).statistic
-    assert distances(x_S[None], SEED_LAW)["ad"][0] == pytest.approx(theirs, rel=1e-12)
+    assert distances(x_S[None], SCRIPT_TARGET)["ad"][0] == pytest.approx(theirs, rel=1e-12)
 
 
 def test_ad_stays_finite_outside_a_bounded_support() -> None:
@@ -172,10 +164,10 @@ def test_blocks_do_not_show() -> None:
     """More float32 values than are measured at a time (120 x 10,000 > 2^20) give the bits of single float64 rows."""
     x_PS = np.random.default_rng(3).normal(4, 1.25, (120, 10_000)).astype(np.float32)
     x_PS[77, 5] = np.nan
-    together = distances(x_PS, SEED_LAW)
+    together = distances(x_PS, SCRIPT_TARGET)
     assert {value_P.dtype.str for value_P in together.values()} == {"<f8"}
     for p in (0, 76, 77, 78, 103, 104, 105, 119):
-        for name, value_P in distances(x_PS[p : p + 1].astype(np.float64), SEED_LAW).items():
+        for name, value_P in distances(x_PS[p : p + 1].astype(np.float64), SCRIPT_TARGET).items():
             assert value_P.tobytes() == together[name][p : p + 1].tobytes(), (name, p)
 
 
@@ -185,7 +177,7 @@ def test_states_are_named_and_never_nan() -> None:
     x_PS = np.tile(np.random.default_rng(5).normal(4, 1.25, 50), (8, 1))
     x_PS[1, 3], x_PS[2, 3], x_PS[3, 3], x_PS[4, 3] = np.nan, np.inf, -np.inf, 1e151
     x_PS[5], x_PS[6], x_PS[7, 3] = 4.0, 0.1, 1e150
-    scores = score(x_PS, x_PS, SEED_LAW, (0.5,))
+    scores = score(x_PS, x_PS, SCRIPT_TARGET, (0.5,))
     expected = ["ordinary", *["nonfinite"] * 4, "constant", "constant", "ordinary"]
     assert scores.sample_state == sample_states(x_PS) == sample_states(x_PS.astype(np.longdouble)) == expected
     for p, state in enumerate(expected):
@@ -195,7 +187,7 @@ def test_states_are_named_and_never_nan() -> None:
         assert json.loads(json.dumps(row, allow_nan=False)) == row
         if state == "nonfinite":
             assert (row["ks"], row["ks_iid"], row["ks_pvalue"]) == (1.0, 1.0, 0.0)
-    assert scores.row(0) == score(x_PS[:1], x_PS[:1], SEED_LAW, (0.5,)).row(0)
+    assert scores.row(0) == score(x_PS[:1], x_PS[:1], SCRIPT_TARGET, (0.5,)).row(0)
     # All mass at the median: F jumps by 1 where the target's is 1/2. The value and 0 are exact, also for 0.1.
     assert (scores.ks[5], scores.mean[5], scores.sd[5]) == (0.5, 4.0, 0.0)
     assert (scores.mean[6], scores.sd[6], scores.quantiles[6, 0]) == (0.1, 0.0, 0.1)
@@ -203,11 +195,11 @@ def test_states_are_named_and_never_nan() -> None:
 
 def test_empty_samples_and_populations_have_scores() -> None:
     """No values: state empty, ks 1, p 0, the rest None. No members: empty arrays."""
-    row = score(np.empty((2, 0)), np.empty((2, 0)), SEED_LAW, (0.5,)).row(1)
+    row = score(np.empty((2, 0)), np.empty((2, 0)), SCRIPT_TARGET, (0.5,)).row(1)
     assert row.pop("sample_state") == "empty"
     assert (row.pop("ks"), row.pop("ks_iid"), row.pop("ks_pvalue")) == (1.0, 1.0, 0.0)
     assert set(row.values()) == {None}
-    nobody = score(np.empty((0, 5)), np.empty((0, 5)), SEED_LAW, (0.5,))
+    nobody = score(np.empty((0, 5)), np.empty((0, 5)), SCRIPT_TARGET, (0.5,))
     assert nobody.ks.shape == nobody.ks_pvalue.shape == (0,)
     assert nobody.quantiles.shape == (0, 1)
     assert nobody.sample_state == []
@@ -215,8 +207,8 @@ def test_empty_samples_and_populations_have_scores() -> None:
 
 def test_one_bad_sample_of_the_two_is_scored_by_itself() -> None:
     """A nonfinite independent sample has ks_iid 1 and p 0, and leaves the stratified scores as they are."""
-    good = SEED_LAW.quantile(midpoints(100))[None]
-    row = score(good, np.full((1, 7), np.nan), SEED_LAW).row(0)
+    good = SCRIPT_TARGET.quantile(midpoints(100))[None]
+    row = score(good, np.full((1, 7), np.nan), SCRIPT_TARGET).row(0)
     assert (row["ks_iid"], row["ks_pvalue"], row["sample_state"]) == (1.0, 0.0, "ordinary")
     assert row["ks"] == pytest.approx(1 / 200, abs=1e-12)
 
@@ -227,7 +219,7 @@ def test_rows_fit_the_store() -> None:
     x_(i) is the quantile at (i - 1/2)/200, so the quantiles of 200 values at the 200 levels are the sorted values.
     """
     x_PS = np.random.default_rng(6).normal(4, 1.25, (1, 200))
-    row = score(x_PS, x_PS, SEED_LAW, QUANTILE_LEVELS).row(0)
+    row = score(x_PS, x_PS, SCRIPT_TARGET, QUANTILE_LEVELS).row(0)
     assert set(row) <= set(SCHEMA.names)
     assert row["quantiles"] == pytest.approx(np.sort(x_PS[0]), abs=1e-12)
 
@@ -253,8 +245,8 @@ def test_anchors(law: Target, ks: float, w1: float | None) -> None:
     the uniform's ends, F's slope is below 0.1, so the grid is within 1e-5 of it; the sample's is within
     1/(2n) = 5e-5. The true W1 is the integral of |G - F|. The rounded numbers are those formulas' values.
     """
-    gap = np.abs(law.frozen.cdf(GRID) - SEED_LAW.frozen.cdf(GRID))
-    measured = distances(law.quantile(midpoints(10_000))[None], SEED_LAW)
+    gap = np.abs(law.frozen.cdf(GRID) - SCRIPT_TARGET.frozen.cdf(GRID))
+    measured = distances(law.quantile(midpoints(10_000))[None], SCRIPT_TARGET)
     assert measured["ks"][0] == pytest.approx(gap.max(), abs=6e-5)
     assert measured["ks"][0] == pytest.approx(ks, abs=5e-4)
     assert measured["w1"][0] == pytest.approx(integrate.trapezoid(gap, GRID), rel=2e-3)
@@ -263,7 +255,7 @@ def test_anchors(law: Target, ks: float, w1: float | None) -> None:
 
 def test_collapse_onto_the_mean() -> None:
     """All mass on 4: ks = 1/2 at the median; w1 = E|x - 4| = 1.25 sqrt(2/pi) = 0.997 (10,000 midpoints: 1e-4 less)."""
-    measured = distances(np.full((1, 10_000), 4.0), SEED_LAW)
+    measured = distances(np.full((1, 10_000), 4.0), SCRIPT_TARGET)
     assert measured["ks"][0] == 0.5
     assert measured["w1"][0] == pytest.approx(1.25 * math.sqrt(2 / math.pi), abs=2e-4)
 
@@ -273,133 +265,7 @@ def test_draws_of_the_target_pass() -> None:
 
     Fixed seed; a correct program fails on one seed in a thousand, and would not on this one.
     """
-    for target in (SEED_LAW, Target("t", {"df": 3.0}), Target("gamma", {"a": 0.5})):
+    for target in (SCRIPT_TARGET, Target("t", {"df": 3.0}), Target("gamma", {"a": 0.5})):
         u_PS = np.random.default_rng(7).random((400, 300))
         pvalue_P = ks_test(target.quantile(u_PS), target)[1]
         assert stats.ks_1samp(pvalue_P, stats.uniform.cdf).pvalue > 1e-3
-
-
-def saved(folder: Path, array: NDArray[Any], name: str = "x.npy") -> Path:
-    """The path of a new .npy file."""
-    np.save(folder / name, array)
-    return folder / name
-
-
-def test_sample_files_are_read(tmp_path: Path) -> None:
-    """A .npy column of any real type and a .csv column, with or without header, give their numbers in float64."""
-    x_S = np.random.default_rng(9).normal(4, 1.25, 20)
-    kinds = ("<f8", ">f8", "<f4", "u1")
-    arrays: list[NDArray[Any]] = [x_S[:, None], x_S[:0], *(x_S.astype(kind) for kind in kinds)]
-    for i, array in enumerate(arrays):
-        read = read_samples(saved(tmp_path, array, f"{i}.NPY.npy"))
-        assert read.dtype == np.float64
-        assert read.tolist() == array.ravel().tolist()
-    text = tmp_path / "x.CSV"
-    lines = [repr(float(x)) for x in x_S]
-    for content in ("\n".join(lines), "x\r\n" + "\r\n".join(lines) + "\r\n", "\ufeff" + "\n\n".join(lines)):
-        text.write_text(content, encoding="utf-8", newline="")
-        assert read_samples(text).tolist() == x_S.tolist()
-    text.write_text("name, x,y\na,1,2\nb,3,4\n")
-    assert read_samples(text, "x").tolist() == [1, 3]
-    text.write_text("1\nnan\n-inf\n+2e0\n1e999\n")
-    assert np.array_equal(read_samples(text), [1, np.nan, -np.inf, 2, np.inf], equal_nan=True)
-    for content in ("", "\n\n", "x", "x\n"):
-        text.write_text(content)
-        assert read_samples(text).shape == (0,)
-
-
-CSV_FAULTS = {
-    "1,2\n3,4\n": "2 columns (they have no names)",
-    "x,y\n3,4\n": "2 columns (x, y); give one column, or name one",
-    "1\n2,3\n": "Expected 1 columns, got 2",
-    "1\n2\nthree\n": "invalid value 'three'",
-    "1\n\x1b[2J\n": "invalid value '?[2J'",
-    "x\n1\nNA\n": "invalid value 'NA'",
-}
-
-
-@pytest.mark.promise("P8", "P12")
-@pytest.mark.parametrize("content", CSV_FAULTS)
-def test_bad_text_is_refused(content: str, tmp_path: Path) -> None:
-    """Ragged, wordy and many-columned text is an error of one printable line that names the file and what is wrong."""
-    path = tmp_path / "x.csv"
-    path.write_text(content)
-    with pytest.raises(InputError) as refusal:
-        read_samples(path)
-    assert CSV_FAULTS[content] in str(refusal.value)
-    assert str(refusal.value).startswith(f"{path}: ")
-    assert str(refusal.value).isprintable()
-
-
-@pytest.mark.promise("P8", "P12")
-def test_bad_arrays_are_refused(tmp_path: Path) -> None:
-    """Objects (pickles), words, complex numbers, several columns and promises beyond the file are errors."""
-    for array in (np.array([1, "a"], dtype=object), np.array(["a"]), np.array([1j]), np.ones((2, 2)), np.array(1.0)):
-        with pytest.raises(InputError, match=r"x\.npy: .*one column of integers or floats"):
-            read_samples(saved(tmp_path, array))
-    path = saved(tmp_path, np.ones(3))
-    whole = path.read_bytes()
-    # The same header length, but 10^12 values: 8 TB that must not be asked for.
-    path.write_bytes(whole.replace(b"(3,), }             ", b"(1000000000000,), } "))
-    assert len(path.read_bytes()) == len(whole)
-    assert b"(1000000000000,)" in path.read_bytes()
-    with pytest.raises(InputError, match="not a readable"):
-        read_samples(path)
-
-
-@pytest.mark.promise("P8", "P12")
-def test_wrong_files_are_refused(tmp_path: Path) -> None:
-    """Missing files, folders, unknown suffixes, missing columns and more than 256 MiB are errors; nothing is read."""
-    with pytest.raises(InputError, match=r"gone\.npy: no such file"):
-        read_samples(tmp_path / "gone.npy")
-    (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(InputError, match="no such file"):
-        read_samples(tmp_path / "folder.csv")
-    for name in ("x.pkl", "x.yaml", "x"):
-        with pytest.raises(InputError, match=r"unknown suffix .*\.npy and \.csv"):
-            read_samples(tmp_path / name)
-    with pytest.raises(InputError, match="column 'x' asked for"):
-        read_samples(saved(tmp_path, np.ones(3)), "x")
-    large = tmp_path / "large.csv"
-    with large.open("wb") as file:
-        file.truncate(256 * 2**20 + 1)  # a hole: takes no disk
-    with pytest.raises(InputError, match="256 MiB"):
-        read_samples(large)
-
-
-@pytest.mark.promise("P8")
-@given(st.sampled_from([".npy", ".csv"]), st.binary(max_size=60), st.integers(0, 200), st.booleans())
-@settings(max_examples=200, deadline=None)
-def test_any_bytes_are_numbers_or_an_input_error(suffix: str, noise: bytes, at: int, whole: bool) -> None:
-    """Arbitrary bytes, and a good file with bytes overwritten, are read as one column or refused: nothing else."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"x{suffix}"
-        if suffix == ".npy":
-            saved(Path(folder), np.arange(4.0))
-        else:
-            path.write_text("x\n1\n2\n3\n")
-        good = path.read_bytes()
-        path.write_bytes(noise if whole else good[:at] + noise + good[at + len(noise) :])
-        with contextlib.suppress(InputError):
-            read = read_samples(path)
-            assert (read.dtype.str, read.ndim) == ("<f8", 1)
-
-
-def test_a_file_is_scored_as_json(tmp_path: Path) -> None:
-    """The scores of a file are those of its numbers beside the floors, and are JSON without nan for every state."""
-    x_S = np.random.default_rng(10).normal(4, 1.25, 500)
-    report = score_file(saved(tmp_path, x_S), SEED_LAW)
-    assert report["ks"] == stats.ks_1samp(x_S, SEED_LAW.frozen.cdf).statistic
-    assert report["ks_pvalue"] == pytest.approx(stats.ks_1samp(x_S, SEED_LAW.frozen.cdf).pvalue, abs=1e-12)
-    assert report["ks_over_floor"] == report["ks"] / report["floors"]["ks_mean"]
-    assert (report["n"], report["target"], report["state"]) == (500, "norm(loc=4, scale=1.25)", "ordinary")
-    bad = {"nonfinite": np.array([1.0, np.nan]), "constant": np.full(9, 4.0), "empty": np.empty(0)}
-    for state, array in bad.items():
-        report = score_file(saved(tmp_path, array), SEED_LAW)
-        assert json.loads(json.dumps(report, allow_nan=False)) == report
-        assert report["state"] == state
-        assert report["ks"] == (0.5 if state == "constant" else 1.0)
-        assert (report["floors"] is None) == (report["ks_over_floor"] is None) == (state == "empty")
-        assert set(DISTANCES) <= set(report)
-    for wide in (Target("lognorm", {"s": 1000.0}), Target("uniform", {"scale": 1.7e308})):
-        assert score_file(saved(tmp_path, x_S), wide)["w1"] is None  # quantiles or their sum leave float64

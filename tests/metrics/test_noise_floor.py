@@ -13,7 +13,7 @@ from harness.data.target import Target
 from harness.metrics.distances import distances
 from harness.metrics.noise_floor import floors
 
-SEED_LAW = Target("norm", {"loc": 4.0, "scale": 1.25})
+SCRIPT_TARGET = Target("norm", {"loc": 4.0, "scale": 1.25})
 #: Laws with a heavy tail or an unbounded density.
 HEAVY = [
     Target("t", {"df": 2.0}),
@@ -21,7 +21,7 @@ HEAVY = [
     Target("cauchy", {"loc": 3.0}),
     Target("gamma", {"a": 0.5}),
 ]
-LAWS = [SEED_LAW, Target("uniform", {}), Target("expon", {"scale": 2.0}), Target("t", {"df": 5.0})]
+LAWS = [SCRIPT_TARGET, Target("uniform", {}), Target("expon", {"scale": 2.0}), Target("t", {"df": 5.0})]
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ LAWS = [SEED_LAW, Target("uniform", {}), Target("expon", {"scale": 2.0}), Target
         (100_000, 0.0027, 0.0043, 0.0051, 0.005),
     ],
 )
-def test_floors_of_the_seed_law(n: int, mean: float, p95: float, p99: float, w1: float) -> None:
+def test_floors_of_the_scripts_target(n: int, mean: float, p95: float, p99: float, w1: float) -> None:
     """The floors round to the values of an independent simulation; W1's is 1.288 sd/sqrt(n)."""
-    floor = floors(n, SEED_LAW)
+    floor = floors(n, SCRIPT_TARGET)
     rounded = [round(floor[key] or 0.0, 4) for key in ("ks_mean", "ks_p95", "ks_p99")]
     assert rounded == [mean, p95, p99]
     assert floor["w1_mean"] == pytest.approx(w1, abs=5e-4)

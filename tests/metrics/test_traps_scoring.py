@@ -32,8 +32,8 @@ from harness.store import Store
 from harness.sweep.plan import confirm_members, planned, search_members
 from harness.sweep.training import train
 
-SEED_LAW = Target()
-DATA = SEED_LAW.quantile(midpoints(10_000))
+SCRIPT_TARGET = Target()
+DATA = SCRIPT_TARGET.quantile(midpoints(10_000))
 
 # --- distances that do not see where a sample lies ------------------------------------------------------------------
 
@@ -70,7 +70,7 @@ WRONG = {
 def test_shift_scale_and_mirror_image_show(name: str) -> None:
     """KS and W1 of a wrong sample are the true distances, to 1e-3; histograms on their own ranges call it perfect."""
     x, ks, w1 = WRONG[name]
-    measured = distances(x[None], SEED_LAW)
+    measured = distances(x[None], SCRIPT_TARGET)
     assert measured["ks"][0] == pytest.approx(ks, abs=1e-3)
     assert measured["w1"][0] == pytest.approx(w1, rel=1e-3)
     assert trapped_kl(x) < 0.02
@@ -87,9 +87,9 @@ def trapped_ks(x: np.ndarray) -> float:
 def test_ks_accumulates(shift: float) -> None:
     """A shift by s standard deviations has KS 2 Phi(s/2) - 1: .0995, .383, .954. Bins differ by below 0.06."""
     x = DATA + 1.25 * shift
-    ks = distances(x[None], SEED_LAW)["ks"][0]
+    ks = distances(x[None], SCRIPT_TARGET)["ks"][0]
     assert ks == pytest.approx(2 * stats.norm.cdf(shift / 2) - 1, abs=1e-3)
-    assert ks == pytest.approx(stats.ks_1samp(x, SEED_LAW.frozen.cdf).statistic, abs=1e-12)
+    assert ks == pytest.approx(stats.ks_1samp(x, SCRIPT_TARGET.frozen.cdf).statistic, abs=1e-12)
     assert trapped_ks(x) < 0.06
 
 
