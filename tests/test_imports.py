@@ -59,6 +59,10 @@ OWNERS = {"optuna": {"search"}, "mlflow": {"tracking"}, "typer": {"cli"}, "ray":
 #: What the engines take from the store: names of columns, so that an engine can be written without knowing files.
 ENGINES_TAKE = {"harness.store.SNAPSHOT_COLUMNS"}
 
+#: The engines, and the modules beside them that may import some of them.
+ENGINES = {"batched", "cpu", "cuda", "reference"}
+ENGINE_USERS = {"__init__": ENGINES, "generate": {"cpu"}}
+
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 60
 
 SOURCES = sorted(path.relative_to(ROOT) for name in ("harness", "analysis") for path in (ROOT / name).rglob("*.py"))
@@ -142,6 +146,15 @@ def test_engines_take_names_of_columns_from_the_store() -> None:
     paths = [path for path in SOURCES if part_of(path) == "engines"]
     taken = {name for path in paths for name in imported(path) if parts_in(name) == "store"}
     assert taken == ENGINES_TAKE
+
+
+def test_engines_do_not_import_each_other() -> None:
+    """An engine can be read, changed and deleted alone; parts that several share lie beside them in engines/."""
+    for path in (path for path in SOURCES if part_of(path) == "engines"):
+        place = path.with_suffix("").parts[2]
+        names = [name.split(".") for name in imported(path) if name.startswith("harness.engines.")]
+        met = {parts[2] for parts in names} & ENGINES - {place}
+        assert met <= ENGINE_USERS.get(place, set()), f"{path} imports {sorted(met)}"
 
 
 def test_the_documentation_shows_this_table() -> None:

@@ -53,6 +53,12 @@ def updates_per_step(shape: Shape) -> tuple[int, int]:
     return (2, 2) if shape.order == "extragradient" else (shape.d_steps, shape.g_steps)
 
 
+def decay_phase(schedule: str, share_T: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Part of its decay that a rate has behind it, in [0, 1], at ``share_T`` of the training."""
+    phases = {"linear": share_T, "cosine": (1 - np.cos(np.pi * share_T)) / 2}
+    return phases[schedule]
+
+
 def target_quantiles(group: Group) -> TargetQuantiles:
     """What a direct loss may know of the group's target, in float64 on the host."""
     quantiles = (group.target.quantile(midpoints(count)) for count in (group.shape.batch, TABLE))

@@ -11,9 +11,8 @@ from support.members import member
 from support.step_options import OPTIONS, SMALL
 
 from harness.config import Settings, Shape
-from harness.engines.base import Engine
+from harness.engines.base import Engine, decay_phase
 from harness.engines.batched import BatchedEngine
-from harness.engines.batched.inputs import decay_phase
 from harness.engines.reference import ReferenceEngine
 from harness.members import groups
 

@@ -1,4 +1,4 @@
-"""Populations in torch: stacked parameters and autograd, on CPU or CUDA, for any variant and view.
+"""Engine ``batched``: stacked parameters and autograd in torch, on CPU or CUDA, for any variant and view.
 
 A group is cut into stacks of fixed widths, because the bits of a matrix product may depend on how many are computed
 together: missing members are made up by repeating the last one, and their results thrown away. On a CPU each thread
@@ -19,15 +19,15 @@ import numpy as np
 import torch
 
 from harness.engines.base import BLOCK, STACK, Measure, Progress, Segment, TrainingResult, segments_of
-from harness.engines.batched.feed import DeviceFeed, HostFeed
+from harness.engines.batched.inputs import DeviceFeed, HostFeed
 from harness.engines.batched.step import Stack
 from harness.engines.parallel import cores, flushing_denormals, run_parallel, single_threaded
-from harness.engines.snapshot import record
+from harness.engines.snapshot import recorded
 from harness.engines.step_options import StepOptions
 from harness.members import Group, Member
 from harness.store import SNAPSHOT_COLUMNS
 
-#: Members of a stack. On CPUs 32 is faster where there are enough members for every thread, and 16 spares a lonely
+#: Members of a stack. On CPUs 32 is faster where there are enough members for every thread, and 16 saves a lonely
 #: one half the work (docs/performance.md); their bits are the same (tests/engines/test_engines.py) ...
 WIDTHS = {"cpu": (STACK, 2 * STACK), "cuda": (1024,)}
 
@@ -41,11 +41,18 @@ TAIL = 32
 
 
 class Candidate(NamedTuple):
-    """A member with its leg and its row in the group."""
+    """A member with its segment and its row in the group."""
 
     row: int
     member: Member
-    leg: Segment
+    segment: Segment
+
+
+class Part(NamedTuple):
+    """Candidates that are trained in one stack, of this width."""
+
+    candidates: Sequence[Candidate]
+    width: int
 
 
 class BatchedEngine:
@@ -64,22 +71,26 @@ class BatchedEngine:
         return None
 
     def train(
-        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+        self, group: Group, measure: Measure, progress: Progress, segments: Sequence[Segment] | None = None
     ) -> TrainingResult:
         hidden = {group.shape.hidden, group.shape.units_g}
-        alike = _alike(group.members, segments_of(group, legs))
-        portions = [portion for some in alike for portion in _cut(some, WIDTHS[self.device], hidden, self.threads)]
-        works = [partial(self._train_stack, group, *portion, legs is not None, measure) for portion in portions]
+        parts = [
+            part
+            for alike in _alike(group.members, segments_of(group, segments))
+            for part in _cut(alike, WIDTHS[self.device], hidden, self.threads)
+        ]
+        works = [partial(self._train_stack, group, part, segments is not None, measure) for part in parts]
         start = time.perf_counter()
         with single_threaded() if self.device == "cpu" else nullcontext():
-            parts = run_parallel(works, self._pools(), progress)
-        result = TrainingResult.concatenated(parts, time.perf_counter() - start)
-        rows = np.argsort([candidate.row for some in alike for candidate in some])
-        return result.take(rows.tolist())
+            results = run_parallel(works, self._pools(), progress)
+        result = TrainingResult.concatenated(results, time.perf_counter() - start)
+        order = np.argsort([candidate.row for part in parts for candidate in part.candidates])
+        return result.take(order.tolist())
 
     def _pools(self) -> list[ThreadPoolExecutor]:
-        """The threads that train stacks: on a CPU one pool for all; else a thread for each device of the machine, to
-        which the stacks are dealt. "cuda" means the device of the thread.
+        """Pools that train stacks: one of ``threads`` on a CPU; else one thread for each CUDA device.
+
+        "cuda" then means the device of the thread.
         """
         if self.device == "cpu":
             return [ThreadPoolExecutor(self.threads)]
@@ -88,25 +99,20 @@ class BatchedEngine:
 
     @flushing_denormals()
     def _train_stack(
-        self,
-        group: Group,
-        candidates: Sequence[Candidate],
-        width: int,
-        wanted: bool,
-        measure: Measure,
-        progress: Progress,
+        self, group: Group, part: Part, with_states: bool, measure: Measure, report: Progress
     ) -> TrainingResult:
-        """Train one stack along its members' common leg; their states come back where they are ``wanted``."""
-        rows, marks, leg = slice(0, len(candidates)), group.shape.snapshots, candidates[0].leg
-        padded = [*candidates, *[candidates[-1]] * (width - len(candidates))]
+        """Train one stack along its members' common segment."""
+        candidates = part.candidates
+        rows, marks, segment = slice(0, len(candidates)), group.shape.snapshots, candidates[0].segment
+        padded = [*candidates, *[candidates[-1]] * (part.width - len(candidates))]
         feed = DeviceFeed(self.device) if self.device == "cuda" else HostFeed(self.device)
         stack = Stack(group, [candidate.member for candidate in padded], feed)
-        if leg.start:
-            stack.resume(leg.start, [candidate.leg.state for candidate in padded])
+        if segment.start:
+            stack.resume(segment.start, [candidate.segment.state for candidate in padded])
         snapshots = {name: np.full((len(candidates), len(marks)), np.nan) for name in SNAPSHOT_COLUMNS}
         step: Callable[[], None] | None = None
-        for block in _blocks(leg, marks):
-            progress(len(block) * len(candidates))
+        for block in _blocks(segment, marks):
+            report(len(block) * len(candidates))
             if stack.watch and not bool(stack.alive_P1.any()):
                 continue
             stack.prepare(block)
@@ -116,7 +122,7 @@ class BatchedEngine:
                 step()
             if block.stop in marks:
                 column = marks.index(block.stop)
-                values = record(stack) | dict(measure(stack.average_PW[rows].cpu().numpy()))
+                values = recorded(stack.record()) | dict(measure(stack.average_PW[rows].cpu().numpy()))
                 alive_P = stack.alive_P1[rows, 0].cpu().numpy()
                 for name, value in values.items():
                     snapshots[name][:, column] = np.where(alive_P, value[rows], np.nan)
@@ -127,12 +133,12 @@ class BatchedEngine:
             stopped_tensor=tuple(stack.stopped_tensors()[rows]),
             snapshots=snapshots,
             seconds=0.0,
-            states=stack.member_states(len(candidates)) if wanted else (),
+            states=stack.member_states(len(candidates)) if with_states else (),
         )
 
 
 def captured(stack: Stack) -> Callable[[], None]:
-    """One step of a CUDA stack as a graph: calling the result replays it. A block must have been prepared."""
+    """Capture one step of a CUDA stack as a graph; calling the result replays it. A block must have been prepared."""
     before = [tensor.clone() for tensor in stack.state()]
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
@@ -149,18 +155,17 @@ def captured(stack: Stack) -> Callable[[], None]:
     return graph.replay
 
 
-def _alike(members: Sequence[Member], legs: Sequence[Segment]) -> list[list[Candidate]]:
-    """Members by what their step consists of and by the steps they are to do; in the order given within each."""
-    found: dict[tuple[StepOptions, int, int], list[Candidate]] = {}
-    for row, (member, leg) in enumerate(zip(members, legs, strict=True)):
-        found.setdefault((StepOptions.of(member), leg.start, leg.stop), []).append(Candidate(row, member, leg))
-    return list(found.values())
+def _alike(members: Sequence[Member], segments: Sequence[Segment]) -> list[list[Candidate]]:
+    """Members by the options of their step and by the steps they are to do; in the order given within each."""
+    alike: dict[tuple[StepOptions, int, int], list[Candidate]] = {}
+    for row, (member, segment) in enumerate(zip(members, segments, strict=True)):
+        key = (StepOptions.of(member), segment.start, segment.stop)
+        alike.setdefault(key, []).append(Candidate(row, member, segment))
+    return list(alike.values())
 
 
-def _cut(
-    candidates: Sequence[Candidate], widths: Sequence[int], hidden: set[int], threads: int
-) -> list[tuple[Sequence[Candidate], int]]:
-    """Consecutive candidates in portions, each with the width of its stack; ``hidden`` are the players' units."""
+def _cut(candidates: Sequence[Candidate], widths: Sequence[int], hidden: set[int], threads: int) -> list[Part]:
+    """Consecutive candidates as the parts of a group that are stacks; ``hidden`` are the players' units."""
     if min(hidden) < REGULAR_HIDDEN:
         widths = widths[-1:]
     elif len(candidates) <= threads * widths[0]:
@@ -169,15 +174,15 @@ def _cut(
     # of 16 elements, which lie in the last member, and that is a spare one.
     holds = {width: width - any(width * units % TAIL for units in hidden) for width in widths}
     most = holds[widths[-1]]
-    portions = [candidates[i : i + most] for i in range(0, len(candidates), most)]
-    return [(portion, next(width for width in widths if holds[width] >= len(portion))) for portion in portions]
+    pieces = [candidates[i : i + most] for i in range(0, len(candidates), most)]
+    return [Part(piece, next(width for width in widths if holds[width] >= len(piece))) for piece in pieces]
 
 
-def _blocks(leg: Segment, marks: Sequence[int]) -> Iterator[range]:
-    """Consecutive ranges of a leg's steps, of at most BLOCK steps each and ending at every snapshot."""
-    start = leg.start
-    for mark in sorted({*marks, leg.stop}):
-        while start < min(mark, leg.stop):
+def _blocks(segment: Segment, marks: Sequence[int]) -> Iterator[range]:
+    """Consecutive ranges of a segment's steps, of at most BLOCK steps each and ending at every snapshot."""
+    start = segment.start
+    for mark in sorted({*marks, segment.stop}):
+        while start < min(mark, segment.stop):
             stop = min(start + BLOCK, mark)
             yield range(start, stop)
             start = stop

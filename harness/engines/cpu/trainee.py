@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from harness.data.mlp import Mlp
 from harness.data.rng import Stream
 from harness.data.target import Target
-from harness.engines.base import Segment, first_nonfinite_tensor
-from harness.engines.batched.inputs import decay_phase
-from harness.engines.batched.losses import VariantBlock
+from harness.engines.base import Segment, decay_phase, first_nonfinite_tensor
 from harness.engines.cpu.desk import Room
 from harness.engines.cpu.entry import levels_of, play
 from harness.engines.cpu.layout import Float32
@@ -23,6 +21,7 @@ from harness.engines.cpu.numeric.simd import room
 from harness.engines.cpu.penalties import SITES
 from harness.engines.cpu.state import Formulas, Plans, Shapes, State
 from harness.engines.cpu.step import NOBODY, D
+from harness.engines.losses import VariantBlock
 from harness.engines.quantile_table import LEVELS, noise_table, table_worth_having
 from harness.engines.snapshot import Float64, StepRecord, recorded
 from harness.engines.step_options import StepOptions
@@ -135,7 +134,7 @@ class MemberRun:
         gradient_g, gradient_d = (torch.from_numpy(gradient_W)[None] for gradient_W in self._gradients())
         return recorded(
             StepRecord(
-                runs=[self._run],
+                blocks=[self._run],
                 real_PB=_row(desk.real, 0, batch),
                 fake_PB=_row(desk.fake, 0, batch),
                 logits_PK=_row(desk.logits, 0, 2 * decisions),

@@ -15,11 +15,11 @@ from harness.data.mlp import Mlp
 from harness.data.rng import Stream, uniforms
 from harness.data.target import Target
 from harness.engines.base import Measure, Segment
-from harness.engines.batched.losses import Runs
 from harness.engines.cuda.devices import Device
 from harness.engines.cuda.kernel_spec import Plan
 from harness.engines.cuda.layout import Layout, fitting
 from harness.engines.cuda.source.kernel import SETTINGS, parameters_of, record_floats, record_places, source_of
+from harness.engines.losses import VariantBlocks
 from harness.engines.quantile_table import noise_table, target_table
 from harness.engines.snapshot import StepRecord, recorded
 from harness.losses import LOSSES
@@ -193,7 +193,7 @@ def _recorded(plan: Plan, members: Sequence[Member], record_PX: Tensor) -> dict[
 
     return recorded(
         StepRecord(
-            runs=Runs(members, "cpu"),
+            blocks=VariantBlocks(members, "cpu"),
             real_PB=found["real"],
             fake_PB=found["fake"],
             logits_PK=found["logits"],

@@ -1,4 +1,4 @@
-"""Rows of one variant within a stack: the registry's functions applied to each run of rows with its own parameters."""
+"""Losses of many members at once: consecutive members of one variant are a block, with their parameters as columns."""
 
 from __future__ import annotations
 
@@ -26,44 +26,46 @@ class VariantBlock:
         }
 
     def labels(self, u_PK: Tensor | None) -> Labels | None:
-        """The random labels of D for real and generated decisions, where the variant has any."""
+        """Random labels of D for real and generated decisions, where the variant has any."""
         if u_PK is None or not self.variant.draws_labels:
             return None
         u_real, u_fake = u_PK[self.rows].chunk(2, dim=1)
         return self.variant.draw_labels(u_real, u_fake, **self.params)
 
 
-class Runs:
-    """All rows of a stack as runs; slopes come back for the whole stack."""
+class VariantBlocks:
+    """All rows of a stack as blocks; slopes come back for the whole stack."""
 
     def __init__(self, members: Sequence[Member], device: str) -> None:
-        self.runs: list[VariantBlock] = []
+        self.blocks: list[VariantBlock] = []
         start = 0
-        for _, some in itertools.groupby(members, key=lambda m: m.loss):
-            run = list(some)
-            self.runs.append(VariantBlock(slice(start, start + len(run)), run, device))
-            start += len(run)
+        for _, group in itertools.groupby(members, key=lambda m: m.loss):
+            block = list(group)
+            self.blocks.append(VariantBlock(slice(start, start + len(block)), block, device))
+            start += len(block)
 
     def __iter__(self) -> Iterator[VariantBlock]:
-        return iter(self.runs)
+        return iter(self.blocks)
 
     def discriminator_slopes(self, real_PK: Tensor, fake_PK: Tensor, u_PK: Tensor | None) -> Tensor:
         """Slopes of D's loss at its real and its fake logits, side by side (P, 2K); ``u_PK`` draws the labels."""
-        found = [
+        slopes = [
             torch.cat(
-                run.variant.discriminator_slopes(
-                    real_PK[run.rows], fake_PK[run.rows], labels=run.labels(u_PK), **run.params
+                block.variant.discriminator_slopes(
+                    real_PK[block.rows], fake_PK[block.rows], labels=block.labels(u_PK), **block.params
                 ),
                 dim=1,
             )
-            for run in self.runs
+            for block in self.blocks
         ]
-        return found[0] if len(found) == 1 else torch.cat(found)
+        return slopes[0] if len(slopes) == 1 else torch.cat(slopes)
 
     def generator_slopes(self, real_PK: Tensor | None, fake_PK: Tensor) -> Tensor:
         """Slopes of G's loss at the fake logits, (P, K)."""
-        found = [
-            run.variant.generator_slope(None if real_PK is None else real_PK[run.rows], fake_PK[run.rows], **run.params)
-            for run in self.runs
+        slopes = [
+            block.variant.generator_slope(
+                None if real_PK is None else real_PK[block.rows], fake_PK[block.rows], **block.params
+            )
+            for block in self.blocks
         ]
-        return found[0] if len(found) == 1 else torch.cat(found)
+        return slopes[0] if len(slopes) == 1 else torch.cat(slopes)
