@@ -77,10 +77,10 @@ def _engines() -> dict[str, str]:
     """Which engine ``auto`` gives every loss to at its own setting, and why not a faster one."""
     from harness.config import Experiment
     from harness.engines import choose
-    from harness.engines.auto import services
+    from harness.engines.auto import assign_engines
     from harness.losses import LOSSES
     from harness.sweep.plan import member
 
     every = Experiment(name="doctor", views=("sample",), variants=tuple(LOSSES))
-    found = services(choose(), [(member(every, arm, {}, 0), 1) for arm in every.arms])
+    found = assign_engines(choose(), [(member(every, arm, {}, 0), 1) for arm in every.arms])
     return {f"auto, {i}": service.text("variant") for i, service in enumerate(found, start=1)}

@@ -56,7 +56,7 @@ def command(
     """
     from harness.cli.live.reporter import Reporter
     from harness.engines import choose
-    from harness.engines.auto import services
+    from harness.engines.auto import assign_engines
     from harness.sweep.batching import seconds_of, train_batches
     from harness.sweep.plan import member
     from harness.sweep.training import score_members, snapshot_measure
@@ -72,7 +72,7 @@ def command(
         print(visible(setting.text), file=sys.stderr)  # noqa: T201
     members = [member(spec, arm, {}, seed) for seed in range(seeds)]
     trainer = choose(engine)
-    (service,) = services(trainer, [(members[0], seeds)])
+    (service,) = assign_engines(trainer, [(members[0], seeds)])
     with Reporter(seeds * spec.train.steps) as reporter:
         trained = train_batches(members, trainer, snapshot_measure, reporter.advanced)
         rows = score_members(trained)

@@ -1,4 +1,4 @@
-"""What trains: every engine by name, and the choice of one.
+"""Engines by name, and the choice of one.
 
 Adding an engine is a module beside this one and a line in ``FASTEST_FIRST``. Modules that load a compiler are
 imported when their engine is asked for.
@@ -51,7 +51,7 @@ ENGINES: Mapping[str, Callable[[], Engine]] = MappingProxyType({**FASTEST_FIRST,
 
 
 def choose(name: str = "auto") -> Trainer:
-    """The engine of that name, or for "auto" every member's own.
+    """Engine of that name; with "auto" every member has its own.
 
     Raises:
         InputError: no engine has that name.

@@ -1,12 +1,12 @@
-"""The contract of an engine: what it is given, what it returns, and what it promises.
+"""Contract of an engine: what it is given, what it returns, and what it promises.
 
 Promises, held by the conformance tests over every engine:
 
 * A member's result is a function of the member and the engine's version. It is bit for bit the same alone, in any
   population, in any slot, and after a resume, on one machine and device.
 * Every engine takes the same draws from ``harness.data.rng``; engines differ by rounding only.
-* A member whose gradient's squared norm is no finite number stops before that update: its parameters stay the
-  last finite ones, the step and the first offending tensor are named, and its neighbours' bits do not change.
+* A member whose gradient's squared norm is not finite stops before that update: its parameters stay the last finite
+  ones, the step and the first tensor that is not finite are named, and its neighbours' bits do not change.
 * Where both players step from one point (simultaneous, extragradient), a gradient of either that is not finite stops
   both; in the second half of an extragradient step the parameters are those from before the look ahead.
 * Step s of a snapshot means: losses, penalty, probabilities, minibatch statistics and gradient norms of the s-th step
@@ -35,7 +35,7 @@ from harness.members import Group, Member
 #: Measures generators from their flat parameters (P, W): one value a member for each named measure.
 Measure = Callable[[NDArray[np.floating]], Mapping[str, NDArray[np.float64]]]
 
-#: Told how many GAN-steps were done since it was last called; may be called from several threads.
+#: Hears the number of GAN-steps done since its last call; may be called from several threads.
 Progress = Callable[[int], None]
 
 #: Minibatches of generated values that the replay buffer holds (``Settings.replay``).
@@ -49,7 +49,7 @@ BLOCK = 32
 
 
 def updates_per_step(shape: Shape) -> tuple[int, int]:
-    """How many updates of D and of G a step draws numbers for; a look ahead counts as one."""
+    """Updates of D and of G that a step draws numbers for; a look ahead counts as one."""
     return (2, 2) if shape.order == "extragradient" else (shape.d_steps, shape.g_steps)
 
 
@@ -60,13 +60,13 @@ def decay_phase(schedule: str, share_T: NDArray[np.float64]) -> NDArray[np.float
 
 
 def target_quantiles(group: Group) -> TargetQuantiles:
-    """What a direct loss may know of the group's target, in float64 on the host."""
+    """Quantiles of the group's target for its direct losses, in float64 on the host."""
     quantiles = (group.target.quantile(midpoints(count)) for count in (group.shape.batch, TABLE))
     return TargetQuantiles(*map(torch.from_numpy, quantiles))
 
 
 def first_nonfinite_tensor(network: Mlp, gradient_1W: torch.Tensor) -> str | None:
-    """The first tensor with which a gradient's squared norm is no finite number in its precision; None if it is one."""
+    """Name of the first tensor with which a gradient's squared norm is not finite in its precision, or None."""
     square = gradient_1W.new_zeros(())
     for name, part in zip(network.tensor_names, network.split(gradient_1W), strict=True):
         square = square + part.square().sum()
@@ -166,7 +166,7 @@ class Engine(Protocol):
     device: str
 
     def unsupported_reason(self, member: Member) -> str | None:
-        """Why this engine cannot train the member, as a sentence, or None if it can."""
+        """Reason why this engine cannot train the member, as a sentence, or None if it can."""
 
     def train(
         self, group: Group, measure: Measure, progress: Progress, segments: Sequence[Segment] | None = None, /
@@ -179,4 +179,4 @@ class Bounded(Protocol):
     """An engine whose own memory, beside the machine's, bounds how many members it can hold at once."""
 
     def capacity(self, group: Group) -> int:
-        """How many members of the group the engine's device has room for now."""
+        """Number of the group's members that the engine's device has room for now."""

@@ -1,4 +1,4 @@
-"""What generators are scored on: the draws of noise behind every score, and what the networks make of them."""
+"""Samples of generators, and the draws of noise behind every score."""
 
 from __future__ import annotations
 
@@ -15,47 +15,46 @@ from harness.data.rng import Stream, uniforms
 from harness.engines.cpu import Columns, CompiledGenerator
 from harness.engines.parallel import single_threaded
 
-#: Draws behind every committed score, stratified and independent alike.
+#: Draws behind every committed score, both stratified and independent.
 SCORE_DRAWS = 10_000
 
-#: Independent draws that are kept, because the trials of a search share their seeds: of so many seeds, 80 kB each, in
-#: one dimension.
-_KEPT = 64
+#: Seeds whose independent draws are cached, because the trials of a search share seeds: 80 kB each, in one dimension.
+_CACHED = 64
 
 Noise = NDArray[np.float64]
 
 
 @lru_cache(maxsize=1)
 def even_noise(law: str, latent: int) -> Noise:
-    """The points of noise (S, Z), the same for all members, that distances are measured on."""
+    """Points of noise (S, Z), the same for all members, that distances are measured on."""
     return evenly_spread(law, SCORE_DRAWS, latent)
 
 
 def score_noise(study_seed: int, seed: int, law: str, latent: int) -> Noise:
-    """The independent draws of noise (S, Z) that a member's KS test is taken on."""
+    """Independent draws of noise (S, Z) for a member's KS test."""
     count = SCORE_DRAWS * latent
     u_C = uniforms(study_seed, torch.tensor([seed]), Stream.SCORE, range(1), count)[0, 0].double().numpy()
     return NOISES[law](u_C.reshape(SCORE_DRAWS, latent))
 
 
 def ordered_noise(study_seed: int, seed: int, law: str, latent: int) -> Noise:
-    """``score_noise`` for those who take it as a set: in one dimension ascending, which nearly sorts a sample, too."""
+    """``score_noise`` where order does not matter: ascending in one dimension, which nearly sorts the sample, too."""
     return _ascending(study_seed, seed, law) if latent == 1 else score_noise(study_seed, seed, law, latent)
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHED)
 def _ascending(study_seed: int, seed: int, law: str) -> Noise:
     return np.sort(score_noise(study_seed, seed, law, 1), axis=0)
 
 
 def samples(network: Mlp, theta_PW: NDArray[np.floating], noises: Iterable[Noise]) -> NDArray[np.floating]:
-    """What each generator makes of its own noise (S, Z), as (P, S), in theta's precision.
+    """Sample (P, S) of each generator on its own noise (S, Z), in theta's precision.
 
-    One generator at a time, so no bit depends on P: in float32 by what is compiled for this processor, in float64 by
+    One generator at a time, so no bit depends on P: in float32 by code compiled for this processor, in float64 by
     torch.
     """
-    made = _in_float32 if theta_PW.dtype == np.float32 else _in_float64
-    return np.stack(made(network, theta_PW, noises))
+    generated = _in_float32 if theta_PW.dtype == np.float32 else _in_float64
+    return np.stack(generated(network, theta_PW, noises))
 
 
 def _in_float32(network: Mlp, theta_PW: NDArray[np.floating], noises: Iterable[Noise]) -> list[NDArray[np.floating]]:

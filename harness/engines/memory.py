@@ -67,7 +67,7 @@ def drawn_bytes(shape: Shape, view: View, variant: Variant, settings: Settings) 
 
 def _sites(settings: Settings) -> tuple[Site, ...]:
     """Sites where the gradient of D is penalised."""
-    return sites_of(gradient_penalties(dict(settings)))
+    return sites_of(gradient_penalties(settings.columns()))
 
 
 def check_memory(experiment: Experiment, available: int | None = None, *, file: str = "") -> None:

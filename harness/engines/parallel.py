@@ -1,4 +1,4 @@
-"""How threads train: works dealt over them that end together, one arithmetic thread a work, and no denormal numbers."""
+"""Threads for training and scoring: tasks that end together, arithmetic on one thread each, no denormal numbers."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ Result = TypeVar("Result")
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_parallel(
-    works: Sequence[Callable[[Progress], Result]], pools: Sequence[ThreadPoolExecutor], progress: Progress
+    tasks: Sequence[Callable[[Progress], Result]], pools: Sequence[ThreadPoolExecutor], progress: Progress
 ) -> list[Result]:
-    """What the works return, in their order. They are dealt over the pools in turn, which end here.
+    """Run tasks on the pools in turn; their results in the order of the tasks. The pools are shut down.
 
-    Each tells its steps through what it is given. When one fails, or ``progress`` or an interrupt raises, the others
-    end at their next telling, and the exception is raised here.
+    Each task is given a function that reports its steps. When one fails, or ``progress`` or an interrupt raises, the
+    others end at their next report, and the exception is raised here.
     """
-    said, cancelled = threading.Lock(), threading.Event()
+    lock, cancelled = threading.Lock(), threading.Event()
 
-    def tell(steps: int) -> None:
+    def report(steps: int) -> None:
         if cancelled.is_set():
             raise CancelledError
-        with said:
+        with lock:
             progress(steps)
 
     jobs: list[Future[Result]] = []
@@ -43,10 +43,10 @@ def run_parallel(
         for pool in pools:
             held.enter_context(pool)
         try:  # from the first job on, so that an interrupt at any moment ends those that run
-            jobs += [pool.submit(work, tell) for work, pool in zip(works, itertools.cycle(pools), strict=False)]
+            jobs += [pool.submit(task, report) for task, pool in zip(tasks, itertools.cycle(pools), strict=False)]
             wait(jobs, return_when=FIRST_EXCEPTION)
         finally:
-            cancelled.set()  # of no consequence where all have ended
+            cancelled.set()  # no effect where all have ended
             for pool in pools:
                 pool.shutdown(cancel_futures=True)
     for error in (job.exception() for job in jobs if not job.cancelled()):
@@ -57,7 +57,7 @@ def run_parallel(
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """torch computes on the calling thread alone: faster for small arrays, and always the same bits."""
+    """Compute with torch on the calling thread alone: faster for small arrays, and always the same bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -68,8 +68,10 @@ def single_threaded() -> Iterator[None]:
 
 @contextmanager
 def flushing_denormals() -> Iterator[None]:
-    """The calling thread takes numbers below 1e-38 for 0: with a vanishing gradient, which Adam halves for ever, they
-    make every operation several times slower on CPUs, and they change no result that anybody could see.
+    """Take numbers below 1e-38 for 0 on the calling thread.
+
+    With a vanishing gradient, which Adam halves for ever, they make every operation several times slower on CPUs, and
+    they change no result that anybody could see.
     """
     torch.set_flush_denormal(True)
     try:

@@ -1,4 +1,4 @@
-"""A law's quantile function as a table of all the uniforms there are.
+"""Table of a law's quantile function at all the uniforms there are.
 
 ``streams.uniforms`` draws (i + 1/2)/2^23 for whole i: there are 2^23 of them. A table with the quantile of each turns
 the data of a step into a lookup, with the bits that the function itself would have given, for any law. It pays where
@@ -19,20 +19,20 @@ from harness.data.target import Target
 
 Float64 = NDArray[np.float64]
 
-#: How many different uniforms are drawn, and so the entries of a table: 32 MiB of float32.
+#: Number of different uniforms, and so of entries of a table: 32 MiB of float32.
 LEVELS = 2**23
 
-#: Entries worked out at a time, so that what a law's formula allocates stays small.
+#: Entries computed at a time, so that the temporary arrays of a law's formula stay small.
 _CHUNK = 2**18
 
 
 def levels(start: int, stop: int) -> Float64:
-    """The uniforms (i + 1/2)/2^23 of start <= i < stop, exact in float64 and in float32."""
+    """Uniforms (i + 1/2)/2^23 of start <= i < stop, exact in float64 and in float32."""
     return (np.arange(start, stop, dtype=np.float64) + 0.5) / LEVELS
 
 
 def tabulated(quantile: Callable[[Float64], Float64]) -> NDArray[np.float32]:
-    """The quantile of every level in float32, worked out in float64 as for a single draw; read-only."""
+    """Quantile of every level in float32, computed in float64 as for a single draw; read-only."""
     table = np.empty(LEVELS, np.float32)
     with np.errstate(over="ignore"):  # beyond float32 a draw is infinite, here as in a single draw
         for start in range(0, LEVELS, _CHUNK):
@@ -48,7 +48,7 @@ _MAKING = threading.Lock()
 
 
 def target_table(target: Target) -> NDArray[np.float32]:
-    """The table of a target; the last few that were asked for are kept."""
+    """Table of a target; the last few that were asked for are cached."""
     with _MAKING:
         if target not in _TABLES:
             _TABLES[target] = tabulated(target.quantile)
@@ -59,12 +59,12 @@ def target_table(target: Target) -> NDArray[np.float32]:
 
 
 def table_worth_having(target: Target, draws: int) -> NDArray[np.float32] | None:
-    """The table of a target where it is there already, or is worth making for so many draws; else None."""
+    """Table of a target where it is cached, or is worth making for so many draws; else None."""
     return target_table(target) if target in _TABLES or draws > LEVELS else None
 
 
 def noise_table(law: str) -> NDArray[np.float32]:
-    """The table of a law of the generator's noise: one and the same for all threads, for good.
+    """Table of a law of the generator's noise: one for all threads, never freed.
 
     A kernel is given its address alone. Were it made twice at once, one of the two would be freed under it.
     """

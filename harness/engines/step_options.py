@@ -1,7 +1,7 @@
-"""Which parts of a training step a member has: members that differ in one are not stacked together.
+"""Options of a member's training step: members that differ in one are not stacked together.
 
-A part that one member has and its neighbour has not would change the shapes, and so the rounding, of the neighbour's
-arithmetic: a result would depend on company.
+An option that one member has and its neighbour has not would change the shapes, and so the rounding, of the neighbour's
+arithmetic: a result would depend on the members beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.members import Member
 
 @dataclass(frozen=True)
 class StepOptions:
-    """What a member's step does besides the plain game of two losses; ``penalties`` are those on D's gradient."""
+    """Parts of a step besides the plain game of two losses; ``penalties`` are those on D's gradient."""
 
     labels: bool
     pairs: bool
@@ -30,7 +30,7 @@ class StepOptions:
 
     @classmethod
     def of(cls, member: Member) -> StepOptions:
-        """The features that the member's variant and settings ask for."""
+        """Options that the member's variant and settings ask for."""
         variant, settings = LOSSES[member.loss], member.settings
         return cls(
             labels=variant.draws_labels,
@@ -40,26 +40,26 @@ class StepOptions:
             instance_noise=settings.instance_noise > 0,
             spectral_norm=settings.spectral_norm > 0,
             consensus=settings.consensus > 0,
-            penalties=gradient_penalties(dict(settings)),
+            penalties=gradient_penalties(settings.columns()),
         )
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
-        """Where D's gradient is penalised, in the order of ``Site``."""
+        """Sites where D's gradient is penalised, in the order of ``Site``."""
         return sites_of(self.penalties)
 
     @property
     def weighs(self) -> bool:
-        """Whether some weight decays with ``penalty_decay``."""
+        """True if some weight decays with ``penalty_decay``."""
         return self.consensus or bool(self.penalties)
 
 
 def without_torch(member: Member) -> str | None:
-    """What of the member only torch works out, for engines with kernels of their own to refuse; None if nothing."""
-    features = StepOptions.of(member)
-    if features.direct:
+    """Reason why only torch trains the member, for engines with kernels of their own; None if there is none."""
+    options = StepOptions.of(member)
+    if options.direct:
         return "its direct loss is a torch function"
-    if features.consensus:
+    if options.consensus:
         return "consensus takes second derivatives of both networks, which the kernel has not"
     if parse_view(member.view).form is None:
         return f"the view {member.view} has no form that the kernel knows"

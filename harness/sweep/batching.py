@@ -36,8 +36,8 @@ class Batch(NamedTuple):
 class TrainedBatch:
     """A batch with the result of training it; rows in the order of the group's members.
 
-    ``steps_P`` are the steps that training came to, stops of members aside. ``failure`` says in one line why the batch
-    could not be trained, or is None; a failed batch has parameters of no width.
+    ``steps_P`` are the steps that training came to, also for members that stopped before. ``failure`` says in one line
+    why the batch could not be trained, or is None; a failed batch has parameters of no width.
     """
 
     engine: Engine
@@ -77,7 +77,7 @@ class MemberProgress:
 
     @property
     def runs(self) -> bool:
-        """Whether the member can go on."""
+        """True if the member can go on."""
         return self.batch.failure is None and not self.batch.result.stopped_step_P[self.row]
 
     def segment(self, stop: int) -> Segment:
@@ -149,8 +149,8 @@ def train_batches(
         raise ValueError(f"{len(segments)} segments for {len(members)} members")
     trained: list[TrainedBatch] = []
     for batch in make_batches(members, trainer):
-        own = None if segments is None else [segments[index] for index in batch.indices]
-        trained.append(_train(batch, measure_of(batch.group), progress, own))
+        subset = None if segments is None else [segments[index] for index in batch.indices]
+        trained.append(_train(batch, measure_of(batch.group), progress, subset))
     return trained
 
 
@@ -190,11 +190,11 @@ def seconds_of(trained: Sequence[TrainedBatch]) -> float:
 
 def progress_of(trained: Sequence[TrainedBatch]) -> list[MemberProgress]:
     """Progress of every member, in the order in which the members were given."""
-    found: dict[int, MemberProgress] = {}
+    by_index: dict[int, MemberProgress] = {}
     for batch in trained:
         states = batch.result.states or (None,) * len(batch.indices)
         # States are as large as their members: each is let go of when its member goes on, or has ended.
         stateless = replace(batch, result=replace(batch.result, states=()))
         for row, (index, state) in enumerate(zip(batch.indices, states, strict=True)):
-            found[index] = MemberProgress(stateless, row, state)
-    return [found[index] for index in range(len(found))]
+            by_index[index] = MemberProgress(stateless, row, state)
+    return [by_index[index] for index in range(len(by_index))]

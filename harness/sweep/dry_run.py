@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.config import Experiment
-from harness.engines.auto import EngineAssignment, Trainer, services
+from harness.engines.auto import EngineAssignment, Trainer, assign_engines
 from harness.members import Member
 from harness.sweep.plan import gan_steps, member, planned, search_member
 from harness.sweep.training import train
@@ -27,7 +27,7 @@ def assigned(experiment: Experiment, trainer: Trainer) -> list[EngineAssignment]
     Raises:
         InputError: a member is refused.
     """
-    return services(trainer, _examples(experiment))
+    return assign_engines(trainer, _examples(experiment))
 
 
 def assignment_text(found: Sequence[EngineAssignment]) -> str:

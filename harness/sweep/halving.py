@@ -28,7 +28,7 @@ from harness.sweep.training import snapshot_measure
 
 
 class Rules(NamedTuple):
-    """The factor of halving, and at how many rungs below the last step it is applied."""
+    """Factor of halving, and number of rungs below the last step at which it is applied."""
 
     eta: int
     rungs: int
@@ -141,28 +141,28 @@ def _ks_at(progress: MemberProgress, rung: int) -> float:
 
 
 def best(scores: Mapping[int, float], eta: int) -> list[int]:
-    """The trials that go on: the ceil(n/eta) with the lowest scores, the earlier of equals."""
+    """Trials that continue: the ceil(n/eta) with the lowest scores, the earlier of equals."""
     ranks = sorted(Rank(False, score, trial) for trial, score in scores.items())
     return [rank.trial for rank in ranks[: survivors(len(scores), eta)]]
 
 
 class Fate(NamedTuple):
-    """How a trial's race went: its mean KS at every rung it came to, by step, and whether it stopped at the last."""
+    """Outcome of a trial's race: its mean KS by step at every rung that it came to; pruned or not at the last."""
 
     at_rungs: Mapping[int, float]
     pruned: bool
 
 
 def fates(trials: Mapping[int, Sequence[Mapping[str, Any]]], steps: int, rules: Rules) -> dict[int, Fate]:
-    """How the race of one arm went, from the committed rows of each trial alone."""
+    """Fate of each trial of one arm, from its committed rows alone."""
     racing = dict(trials)
-    seen: dict[int, dict[int, float]] = {trial: {} for trial in trials}
+    at_rungs: dict[int, dict[int, float]] = {trial: {} for trial in trials}
     for rung in rung_steps(steps, *rules):
         scores = {trial: mean([_committed_ks_at(row, rung) for row in rows]) for trial, rows in racing.items()}
         for trial, score in scores.items():
-            seen[trial][rung] = score
+            at_rungs[trial][rung] = score
         racing = {trial: trials[trial] for trial in best(scores, rules.eta)}
-    return {trial: Fate(seen[trial], trial not in racing) for trial in trials}
+    return {trial: Fate(at_rungs[trial], trial not in racing) for trial in trials}
 
 
 def _committed_ks_at(row: Mapping[str, Any], rung: int) -> float:

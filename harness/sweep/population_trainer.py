@@ -83,10 +83,10 @@ class PopulationTrainer:
             batches = train_batches(list(fresh.values()), self._trainer, snapshot_measure, progress)
         position = {key: i for i, key in enumerate([*fresh, *cached])}
         return TrainedPopulation(
-            batches,
-            seconds_of(batches),
-            [position[key] for key in keys],
-            list(cached.values()),
-            len(keys) - len(fresh),
-            meter.metadata(),
+            batches=batches,
+            seconds=seconds_of(batches),
+            order=[position[key] for key in keys],
+            cached=list(cached.values()),
+            reused=len(keys) - len(fresh),
+            measured=meter.metadata(),
         )

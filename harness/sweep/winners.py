@@ -1,4 +1,4 @@
-"""The best generator of each arm as files that any torch or spreadsheet can read."""
+"""Export of each arm's best generator as files that any torch or spreadsheet can read."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def export_winners(store: Store) -> None:
 
     The tensors are named as in a ``torch.nn.Sequential`` of Linear layers with activations between, and shaped as
     Linear's (outputs, inputs); the one entry of metadata, ``harness``, is JSON that says whose they are, and names the
-    layers (as torch.nn.functional does) and the noise. The sample is what the generator, in float32, makes of the
-    10,000 independent draws of noise behind the row's ``ks_iid``. An arm none of whose members has a generator (out
+    layers (as torch.nn.functional does) and the noise. The sample is the generator's, in float32, on the 10,000
+    independent draws of noise behind the row's ``ks_iid``. An arm none of whose members has a generator (out
     of memory) has no files.
     """
-    for best in store.winners():
-        folder = store.folder / "winners" / slug(best["arm"])
-        write_whole(folder / "generator.safetensors", _tensors(best))
+    for row in store.winners():
+        folder = store.folder / "winners" / slug(row["arm"])
+        write_whole(folder / "generator.safetensors", _tensors(row))
         text = io.StringIO()
-        np.savetxt(text, _sample(best), fmt="%.9g", header="x", comments="")
+        np.savetxt(text, _sample(row), fmt="%.9g", header="x", comments="")
         write_whole(folder / "sample.csv", text.getvalue().encode())
 
 

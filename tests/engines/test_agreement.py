@@ -55,12 +55,12 @@ def assert_close(found: Result, expected: Result, what: str) -> None:
 def playing(variant: Variant) -> Member:
     """A member of the variant with what it needs, measured after every step.
 
-    Its optimiser is plain: a loss of constant slopes gives D's last bias a gradient of exactly 0, which rounding makes
+    Its optimizer is plain: a loss of constant slopes gives D's last bias a gradient of exactly 0, which rounding makes
     1e-9, and Adam turns into a whole step of either sign. Controls have no such D, but slopes over many decades.
     """
-    optimiser = {"optimizer": "adam"} if variant.direct else {"optimizer": "sgd", "beta1": 0.5}
+    optimizer = {"optimizer": "adam"} if variant.direct else {"optimizer": "sgd", "beta1": 0.5}
     small = {"batch": 20, "hidden": 8, "steps": STEPS, "snapshots": range(1, STEPS + 1), "lr_d": 2e-3, "lr_g": 2e-3}
-    return member(variant.name, view="sample", **small | dict(variant.needs) | optimiser)
+    return member(variant.name, view="sample", **small | dict(variant.needs) | optimizer)
 
 
 @cache

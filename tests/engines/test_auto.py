@@ -11,7 +11,7 @@ from support.sweeps import InterruptingListener, assert_same_rows, carry_on, exp
 
 from harness import engines
 from harness.engines import FASTEST_FIRST, choose
-from harness.engines.auto import Auto, engine_for, joint_identity, services
+from harness.engines.auto import Auto, assign_engines, engine_for, joint_identity
 from harness.engines.base import Engine
 from harness.engines.batched import BatchedEngine
 from harness.engines.reference import ReferenceEngine
@@ -67,21 +67,21 @@ def test_each_member_is_trained_by_its_own_engine() -> None:
 
 def test_what_serves_whom_is_said_with_the_reasons() -> None:
     """Counts by engine in the order of the engines; each reason once, three at most."""
-    found = services(auto(), [(one, 2) for one in mixed()])
+    found = assign_engines(auto(), [(one, 2) for one in mixed()])
     assert [(s.engine.identity, s.count) for s in found] == [("picky/3", 6), ("batched/1/cpu", 6)]
     assert found[0].text("member") == "picky/3: 6 members"
     assert found[1].text("member") == "batched/1/cpu: 6 members, because picky/3: least_squares is not minimax"
     losses = ("hinge", "least_squares", "wasserstein", "non_saturating", "f_kl")
-    (others,) = services(auto(), [(member(loss, **SMALL), 1) for loss in losses])
+    (others,) = assign_engines(auto(), [(member(loss, **SMALL), 1) for loss in losses])
     assert others.text("member").endswith("and 2 more such reasons")
-    (one,) = services(BatchedEngine("cpu"), [(mixed()[0], 1)])
+    (one,) = assign_engines(BatchedEngine("cpu"), [(mixed()[0], 1)])
     assert one.text("member") == "batched/1/cpu: 1 member"
 
 
 def test_the_identity_of_the_whole_names_those_that_serve() -> None:
     """One that serves all is the whole; an engine that serves nobody is not named."""
-    assert joint_identity(services(auto(), [(mixed()[0], 1)])) == "picky/3"
-    assert joint_identity(services(auto(), [(one, 1) for one in mixed()])) == "auto(picky/3, batched/1/cpu)"
+    assert joint_identity(assign_engines(auto(), [(mixed()[0], 1)])) == "picky/3"
+    assert joint_identity(assign_engines(auto(), [(one, 1) for one in mixed()])) == "auto(picky/3, batched/1/cpu)"
 
 
 def test_an_engine_that_nobody_needs_is_not_made() -> None:

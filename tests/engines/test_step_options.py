@@ -51,7 +51,7 @@ def test_every_option_matters(engine: Engine, option: str) -> None:
 
 
 def test_every_setting_and_every_word_is_an_option_here() -> None:
-    """A new setting, optimiser, order or schedule needs a line in ``OPTIONS``."""
+    """A new setting, optimizer, order or schedule needs a line in ``OPTIONS``."""
     changed = {key for options in OPTIONS.values() for key in options}
     elsewhere = {"lr_d", "lr_g", "beta2", "steps", "batch", "hidden", "snapshots"}
     assert changed | elsewhere == {*Settings.model_fields, *Shape.model_fields}

@@ -40,7 +40,7 @@ WEIGHT = 10.0
 
 
 class Program:
-    """One GAN as scripts write it: leaves that require gradients, two optimisers of torch, non-saturating losses."""
+    """One GAN as scripts write it: leaves that require gradients, two optimizers of torch, non-saturating losses."""
 
     def __init__(self, one: Member) -> None:
         (group,) = groups([one])
@@ -230,7 +230,7 @@ def penalised(penalty: Penalty) -> Step:
 
 
 def trapped_steps_apart(program: Program, t: int) -> None:
-    """The optimiser steps on D's loss, and once more on the penalty alone."""
+    """The optimizer steps on D's loss, and once more on the penalty alone."""
     real, fake = program.real(t), program.fake(Stream.LATENT_D, t).detach()
     for loss in (lambda: program.loss_d(real, fake), lambda: WEIGHT * right_penalty(program, real, fake, t)):
         program.clear()

@@ -62,9 +62,9 @@ class Objectives:
 
 @dataclass(frozen=True)
 class Judged:
-    """What D read and decided in an update, for the generator's turn and for snapshots.
+    """Inputs and decisions of D in an update, for the generator's turn and for snapshots.
 
-    ``real_PKN`` are its inputs of real data and ``fake_PB`` the values that G made, before replay and noise;
+    ``real_PKN`` are its inputs of real data, ``fake_PB`` the generated values before replay and noise,
     ``logits_PK`` the decisions on real and on generated data, side by side. Where its gradient is penalised,
     ``norm_PK`` holds the norms of dD/dx, and ``share_P1`` what is left of the penalties' weights.
     """
@@ -80,7 +80,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Generated:
-    """What came of G's values in an update, for snapshots: D's decisions on them, and their direct losses.
+    """Decisions of D on the values of G's update, and their direct losses, for snapshots.
 
     ``logits_real_PK`` are those on real data, where G's loss reads them.
     """
@@ -159,7 +159,7 @@ def consensus_gradient(
 ) -> list[Tensor]:
     """Gradient of weight * |v|^2/2 in the parameters of ``player``, part by part.
 
-    v = (dL_D/d theta_D, dL_G/d theta_G) is the gradient field of the game, on D's real data and on what G makes of the
+    v = (dL_D/d theta_D, dL_G/d theta_G) is the gradient field of the game, on D's real data and on G's values from the
     noise of this update. The losses are the variants' alone: no penalty, no direct loss. Slopes stay differentiable
     functions of the logits here, so the second derivatives are autograd's.
 

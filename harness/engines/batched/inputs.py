@@ -102,7 +102,7 @@ class Draws:
         return block
 
     def _replay(self, updates: range) -> Mapping[str, Tensor]:
-        """Whether a value is replaced, the slot of the replay buffer that it then comes from, and the slot to write."""
+        """Mask of values to replace, slots of the replay buffer that they then come from, and the slot to write."""
         u_UPC = self._host(Stream.REPLAY, updates, 2 * self.shape.batch)
         old_UPB, slot_UPB = np.split(u_UPC, 2, axis=2)
         filled_U11 = np.minimum(np.array(updates), REPLAY_BUFFER)[:, None, None]

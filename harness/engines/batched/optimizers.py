@@ -1,4 +1,4 @@
-"""Optimisers over stacked parameters, with rates, betas and step counters of its own for every member."""
+"""Optimizers over stacked parameters; every member has its own rates, betas and step counter."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor
 
 Float64 = NDArray[np.float64]
 
-EPSILON = 1e-8  # Kingma and Ba's and torch's default, and so the seed's
+EPSILON = 1e-8  # Kingma and Ba's and torch's default, and so the script's
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What U consecutive updates are scaled with: ``step_UP1``, negative, and ``epsilon_UP1``."""
+    """Factors of U consecutive updates: ``step_UP1``, negative, and ``epsilon_UP1``."""
 
     step_UP1: Tensor
     epsilon_UP1: Tensor
@@ -29,8 +29,8 @@ class Rates:
         return cls(*(torch.from_numpy(a).to(device, torch.float32).unsqueeze(2) for a in (step_UP, epsilon_UP)))
 
 
-class Optimiser:
-    """P stacked networks' parameters ``theta_PW`` and whatever an update remembers of earlier gradients."""
+class Optimizer:
+    """Parameters ``theta_PW`` of P stacked networks, and what an update remembers of earlier gradients."""
 
     def __init__(self, theta_PW: Tensor, betas_P2: Float64) -> None:
         self.theta_PW, self.betas_P2 = theta_PW, betas_P2
@@ -53,7 +53,7 @@ class Optimiser:
         return [self.theta_PW, self.moment_PW]
 
 
-class Sgd(Optimiser):
+class Sgd(Optimizer):
     """Gradient descent with momentum: m <- beta1 m + g, theta <- theta - lr m (torch's SGD without dampening).
 
     A negative beta1 is the negative momentum of Gidel et al. 2019 (arXiv:1807.04740).
@@ -64,7 +64,7 @@ class Sgd(Optimiser):
         self.theta_PW.addcmul_(self.moment_PW, step_P1)
 
 
-class RmsProp(Optimiser):
+class RmsProp(Optimizer):
     """v <- beta2 v + (1 - beta2) g^2, m <- beta1 m + g/(sqrt(v) + eps), theta <- theta - lr m (torch's RMSprop).
 
     Source: Tieleman, Hinton 2012, "Neural Networks for Machine Learning", lecture 6.5.
@@ -83,7 +83,7 @@ class RmsProp(Optimiser):
         return [*super().state(), self.square_PW]
 
 
-class Adam(Optimiser):
+class Adam(Optimizer):
     """Adam (Kingma, Ba 2015, arXiv:1412.6980, algorithm 1), bias corrections folded into the rates.
 
     With c1 = 1 - beta1^t and c2 = 1 - beta2^t,  lr (m/c1) / (sqrt(v/c2) + eps)  equals
@@ -138,7 +138,7 @@ class OptimisticAdam(Adam):
         return [*super().state(), self.previous_PW]
 
 
-#: Every optimiser by the name that ``spec.Shape.optimizer`` has for it.
-OPTIMISERS: Mapping[str, type[Optimiser]] = MappingProxyType(
+#: Every optimizer by its name in ``Shape.optimizer``.
+OPTIMIZERS: Mapping[str, type[Optimizer]] = MappingProxyType(
     {"adam": Adam, "optimistic_adam": OptimisticAdam, "sgd": Sgd, "rmsprop": RmsProp}
 )

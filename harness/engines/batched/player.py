@@ -1,4 +1,4 @@
-"""One player of P games: its stacked networks, optimiser and gradient."""
+"""One player of P games: its stacked networks, optimizer and gradient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.data.mlp import Mlp
-from harness.engines.batched.optimizers import OPTIMISERS
+from harness.engines.batched.optimizers import OPTIMIZERS
 from harness.losses.penalties import SpectralNorm
 
 
@@ -33,7 +33,7 @@ class Player:
         self.labels = tuple(f"gradient of {letter}.{name}" for name in network.tensor_names)
         self.theta_PW = network.initial(u_PW).float()
         self.parts = [part.requires_grad_() for part in network.split(self.theta_PW)]
-        self.optimiser = OPTIMISERS[optimizer](self.theta_PW, betas_P2)
+        self.optimizer = OPTIMIZERS[optimizer](self.theta_PW, betas_P2)
         self.gradient_PW = torch.zeros_like(self.theta_PW)
         self.norm_P = torch.zeros_like(self.theta_PW[:, 0])
         self.normaliser: SpectralNorm | None = None
@@ -55,7 +55,7 @@ class Player:
 
     def state(self) -> list[Tensor]:
         """Every tensor that a step changes and the next step reads."""
-        return [*self.optimiser.state(), *(self.normaliser.state() if self.normaliser else ())]
+        return [*self.optimizer.state(), *(self.normaliser.state() if self.normaliser else ())]
 
 
 class Players(NamedTuple):

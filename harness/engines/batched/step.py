@@ -75,7 +75,7 @@ class Stack:
         block = self.draws.block(steps)
         for player in (self.d, self.g):
             rate_UP = player.rate_P * self.draws.share("lr_decay", steps, player.per_step)
-            rates = player.optimiser.rates(rate_UP, steps.start * player.per_step + 1, self.device)
+            rates = player.optimizer.rates(rate_UP, steps.start * player.per_step + 1, self.device)
             block[f"step_{player.letter}"], block[f"epsilon_{player.letter}"] = rates.step_UP1, rates.epsilon_UP1
         self.feed.load(block, len(steps))
 
@@ -149,7 +149,7 @@ class Stack:
             if not self.all_alive:
                 player.gradient_PW.masked_fill_(~self.alive_P1, 0.0)
                 step_P1 = torch.where(self.alive_P1, step_P1, 0.0)
-            player.optimiser.update(player.gradient_PW, step_P1, epsilon_P1)
+            player.optimizer.update(player.gradient_PW, step_P1, epsilon_P1)
         if self.clips and self.d in players:
             clip_weights(self.d.theta_PW, self.bound_P1)
 

@@ -19,7 +19,7 @@ from harness.data.latent import NOISES
 from harness.data.mlp import Mlp
 from harness.data.rng import Stream, uniforms
 from harness.engines.base import REPLAY_BUFFER, first_nonfinite_tensor, target_quantiles
-from harness.engines.reference.optimizers import OPTIMISERS, Optimiser
+from harness.engines.reference.optimizers import OPTIMIZERS, Optimizer
 from harness.losses import LOSSES
 from harness.losses.penalties import (
     GradientPenalty,
@@ -40,47 +40,47 @@ PHASES: Mapping[str, Callable[[float], float]] = {
 
 
 class Player:
-    """One network with its optimiser: parameters ``theta_1W`` and the views of them that it computes with."""
+    """One network with its optimizer: parameters ``theta_1W`` and the views of them that it computes with."""
 
     def __init__(self, letter: str, network: Mlp, u_1W: Tensor, rate: float, member: Member) -> None:
         self.letter, self.network, self.rate = letter, network, rate
         self.theta_1W = network.initial(u_1W)
         self.parts = [part.requires_grad_() for part in network.split(self.theta_1W)]
-        self.optimiser = OPTIMISERS[member.shape.optimizer](self.theta_1W, member.settings)
+        self.optimizer = OPTIMIZERS[member.shape.optimizer](self.theta_1W, member.settings)
 
     def gradient(self, of: Tensor, slopes: Tensor | None = None, create_graph: bool = False) -> Tensor:
-        """The gradient (1, W) of a number, or of sum(slopes * of); 0 in parameters that it does not depend on."""
+        """Gradient (1, W) of a number, or of sum(slopes * of); 0 in parameters that it does not depend on."""
         grads = torch.autograd.grad(
             of, self.parts, slopes, retain_graph=True, create_graph=create_graph, materialize_grads=True
         )
         return torch.cat([g.flatten(1) for g in grads], dim=1)
 
-    def offends(self, gradient_1W: Tensor) -> str | None:
-        """The first tensor with which the gradient's squared norm is no finite number; None if it is one."""
+    def first_nonfinite(self, gradient_1W: Tensor) -> str | None:
+        """Name of the first tensor with which the gradient's squared norm is not finite, or None."""
         name = first_nonfinite_tensor(self.network, gradient_1W)
         return name and f"gradient of {self.letter}.{name}"
 
     @torch.no_grad()
     def update(self, gradient_1W: Tensor, share: float) -> None:
-        """One update of the optimiser at ``share`` of the learning rate."""
-        self.theta_1W.sub_(self.optimiser.step(gradient_1W, share * self.rate))
+        """One update of the optimizer at ``share`` of the learning rate."""
+        self.theta_1W.sub_(self.optimizer.step(gradient_1W, share * self.rate))
 
 
 @dataclass(frozen=True)
 class GameState:
-    """All that a game remembers between two steps: parameters and optimisers of G and D, G's average, the vectors of
+    """State of a game between two steps: parameters and optimizers of G and D, G's average, the vectors of
     the power iteration, and the last minibatches.
     """
 
     theta: tuple[Tensor, Tensor]
-    optimisers: tuple[Optimiser, Optimiser]
+    optimizers: tuple[Optimizer, Optimizer]
     average_1W: Tensor
     spectral: list[Tensor]
     history: list[Tensor]
 
 
 class Game:
-    """One member's two players and what they read; steps and updates are counted from 0."""
+    """Two players of one member and their inputs; steps and updates are counted from 0."""
 
     def __init__(self, group: Group, member: Member) -> None:
         s = member.settings
@@ -93,7 +93,7 @@ class Game:
         self.average_1W = self.g.theta_1W.clone()
         self.spectral = SpectralNorm(d, torch.tensor([[s.spectral_norm]], dtype=torch.float64))
         self.penalties: list[tuple[float, GradientPenalty]] = [
-            (getattr(s, penalty.name), penalty) for penalty in gradient_penalties(dict(s))
+            (getattr(s, penalty.name), penalty) for penalty in gradient_penalties(s.columns())
         ]
         if self.variant.direct:
             self.truth = target_quantiles(group)
@@ -101,25 +101,22 @@ class Game:
         self.record: dict[str, float] = {}
 
     def state(self) -> GameState:
-        """A copy of what the next step reads."""
-        players = (self.g.optimiser, self.d.optimiser)
-        found = GameState(
-            (self.g.theta_1W, self.d.theta_1W), players, self.average_1W, self.spectral.state(), self.history
-        )
-        return copy.deepcopy(found)
+        """Copy of everything that the next step reads."""
+        thetas, optimizers = (self.g.theta_1W, self.d.theta_1W), (self.g.optimizer, self.d.optimizer)
+        return copy.deepcopy(GameState(thetas, optimizers, self.average_1W, self.spectral.state(), self.history))
 
     @torch.no_grad()
     def resume(self, state: GameState) -> None:
-        """Go on from what ``state`` of another game of this member gave."""
+        """Go on from the ``state`` of another game of this member."""
         state = copy.deepcopy(state)
-        for player, theta_1W, optimiser in zip((self.g, self.d), state.theta, state.optimisers, strict=True):
+        for player, theta_1W, optimizer in zip((self.g, self.d), state.theta, state.optimizers, strict=True):
             player.theta_1W.copy_(theta_1W)
-            player.optimiser = optimiser
-        for mine, theirs in zip(self.spectral.state(), state.spectral, strict=True):
-            mine.copy_(theirs)
+            player.optimizer = optimizer
+        for vector, saved in zip(self.spectral.state(), state.spectral, strict=True):
+            vector.copy_(saved)
         self.average_1W, self.history = state.average_1W, state.history
 
-    # -- what is drawn -------------------------------------------------------------------------------------------
+    # -- inputs --------------------------------------------------------------------------------------------------
 
     def draw(self, stream: Stream, update: int, count: int) -> Tensor:
         """Uniform draws (1, count)."""
@@ -127,17 +124,17 @@ class Game:
         return uniforms(self.member.study_seed, torch.tensor([self.member.seed]), stream, updates, count)[0].double()
 
     def share(self, decay: float, step: int) -> float:
-        """What is left in this step of something that loses the share ``decay`` over the training."""
+        """Share left in this step of a rate or weight that loses ``decay`` of itself over the training."""
         return 1 - decay * PHASES[self.shape.schedule](step / self.shape.steps)
 
     def generate(self, stream: Stream, update: int) -> Tensor:
-        """G's values (1, B) on fresh noise."""
+        """Generate values (1, B) from fresh noise."""
         u_1C = self.draw(stream, update, self.shape.batch * self.shape.latent)
         z_1BZ = torch.from_numpy(NOISES[self.shape.noise](u_1C.numpy())).view(1, self.shape.batch, self.shape.latent)
         return self.g.network.forward(self.g.parts, z_1BZ)
 
-    def blurred(self, x_1B: Tensor, stream: Stream, step: int, update: int) -> Tensor:
-        """Values with the member's instance noise on them."""
+    def with_noise(self, x_1B: Tensor, stream: Stream, step: int, update: int) -> Tensor:
+        """Values plus the member's instance noise."""
         s = self.member.settings
         if not s.instance_noise:
             return x_1B
@@ -146,7 +143,7 @@ class Game:
         return x_1B + s.instance_noise * self.share(s.penalty_decay, step) * noise_1B
 
     def replayed(self, fresh_1B: Tensor, update: int) -> Tensor:
-        """Fresh generated values, each replaced by an old one with the chance ``replay``; then they become history."""
+        """Replace each fresh value by an old one with probability ``replay``; keep the fresh ones for later updates."""
         u_old_1B, u_place_1B = self.draw(Stream.REPLAY, update, 2 * self.shape.batch).chunk(2, dim=1)
         mixed_1B = fresh_1B.clone()
         for b in range(self.shape.batch if self.history else 0):
@@ -155,14 +152,14 @@ class Game:
         self.history[update % REPLAY_BUFFER : update % REPLAY_BUFFER + 1] = [fresh_1B]
         return mixed_1B
 
-    # -- what is minimised ---------------------------------------------------------------------------------------
+    # -- objectives ----------------------------------------------------------------------------------------------
 
     def decide(self, features_1KN: Tensor) -> Tensor:
-        """D's logits (1, K), through normalised weights where the member asks for them."""
+        """Logits of D (1, K), through normalised weights where the member asks for them."""
         return self.d.network.forward(self.spectral.apply(self.d.parts), features_1KN)
 
     def penalty(self, real_1KN: Tensor, fake_1KN: Tensor, step: int, update: int) -> Tensor:
-        """sum over penalties of weight * sum over sites of mean_k phi(|dD/d(features of decision k)|)."""
+        """Sum over penalties of weight * sum over sites of mean_k phi(|dD/d(features of decision k)|)."""
         _, decisions, inputs = real_1KN.shape
         u_segment_1K = self.draw(Stream.SEGMENT, update, decisions)
         u_around_1KN = self.draw(Stream.AROUND, update, decisions * inputs).view(1, decisions, inputs)
@@ -181,7 +178,7 @@ class Game:
         return self.share(self.member.settings.penalty_decay, step) * total
 
     def consensus(self, fake_1B: Tensor, step: int) -> Tensor:
-        """weight |v|^2/2, v = (d mean(D's loss)/d theta_d, d mean(G's loss)/d theta_g), on the last real features.
+        """Weight |v|^2/2 of v = (d mean(D's loss)/d theta_d, d mean(G's loss)/d theta_g), on the last real features.
 
         Source: Mescheder, Nowozin, Geiger 2017, arXiv:1705.10461.
         """
@@ -194,18 +191,18 @@ class Game:
         v_g = self.g.gradient(fake_1K, slope_1K / count, create_graph=True)
         return s.consensus * self.share(s.penalty_decay, step) * (v_d.square().sum() + v_g.square().sum()) / 2
 
-    # -- and the gradients of it ---------------------------------------------------------------------------------
+    # -- their gradients -----------------------------------------------------------------------------------------
 
     def discriminator_gradient(self, step: int, update: int) -> Tensor:
-        """The gradient (1, W) of all that D minimises, on fresh draws, which G's next gradient reads again."""
+        """Gradient (1, W) of all that D minimises, on fresh draws, which G's next gradient reads again."""
         s = self.member.settings
         if s.spectral_norm:
             self.spectral.iterate(self.d.parts)
         self.real_1B = torch.from_numpy(self.target.quantile(self.draw(Stream.REAL, update, self.shape.batch).numpy()))
         fresh_1B = self.generate(Stream.LATENT_D, update)
         read_1B = self.replayed(fresh_1B.detach(), update) if s.replay else fresh_1B.detach()
-        self.real_1KN = self.view.features(self.blurred(self.real_1B, Stream.NOISE_REAL, step, update))
-        fake_1KN = self.view.features(self.blurred(read_1B, Stream.NOISE_FAKE, step, update))
+        self.real_1KN = self.view.features(self.with_noise(self.real_1B, Stream.NOISE_REAL, step, update))
+        fake_1KN = self.view.features(self.with_noise(read_1B, Stream.NOISE_FAKE, step, update))
         real_1K, fake_1K = self.decide(self.real_1KN), self.decide(fake_1KN)
         self.labels = None
         if self.variant.draws_labels:
@@ -222,7 +219,7 @@ class Game:
             gradient = gradient + self.d.gradient(penalty)
             self.record["penalty"] = float(penalty.detach())
         if s.consensus:
-            noisy_1B = self.blurred(fresh_1B, Stream.NOISE_FAKE, step, update)
+            noisy_1B = self.with_noise(fresh_1B, Stream.NOISE_FAKE, step, update)
             gradient = gradient + self.d.gradient(self.consensus(noisy_1B, step))
         self.record |= {
             "loss_d": float(loss.mean()),
@@ -239,9 +236,9 @@ class Game:
         return gradient
 
     def generator_gradient(self, step: int, update: int) -> Tensor:
-        """The gradient (1, W) of all that G minimises, on fresh noise and the last real minibatch."""
-        made_1B = self.generate(Stream.LATENT_G, update)
-        read_1B = self.blurred(made_1B, Stream.NOISE_G, step, update)
+        """Gradient (1, W) of all that G minimises, on fresh noise and the last real minibatch."""
+        fake_1B = self.generate(Stream.LATENT_G, update)
+        read_1B = self.with_noise(fake_1B, Stream.NOISE_G, step, update)
         fake_1K = self.decide(self.view.features(read_1B))
         with torch.no_grad():
             real_1K = self.decide(self.real_1KN)
@@ -249,27 +246,27 @@ class Game:
             loss = self.variant.generator_loss(real_1K, fake_1K, **self.params).mean()
         gradient = self.g.gradient(fake_1K, slope / fake_1K.shape[1])
         if self.variant.direct:
-            direct = self.variant.direct.loss(made_1B, self.real_1B, self.truth).sum()
+            direct = self.variant.direct.loss(fake_1B, self.real_1B, self.truth).sum()
             gradient, loss = gradient + self.g.gradient(direct), loss + direct.detach()
         if self.member.settings.consensus:
             gradient = gradient + self.g.gradient(self.consensus(read_1B, step))
         self.record |= {"loss_g": float(loss), "grad_norm_g": float(gradient.norm())}
         return gradient
 
-    # -- the moves -----------------------------------------------------------------------------------------------
+    # -- updates -------------------------------------------------------------------------------------------------
 
     def update_d(self, gradient_1W: Tensor, step: int) -> None:
-        """One update of D, and its weights brought back within their bound."""
+        """Update D once, and clip its weights to their bound."""
         s = self.member.settings
         self.d.update(gradient_1W, self.share(s.lr_decay, step))
         with torch.no_grad():
             clip_weights(self.d.theta_1W, torch.tensor([[s.weight_clip or math.inf]], dtype=torch.float64))
 
     def update_g(self, gradient_1W: Tensor, step: int) -> None:
-        """One update of G."""
+        """Update G once."""
         self.g.update(gradient_1W, self.share(self.member.settings.lr_decay, step))
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """One update of G's running average: average <- ema average + (1 - ema) theta."""
+        """Update G's running average once: average <- ema average + (1 - ema) theta."""
         self.average_1W.lerp_(self.g.theta_1W, 1 - self.member.settings.ema)

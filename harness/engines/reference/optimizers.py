@@ -1,6 +1,6 @@
-"""The optimisers of the reference engine: one network's state in float64, and the step that a gradient asks for.
+"""Optimizers of the reference engine: one network's state in float64, and the step that a gradient asks for.
 
-Each says what to subtract from theta; a negative ``beta1`` is allowed wherever it is a momentum.
+Each returns what to subtract from theta; a negative ``beta1`` is allowed wherever it is a momentum.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from harness.config import Settings
 EPSILON = 1e-8
 
 
-class Optimiser(Protocol):
-    """The state of one network's optimiser."""
+class Optimizer(Protocol):
+    """State of one network's optimizer."""
 
     def step(self, gradient_1W: Tensor, rate: float) -> Tensor:
-        """What to subtract from theta (1, W) at this learning rate; the state advances by one update."""
+        """Step (1, W) to subtract from theta at this learning rate; the state advances by one update."""
 
 
 class Sgd:
@@ -93,7 +93,7 @@ class OptimisticAdam(Adam):
         return 2 * self.last_1W - before_1W
 
 
-#: Every optimiser by the name that ``Shape.optimizer`` gives it.
-OPTIMISERS: Mapping[str, Callable[[Tensor, Settings], Optimiser]] = MappingProxyType(
+#: Every optimizer by its name in ``Shape.optimizer``.
+OPTIMIZERS: Mapping[str, Callable[[Tensor, Settings], Optimizer]] = MappingProxyType(
     {"adam": Adam, "optimistic_adam": OptimisticAdam, "sgd": Sgd, "rmsprop": RmsProp}
 )

@@ -1,4 +1,4 @@
-"""The reference engine's dynamics: its optimisers against torch's, its orders of updates against a game by hand."""
+"""The reference engine's dynamics: its optimizers against torch's, its orders of updates against a game by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.data.target import Target
 from harness.engines.reference import ReferenceEngine
 from harness.engines.reference.engine import ORDERS
 from harness.engines.reference.gradients import Game
-from harness.engines.reference.optimizers import OPTIMISERS
+from harness.engines.reference.optimizers import OPTIMIZERS
 from harness.members import Member, groups
 
 Vector = np.ndarray
@@ -27,7 +27,7 @@ UPDATES = 6
 
 
 def made_by_torch(name: str, theta: torch.Tensor, s: Settings) -> torch.optim.Optimizer:
-    """torch's optimiser at these settings; the momentum is set afterwards, since torch asks for one from 0 on."""
+    """torch's optimizer at these settings; the momentum is set afterwards, since torch asks for one from 0 on."""
     made: torch.optim.Optimizer
     if name == "sgd":
         made = torch.optim.SGD([theta])
@@ -48,7 +48,7 @@ def made_by_torch(name: str, theta: torch.Tensor, s: Settings) -> torch.optim.Op
     rates=st.lists(st.floats(1e-4, 1), min_size=UPDATES, max_size=UPDATES),
 )
 @settings(max_examples=40)
-def test_optimisers_are_torchs(
+def test_optimizers_are_torchs(
     name: str, beta1: float, beta2: float, gradients: list[float], rates: list[float]
 ) -> None:
     """sgd, rmsprop and adam move theta as torch.optim does in float64, at rates that change, to 1e-9 of the way.
@@ -58,7 +58,7 @@ def test_optimisers_are_torchs(
     s = Settings(beta1=abs(beta1) if name == "rmsprop" else beta1, beta2=beta2)
     theta_1W = torch.zeros(1, 2, dtype=torch.float64)
     expected = theta_1W.clone().requires_grad_()
-    own, torchs = OPTIMISERS[name](theta_1W, s), made_by_torch(name, expected, s)
+    own, torchs = OPTIMIZERS[name](theta_1W, s), made_by_torch(name, expected, s)
     way = 0.0
     for gradient, rate in zip(gradients, rates, strict=True):
         gradient_1W = torch.tensor([[gradient, 1.0]], dtype=torch.float64)
@@ -72,7 +72,7 @@ def test_optimisers_are_torchs(
 
 def test_rmsprop_takes_a_negative_momentum() -> None:
     """m = -0.5 m + g/(sqrt(v) + 1e-8), v = 0.5 v + 0.5 g^2, by hand in plain numbers over four updates."""
-    own = OPTIMISERS["rmsprop"](torch.zeros(1, 1, dtype=torch.float64), Settings(beta1=-0.5, beta2=0.5))
+    own = OPTIMIZERS["rmsprop"](torch.zeros(1, 1, dtype=torch.float64), Settings(beta1=-0.5, beta2=0.5))
     v = m = 0.0
     for g in (1.0, -2.0, 0.5, 3.0):
         v = 0.5 * v + 0.5 * g * g
@@ -84,7 +84,7 @@ def test_rmsprop_takes_a_negative_momentum() -> None:
 def test_optimistic_adam_extrapolates_adams_steps() -> None:
     """On 3 theta^2/2 from 1: theta += 2 d_u - d_(u-1), d_u = -lr mhat/(sqrt(vhat) + 1e-8), d_0 = 0, in plain floats."""
     theta_1W = torch.ones(1, 1, dtype=torch.float64)
-    own = OPTIMISERS["optimistic_adam"](theta_1W, Settings(beta1=0.5, beta2=0.9))
+    own = OPTIMIZERS["optimistic_adam"](theta_1W, Settings(beta1=0.5, beta2=0.9))
     theta, m, v, before = 1.0, 0.0, 0.0, 0.0
     for u in range(1, 8):
         rate = 0.1 / u
