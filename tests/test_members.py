@@ -153,7 +153,7 @@ def test_key_changes_with_the_version_of_a_direct_loss() -> None:
 
 
 def test_key_keeps_with_what_is_only_said() -> None:
-    """What a variant says about itself, and does not train with, leaves its members' keys as they are."""
+    """Statements of a variant that do not influence training leave its members' keys as they are."""
     assert key_as(heated()) == key_as(heated(family="other", confused_with="minimax", equilibrium_logit=sympy.S.Zero))
 
 

@@ -50,7 +50,7 @@ def test_a_penalty_pulls_psi_alone(name: str, psi: float) -> None:
     """A gradient penalty of weight 0.7 adds 0.7 phi'(|psi|) sign(psi) per site to the force on psi: 0 at psi = 0."""
     penalty = PENALTIES[name]
     assert isinstance(penalty, GradientPenalty)
-    pull = float(penalty.pull(torch.tensor([abs(psi)], dtype=torch.float64))) * psi
+    pull = float(penalty.coefficient(torch.tensor([abs(psi)], dtype=torch.float64))) * psi
     state = (0.8, psi, 0.2)
     added = forces(made("non_saturating", {name: 0.7}), state) - forces(made("non_saturating"), state)
     np.testing.assert_allclose(added, [0, 0.7 * len(penalty.sites) * pull, 0], atol=1e-12)

@@ -1,4 +1,4 @@
-"""What an experiment means: its arms, their settings, the search space, the fingerprint, and its two written forms."""
+"""Experiments: their arms, their settings, the search space, the fingerprint, and its two written forms."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ spans = {
 
 @st.composite
 def raw_experiments(draw: st.DrawFn) -> dict[str, Any]:
-    """What a valid file may hold, with optional keys present or not."""
+    """Contents of valid files, with optional keys present or not."""
     train = st.fixed_dictionaries(
         {},
         optional={

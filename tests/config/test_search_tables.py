@@ -1,4 +1,4 @@
-"""What an experiment searches: ranges, samplers, trial 0, rounds."""
+"""The search of an experiment: ranges, samplers, trial 0, rounds."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def refusal(path: Path, content: bytes | str, *overrides: str) -> str:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a test writes its experiment file."""
+    """The path of a test's experiment file."""
     return tmp_path / "question.toml"
 
 

@@ -183,7 +183,7 @@ def test_text_is_canonical(text: str) -> None:
     ids=lambda value: repr(value)[:24],
 )
 def test_unknown_views_are_refused_in_one_line(text: str, said: str) -> None:
-    """What is no view is shown, cut where it is long, with the nearest and all that are allowed."""
+    """An unknown view is quoted, shortened if it is long, with the nearest and all allowed ones."""
     with pytest.raises(InputError) as refusal:
         parse_view(text)
     assert said in str(refusal.value)

@@ -1,4 +1,4 @@
-"""Losses, label laws and pulls as C, compiled by g++ once for all variants, against torch and mpmath."""
+"""Losses, label laws and penalty coefficients as C, compiled by g++ once for all variants, against torch and mpmath."""
 
 from __future__ import annotations
 
@@ -67,9 +67,14 @@ def loop(name: str) -> str:
 def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """Everything of this file in one compilation."""
     folder: Path = tmp_path_factory.mktemp("c_source")
-    pulls = [function_source(f"pull_{p.name}", p.pull_formula, norm) for p in GRADIENT_PENALTIES]
+    penalties = [function_source(f"pull_{p.name}", p.coefficient_formula, norm) for p in GRADIENT_PENALTIES]
     names = [*(f"pull_{p.name}" for p in GRADIENT_PENALTIES), *(f"fn::{name}" for name in ELEMENTARY)]
-    parts = ["#define THREADS 256\n", *map(kernel_file, ("platform", "elementary")), losses_source(VARIANTS), *pulls]
+    parts = [
+        "#define THREADS 256\n",
+        *map(kernel_file, ("platform", "elementary")),
+        losses_source(VARIANTS),
+        *penalties,
+    ]
     (folder / "all.cpp").write_text("\n".join([*parts, DRIVER, *map(loop, names)]))
     subprocess.run(["g++", "-O1", *OPTIONS, str(folder / "all.cpp"), "-o", str(folder / "all.so")], check=True)
     return ctypes.CDLL(str(folder / "all.so"))
@@ -93,19 +98,24 @@ def chosen(variant: Variant) -> list[dict[str, float]]:
 
 
 def c_slopes(
-    library: ctypes.CDLL, variant: Variant, r: Float32, f: Float32, labels: Sequence[Float32], params: dict[str, float]
+    library: ctypes.CDLL,
+    variant: Variant,
+    logits: tuple[Float32, Float32],
+    labels: Sequence[Float32],
+    params: dict[str, float],
 ) -> list[Float32]:
     """The three slopes of a minibatch as a kernel adds them up."""
+    r, f = logits
     k, values = len(r), np.array([*variant.bind(params).values(), 0.0], np.float32)
     both = np.concatenate([r, f])
     lme = np.log(np.exp(both - both.max()).mean()) + both.max()
     statistics = np.array([r.mean(), f.mean(), lme], np.float32)
     found = []
-    for side, logits in enumerate((r, f, f)):
+    for side, side_logits in enumerate((r, f, f)):
         own, mean, through = (np.empty(k, np.float32) for _ in range(3))
         arrays = (r, f, *labels, values, own, mean, through, statistics)
         library.slopes(VARIANTS.index(variant), side, k, *map(pointer, arrays))
-        weight = np.exp(logits - lme) / 2 if through.any() else np.zeros(k, np.float32)
+        weight = np.exp(side_logits - lme) / 2 if through.any() else np.zeros(k, np.float32)
         found.append((own + mean.mean() + through.mean() * weight).astype(np.float32))
     return found
 
@@ -121,7 +131,7 @@ def test_slopes_are_the_torch_functions(library: ctypes.CDLL, variant: Variant) 
     r, f = grid, grid[::-1].copy()
     labels = [np.full_like(r, 0.9), np.full_like(r, 0.2)]
     for params in chosen(variant):
-        found = c_slopes(library, variant, r, f, labels, params)
+        found = c_slopes(library, variant, (r, f), labels, params)
         real_K, fake_K = torch.from_numpy(r), torch.from_numpy(f)
         given = tuple(map(torch.from_numpy, labels)) if variant.draws_labels else None
         expected = [
@@ -136,10 +146,10 @@ def test_script_exact_dies_where_bceloss_does(library: ctypes.CDLL) -> None:
     """A logit of 20 is probability 1 in float32: D's slope on a fake there is exactly 0, and on a real one 0 too."""
     at = np.full(1, 20.0, np.float32)
     zero = [np.zeros(1, np.float32)] * 2
-    on_real, on_fake, _ = c_slopes(library, LOSSES["seed_exact"], at, at, zero, {})
+    on_real, on_fake, _ = c_slopes(library, LOSSES["seed_exact"], (at, at), zero, {})
     assert on_real[0] == 0.0
     assert on_fake[0] == 0.0
-    on_real, on_fake, _ = c_slopes(library, LOSSES["seed_exact"], at - 10, at - 10, zero, {})
+    on_real, on_fake, _ = c_slopes(library, LOSSES["seed_exact"], (at - 10, at - 10), zero, {})
     assert on_fake[0] > 0.99
 
 
@@ -157,11 +167,11 @@ def test_labels_are_the_torch_functions(library: ctypes.CDLL, variant: Variant) 
 
 
 @pytest.mark.parametrize("penalty", GRADIENT_PENALTIES, ids=lambda p: p.name)
-def test_pulls_are_the_torch_functions(library: ctypes.CDLL, penalty: GradientPenalty) -> None:
+def test_coefficients_are_the_torch_functions(library: ctypes.CDLL, penalty: GradientPenalty) -> None:
     """phi'(norm)/norm over norms from 0 to 50, 0 and 1 among them, to 2e-6; near the pole in units of its floor."""
     norms = np.concatenate([[0.0, 1e-20, 1e-6, 1.0], np.linspace(0.01, 50, 500)]).astype(np.float32)
     ours = applied(library, f"pull_{penalty.name}", norms)
-    theirs = penalty.pull(torch.from_numpy(norms)).numpy()
+    theirs = penalty.coefficient(torch.from_numpy(norms)).numpy()
     np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=1e-6)
 
 

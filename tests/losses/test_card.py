@@ -112,7 +112,7 @@ def test_saturation_follows_from_the_limit_where_d_is_sure() -> None:
 
 
 def test_a_direct_loss_is_shown_and_a_zero_is_not() -> None:
-    """What the generator minimises is its direct loss, behind its formula of the logits if that is not 0."""
+    """The generator minimises its direct loss, printed behind its formula of the logits if that is not 0."""
     alone = describe(dataclasses.replace(PLAIN, discriminator=0 * real, generator=0 * real, direct=GAP))
     assert (alone["discriminator"], alone["generator"], alone["reads_logits"]) == ("nothing", "mean |x - y|", False)
     assert (alone["discriminator_latex"], alone["generator_latex"]) == (r"\text{nothing}", GAP.formula)

@@ -102,7 +102,7 @@ def test_parameters_are_those_of_the_players_taken() -> None:
 
 
 def test_a_parameter_name_taken_twice_gets_a_prefix() -> None:
-    """Where both players read a parameter of one name, the generator's is called g_NAME, and each acts on its own."""
+    """If both players read a parameter of one name, the generator's is called g_NAME, and each acts on its own."""
     d_variant = LOSSES["least_squares"]
     t = Parameter("a", 0.25, 0.0, 1.0, "a weight")
     g_variant = Variant("weighted", "test", d_variant.discriminator, t.symbol * LOSSES["minimax"].generator, (t,))

@@ -89,7 +89,7 @@ WITHIN: dict[str, Callable[[dict[str, float]], bool]] = {
 @given(data=st.data())
 @settings(max_examples=25)
 def test_at_equal_laws_the_equilibrium_logit_is_the_best(variant: Variant, data: st.DataObject) -> None:
-    """Where real and fake data share one law, D's expected loss is least at the declared logit, for any parameters.
+    """If real and fake data share one law, D's expected loss is least at the declared logit, for any parameters.
 
     There the slopes on real and on fake cancel (1e-9 of their size, or of 1), the second difference over steps of 1/64
     is positive, and no logit within 15 of it has a smaller loss.

@@ -45,7 +45,7 @@ CATALOGUE_KEYS = {
 
 
 def test_the_answer_to_the_question_is_proved() -> None:
-    """Where D rejects the fake for sure, the minimax slope vanishes and the non-saturating slope is -1."""
+    """If D is sure that a value is generated, the minimax slope vanishes and the non-saturating slope is -1."""
     assert slope_at_infinity(LOSSES["minimax"], -sympy.oo) == 0
     assert slope_at_infinity(LOSSES["non_saturating"], -sympy.oo) == -1
 

@@ -111,7 +111,7 @@ def _slopes(variant: Variant, params: dict[str, float], r: Tensor, f: Tensor, no
 
 
 def _differ(variant: Variant, params: dict[str, float], claim: Equivalence) -> float:
-    """How far apart the slopes are at logits within 8 of 0, relative to max(1, |slope|)."""
+    """Largest difference of the slopes at logits within 8 of 0, relative to max(1, |slope|)."""
     random = torch.Generator().manual_seed(3)
     r, f = (8 * (2 * torch.rand(2, 5, 64, generator=random, dtype=torch.float64) - 1)).unbind(0)
     noise = torch.rand(2, 5, 64, generator=random, dtype=torch.float64)

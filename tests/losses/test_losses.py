@@ -87,7 +87,7 @@ def _exact(derivative: Derivative, variant: Variant, params: dict[str, float], p
     """The slope at the pairs (x, -x) of ``LOGITS`` by mpmath, with exactly the parameters torch sees."""
     expression = expectation(derivative.own, variant.labels) if variant.labels else derivative.own
     assert derivative.through_mean == 0
-    return [_at(expression, variant, params, x, precision) for x in LOGITS]
+    return [_at(expression, variant, params, x, precision=precision) for x in LOGITS]
 
 
 def _at(
@@ -95,6 +95,7 @@ def _at(
     variant: Variant,
     params: dict[str, float],
     x: Any,
+    *,
     precision: str = "float32",
     digits: int = 50,
 ) -> Any:
@@ -147,7 +148,7 @@ def test_slopes_are_exact_to_the_working_precision(
 
 
 def _kinks(variant: Variant) -> list[sympy.Expr]:
-    """What is 0 where a loss has a kink."""
+    """Expressions that are 0 where a loss has a kink."""
     atoms = {a for loss in (variant.discriminator, variant.generator) for a in loss.atoms(relu, sympy.Abs)}
     return [atom.args[0] for atom in atoms]
 
@@ -237,7 +238,7 @@ def test_slopes_run_through_batch_means() -> None:
 
 
 def _representable(variant: Variant, rows: list[dict[str, float]], scale: float, dtype: torch.dtype) -> bool:
-    """Whether losses and slopes at the logits +-scale lie within a hundredth of the largest number of the dtype."""
+    """True when losses and slopes at the logits +-scale lie within a hundredth of the largest number of the dtype."""
     largest = torch.finfo(dtype).max / 100
     slopes = [d.own for d in _derivatives(variant).values()]
     labels = dict.fromkeys(LABELS, 1.0)

@@ -1,4 +1,4 @@
-"""Penalties: phi, its pull on D's gradient, the points they look at, and what their records say."""
+"""Penalties: phi, the coefficient of its gradient, the points they look at, and what their records say."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def slope(network: Mlp, parts: list[Tensor], x_PKN: Tensor) -> tuple[Tensor, Ten
     return g_PKN, g_PKN.detach().square().sum(-1).sqrt()
 
 
-def pulled(penalty: GradientPenalty, network: Mlp, theta_PW: Tensor, x_PKN: Tensor) -> Tensor:
-    """Gradient (P, W) of the mean over decisions of phi in the parameters, by way of ``pull``."""
+def penalty_gradient(penalty: GradientPenalty, network: Mlp, theta_PW: Tensor, x_PKN: Tensor) -> Tensor:
+    """Gradient (P, W) of the mean over decisions of phi in the parameters, by way of ``coefficient``."""
     parts = [part.requires_grad_() for part in network.split(theta_PW.detach().clone())]
     g_PKN, norm_PK = slope(network, parts, x_PKN)
-    along_PKN = penalty.pull(norm_PK).unsqueeze(-1) * g_PKN.detach() / x_PKN.shape[1]
+    along_PKN = penalty.coefficient(norm_PK).unsqueeze(-1) * g_PKN.detach() / x_PKN.shape[1]
     # The last bias moves no slope, and autograd says so by None.
     grads = torch.autograd.grad(g_PKN, parts, along_PKN, allow_unused=True)
     return torch.cat(
@@ -97,11 +97,11 @@ def test_phi_is_the_published_formula(penalty: GradientPenalty, values: list[flo
 
 @each_slope
 @given(g=vectors)
-def test_pull_times_the_gradient_is_the_derivative(penalty: GradientPenalty, g: list[float]) -> None:
-    """pull(|g|) g equals d phi(|g|)/dg: by autograd through ``value``, and by central differences (h = 1e-5)."""
+def test_coefficient_times_gradient_is_the_derivative(penalty: GradientPenalty, g: list[float]) -> None:
+    """coefficient(|g|) g equals d phi(|g|)/dg: by autograd through ``value``, and by central differences (h = 1e-5)."""
     g_N = torch.tensor(g, dtype=torch.float64, requires_grad=True)
     (derivative_N,) = torch.autograd.grad(penalty.value(g_N.norm().view(1, 1)).sum(), g_N)
-    ours_N = (penalty.pull(g_N.detach().norm().view(1, 1)) * g_N.detach())[0]
+    ours_N = (penalty.coefficient(g_N.detach().norm().view(1, 1)) * g_N.detach())[0]
     torch.testing.assert_close(ours_N, derivative_N, rtol=1e-12, atol=1e-12)
     formula, step = PUBLISHED[penalty.name][0], 1e-5
     for i, component in enumerate(g):
@@ -113,22 +113,22 @@ def test_pull_times_the_gradient_is_the_derivative(penalty: GradientPenalty, g: 
 
 @each_slope
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_gradient_of_zero_is_pulled_nowhere(penalty: GradientPenalty, dtype: torch.dtype) -> None:
-    """At norm 0 the pull is finite and its product with the gradient is 0, also where phi(norm) has a cone there."""
+def test_a_gradient_of_zero_stays_zero(penalty: GradientPenalty, dtype: torch.dtype) -> None:
+    """At norm 0 the coefficient is finite and its product with the gradient is 0, also if phi has a cone there."""
     zero_PK = torch.zeros(2, 3, dtype=dtype)
-    assert bool(penalty.pull(zero_PK).isfinite().all())
-    assert torch.equal(penalty.pull(zero_PK) * zero_PK, zero_PK)
-    assert penalty.pull(zero_PK).dtype == penalty.value(zero_PK).dtype == dtype
+    assert bool(penalty.coefficient(zero_PK).isfinite().all())
+    assert torch.equal(penalty.coefficient(zero_PK) * zero_PK, zero_PK)
+    assert penalty.coefficient(zero_PK).dtype == penalty.value(zero_PK).dtype == dtype
     formula = PUBLISHED[penalty.name][0]
     assert torch.equal(penalty.value(zero_PK), torch.full_like(zero_PK, formula(0.0)))
 
 
 @each_slope
 def test_an_elements_bits_do_not_depend_on_its_place(penalty: GradientPenalty) -> None:
-    """``value`` and ``pull`` give a norm the same bits in an array of any length, in float32 and float64."""
+    """``value`` and ``coefficient`` give a norm the same bits in an array of any length, in float32 and float64."""
     for dtype in (torch.float32, torch.float64):
         norm_PK = 3 * torch.rand(1, 100, dtype=dtype, generator=torch.Generator().manual_seed(1))
-        for function in (penalty.value, penalty.pull):
+        for function in (penalty.value, penalty.coefficient):
             whole_PK = function(norm_PK)
             assert all(torch.equal(function(norm_PK[:, :n].clone()), whole_PK[:, :n]) for n in range(1, 100))
 
@@ -146,18 +146,18 @@ def test_a_linear_discriminator_has_closed_forms(penalty: GradientPenalty, w: li
     size = math.hypot(*w)
     _, norm_PK = slope(network, network.split(theta_PW), x_PKN)
     torch.testing.assert_close(penalty.value(norm_PK), penalty.value(row([size] * 4)), rtol=1e-12, atol=1e-14)
-    expected_PW = row([float(penalty.pull(row([size]))) * component for component in w] + [0.0])
-    torch.testing.assert_close(pulled(penalty, network, theta_PW, x_PKN), expected_PW, rtol=1e-12, atol=1e-12)
+    expected_PW = row([float(penalty.coefficient(row([size]))) * component for component in w] + [0.0])
+    torch.testing.assert_close(penalty_gradient(penalty, network, theta_PW, x_PKN), expected_PW, rtol=1e-12, atol=1e-12)
 
 
 @each_slope
 @pytest.mark.parametrize("inputs", [1, 3])
-def test_the_pulled_gradient_is_that_of_the_penalty(penalty: GradientPenalty, inputs: int) -> None:
-    """For a curved D, autograd.grad(g, parts, pull g) is the central difference (h = 1e-5) of the mean of phi."""
+def test_the_gradient_in_the_parameters_is_that_of_the_penalty(penalty: GradientPenalty, inputs: int) -> None:
+    """For a curved D autograd.grad(g, parts, coefficient g) is the central difference (h = 1e-5) of mean phi."""
     network, theta_PW = random_network(inputs)
     rng = torch.Generator().manual_seed(1)
     x_PKN = torch.randn(2, 7, inputs, generator=rng, dtype=torch.float64)
-    gradient_PW = pulled(penalty, network, theta_PW, x_PKN)
+    gradient_PW = penalty_gradient(penalty, network, theta_PW, x_PKN)
 
     def mean_phi(theta_PW: Tensor) -> Tensor:
         return penalty.value(slope(network, network.split(theta_PW), x_PKN)[1]).mean(1)
@@ -184,13 +184,13 @@ def test_norms_are_those_of_single_decisions() -> None:
     assert float(gp.value(both)) == pytest.approx(1.1269, abs=1e-4)
 
 
-def test_a_decisions_pull_ignores_the_others() -> None:
-    """The pulled gradient of two decisions is the mean of those of each alone; one norm over both would mix them."""
+def test_a_decisions_gradient_ignores_the_others() -> None:
+    """The gradient of two decisions is the mean of those of each alone; one norm over both would mix them."""
     network, theta_PW = random_network(1)
     x_PKN = torch.tensor([[[-1.0], [0.4]], [[2.0], [0.1]]], dtype=torch.float64)
     for penalty in SLOPES.values():
-        alone = [pulled(penalty, network, theta_PW, x_PKN[:, k : k + 1]) for k in range(2)]
-        torch.testing.assert_close(pulled(penalty, network, theta_PW, x_PKN), (alone[0] + alone[1]) / 2)
+        alone = [penalty_gradient(penalty, network, theta_PW, x_PKN[:, k : k + 1]) for k in range(2)]
+        torch.testing.assert_close(penalty_gradient(penalty, network, theta_PW, x_PKN), (alone[0] + alone[1]) / 2)
 
 
 def test_a_set_is_one_decision() -> None:
@@ -229,7 +229,7 @@ def test_around_is_normal_noise_of_half_a_standard_deviation() -> None:
 
 
 def test_around_stays_on_data_without_spread() -> None:
-    """Where all real features of a member are equal there is nothing to spread by, and the points are the data."""
+    """If all real features of a member are equal the spread is 0, and the points are the data."""
     real_PKN = torch.full((1, 3, 2), 4.0)
     assert torch.equal(around(real_PKN, torch.rand(1, 3, 2)), real_PKN)
 

@@ -31,7 +31,7 @@ def test_presets_have_the_formulas_of_the_entry_they_name(preset: Variant) -> No
 
 @pytest.mark.parametrize("variant", [v for v in BUILT_IN if v.needs], ids=lambda v: v.name)
 def test_needs_are_settings_that_change_something(variant: Variant) -> None:
-    """What a variant needs is accepted by [train] together, and none of it is the default anyway."""
+    """[train] accepts all settings that a variant needs together, and none of them is the default."""
     train = Train.model_validate(dict(variant.needs))
     assert {key for key, value in variant.needs.items() if value == Train.model_fields[key].default} == set()
     assert train.model_fields_set == set(variant.needs)

@@ -151,7 +151,7 @@ def computation(device: str) -> tuple[Callable[[], list[Tensor]], SpectralNorm]:
     def compute() -> list[Tensor]:
         spectral.iterate(parts)
         points = [around(real_PKN, u_PKN), segments(real_PKN, fake_PKN, u_PKN[..., 0])]
-        results = [f(u_PKN[..., 0]) for p in slopes for f in (p.value, p.pull)]
+        results = [f(u_PKN[..., 0]) for p in slopes for f in (p.value, p.coefficient)]
         return [*spectral.apply(parts), *points, *results]
 
     return compute, spectral

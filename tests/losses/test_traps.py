@@ -31,7 +31,7 @@ RELATIVISTIC = [prefix + ending for ending in SCALARS for prefix in ("rp", "ra",
 
 
 def difference(name: str, r: Tensor, f: Tensor) -> Tensor:
-    """What D minimises as published, for a minibatch: how much less real fakes are than real data, by three forms."""
+    """D's published loss of a minibatch: how much less real fakes are than real data, by three forms."""
     scalar = SCALARS[name[2:]]
     if name[:2] == "rp":
         return scalar(r - f).mean()
@@ -54,7 +54,7 @@ def apart(a: Tensor, b: Tensor) -> float:
 
 
 def trapped_overwritten(r: Tensor, f: Tensor) -> Tensor:
-    """What is left where G's relativistic loss is computed, and then overwritten by the plain non-saturating one."""
+    """G's loss if the relativistic one is computed, and then overwritten by the plain non-saturating one."""
     return softplus(-f).mean()
 
 
@@ -182,7 +182,7 @@ def trapped_guarded_log(f: Tensor) -> Tensor:
 
 
 def test_no_guard_takes_the_slope_away() -> None:
-    """Where D rejects, non_saturating has slope -1 to 1e-6; behind a guard of 1e-8 it is -.92, -.17 and -.001.
+    """If D rejects, non_saturating has slope -1 to 1e-6; behind a guard of 1e-8 it is -.92, -.17 and -.001.
 
     With s = sigmoid(l): s (1 - s)/(s + 1e-8) at l = -16, -20, -25 is .918, .171 and .00139. Minimax has s there.
     """

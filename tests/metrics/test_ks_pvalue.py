@@ -22,7 +22,7 @@ def test_pvalues_are_scipys(n: int, share: float) -> None:
 
 @pytest.mark.parametrize("n", [1000, 10_000, 40_000])
 def test_the_sum_of_few_terms_is_that_of_all(n: int) -> None:
-    """Where n D^2 runs from 2.2 to 370, the whole of where only a part of the terms is taken, and just beyond."""
+    """For n D^2 from 2.2 to 370, where only a part of the terms is used, and just beyond, the p-value is exact."""
     distances = np.sqrt(np.concatenate([[2.19999, 2.20001, 369.999, 370.001], np.geomspace(2.3, 360, 40)]) / n)
     np.testing.assert_allclose(ks_pvalue(distances, n), kstwo.sf(distances, n), rtol=1e-11, atol=1e-300)
 

@@ -170,7 +170,7 @@ def test_a_lucky_checkpoint_wins_nothing(copied: Store) -> None:
 
 
 def confirmed_trials(store: Store) -> dict[str, int]:
-    """Which trial of each arm the confirm stage took."""
+    """The trial of each arm that the confirm stage took."""
     rows = store.table().to_pylist(maps_as_pydicts="strict")
     return {row["arm"]: row["trial"] for row in rows if row["stage"] == "confirm"}
 

@@ -216,5 +216,5 @@ def _pull(slope_PKN: Tensor, norm_PK: Mapping[Site, Tensor], objectives: Objecti
     for penalty, weight_P1 in objectives.penalties:
         for site in penalty.sites:
             decisions = norm_PK[site].shape[1]
-            pulls[site] = pulls[site] + weight_P1 * share_P1 / decisions * penalty.pull(norm_PK[site])
+            pulls[site] = pulls[site] + weight_P1 * share_P1 / decisions * penalty.coefficient(norm_PK[site])
     return torch.cat(list(pulls.values()), dim=1).unsqueeze(2) * slope_PKN

@@ -158,7 +158,7 @@ class Formulas(NamedTuple):
         weights = [[getattr(settings, p.name) * (site in p.sites) for p in penalties] for site in SITES]
         law_real, law_fake = (loaded(law, [uniform], values, decisions) for law in drawn)
         loss_real, loss_fake, loss_g = (loaded_slope(slope, values, decisions) for slope in slopes)
-        pulls = loaded([penalty.pull_formula for penalty in penalties], [norm], {}, decisions)
+        pulls = loaded([penalty.coefficient_formula for penalty in penalties], [norm], {}, decisions)
         by_site = np.array(weights, np.float64).reshape(len(SITES), len(penalties))
         return cls(loss_real, loss_fake, loss_g, law_real, law_fake, pulls, by_site)
 

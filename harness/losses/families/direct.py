@@ -159,7 +159,13 @@ _TRIAL = (
 
 
 def _control(
-    name: str, direct: Direct, citation: Citation, text: str, confused_with: str, outcome: Outcome = "converges"
+    name: str,
+    direct: Direct,
+    citation: Citation,
+    *,
+    text: str,
+    confused_with: str,
+    outcome: Outcome = "converges",
 ) -> Variant:
     return Variant(
         name=name,
@@ -187,10 +193,12 @@ W1_DIRECT = _control(
         title="Calculation of the Wasserstein Distance Between Probability Distributions on the Line",
         checked="scipy.stats.wasserstein_distance, numerically",
     ),
-    "Every value has the slope +-1/B until it passes its quantile, so the generator arrives at constant speed. The law "
-    "of single order statistics leaves a bias of order 1/B in the tails. On N(4, 1.25) KS should end near 0.07, still "
-    "falling as the tails grow (seen in one run, not kept: 0.072).",
-    "wasserstein, which estimates the same distance with a discriminator of bounded slope.",
+    text=(
+        "Every value has the slope +-1/B until it passes its quantile, so the generator arrives at constant speed. "
+        "The law of single order statistics leaves a bias of order 1/B in the tails. On N(4, 1.25) KS should end "
+        "near 0.07, still falling as the tails grow (seen in one run, not kept: 0.072)."
+    ),
+    confused_with="wasserstein, which estimates the same distance with a discriminator of bounded slope.",
 )
 
 CVM_DIRECT = _control(
@@ -207,10 +215,14 @@ CVM_DIRECT = _control(
         title="The Exact and Asymptotic Distributions of Cramér-von Mises Statistics",
         checked="scipy.stats.cramervonmises, numerically",
     ),
-    "The slope carries the target's density, so it is small far out, and 0 outside the table of quantiles, with a bias "
-    "of order 1/B towards the middle. Adam hides the small slopes: on N(4, 1.25) KS should "
-    "end where w1_direct does (seen in one run, not kept: 0.080).",
-    "energy_direct, which integrates the squared difference over x instead of over the target's probability.",
+    text=(
+        "The slope carries the target's density, so it is small far out, and 0 outside the table of quantiles, with "
+        "a bias of order 1/B towards the middle. Adam hides the small slopes: on N(4, 1.25) KS should end where "
+        "w1_direct does (seen in one run, not kept: 0.080)."
+    ),
+    confused_with=(
+        "energy_direct, which integrates the squared difference over x instead of over the target's probability."
+    ),
 )
 
 ENERGY_DIRECT = _control(
@@ -231,9 +243,11 @@ ENERGY_DIRECT = _control(
         identifier="arXiv:1705.10743",
         checked="scipy.stats.energy_distance, numerically",
     ),
-    "Its minibatch slope is unbiased for the distance between the laws, so it settles on the target itself, with noise "
-    "from both minibatches. On N(4, 1.25) KS should end near 0.07 (seen in one run, not kept: 0.069).",
-    "the Cramér GAN, which takes the same distance between outputs of a discriminator.",
+    text=(
+        "Its minibatch slope is unbiased for the distance between the laws, so it settles on the target itself, with "
+        "noise from both minibatches. On N(4, 1.25) KS should end near 0.07 (seen in one run, not kept: 0.069)."
+    ),
+    confused_with="the Cramér GAN, which takes the same distance between outputs of a discriminator.",
 )  # fmt: skip
 
 MMD_DIRECT = _control(
@@ -254,11 +268,11 @@ MMD_DIRECT = _control(
         identifier="arXiv:1505.03906",
         checked="the closed form of the discrepancy of two normal laws, numerically",
     ),
-    "Unbiased as energy_direct. Values further from the data than a few of the widest bandwidth (4 standard "
+    text="Unbiased as energy_direct. Values further from the data than a few of the widest bandwidth (4 standard "
     "deviations) feel no slope; N(4, 1.25) starts within reach (seen in one run, not kept: KS 0.071). Shapes "
     "finer than 1/4 of one are "
     "hardly seen.",
-    "the MMD GAN, which learns the kernel by a discriminator.",
+    confused_with="the MMD GAN, which learns the kernel by a discriminator.",
 )
 
 MOMENTS_DIRECT = _control(
@@ -273,11 +287,11 @@ MOMENTS_DIRECT = _control(
         where="section 3.1",
         checked="programs that take the mean square of the difference of mean features, not the authors' own",
     ),
-    "An untrained generator, almost constant, first finds the best point mass: u^2 = 1.31, a root of "
+    text="An untrained generator, almost constant, first finds the best point mass: u^2 = 1.31, a root of "
     "4 w^3 + 3 w^2 - 10 w - 1, so x = 2.57 on N(4, 1.25). That is a saddle, left slowly because the slope in the "
     "spread is proportional to it (seen in one run, not kept: KS 0.82 after 10,000 steps). Beyond it, whatever "
     "shares four moments looks the same.",
-    "the view of four moments, where a discriminator judges them.",
+    confused_with="the view of four moments, where a discriminator judges them.",
     outcome="stalls",
 )
 

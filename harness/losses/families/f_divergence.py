@@ -60,74 +60,140 @@ _L = "L"
 
 DIVERGENCES = (
     Divergence(
-        "kl", "Kullback-Leibler divergence of the data from the generator, KL(data || generator)",
-        real, exp(real - 1), Integer(1), "1 + L",
-        "covers all the mass of the data",
-        (_LEAVES, "rings", "The slope is exponential in the logit: it dies where D rejects, and a D that overrates "
-         "fakes throws the generator far (Dirac with simultaneous steps diverges; alternating amplitude 0.21)."),
-        (_SPIRAL, "rings", "A constant slope; the exponential in D's own loss damps (Dirac amplitude 0.05)."),
+        "kl",
+        "Kullback-Leibler divergence of the data from the generator, KL(data || generator)",
+        activation=real,
+        conjugate=exp(real - 1),
+        equilibrium=Integer(1),
+        logit="1 + L",
+        misfit="covers all the mass of the data",
+        paper=(
+            _LEAVES,
+            "rings",
+            "The slope is exponential in the logit: it dies where D rejects, and a D that overrates fakes throws the "
+            "generator far (Dirac with simultaneous steps diverges; alternating amplitude 0.21).",
+        ),
+        heuristic=(_SPIRAL, "rings", "A constant slope; the exponential in D's own loss damps (Dirac amplitude 0.05)."),
     ),
     Divergence(
-        "reverse_kl", "reverse Kullback-Leibler divergence, KL(generator || data)",
-        -exp(-real), real - 1, Integer(0), _L,
-        "seeks one mode",
-        (Dirac("cycles", "runs_away"), "cycles", "Both slopes on generated data are constant, so nothing damps: Dirac "
-         "circles at amplitude 1.0 for ever, and with simultaneous steps spirals out."),
-        (_SPIRAL, "rings", "The slope grows exponentially where D rejects, which arrives fast and is rough (Dirac "
-         "amplitude 0.05)."),
+        "reverse_kl",
+        "reverse Kullback-Leibler divergence, KL(generator || data)",
+        activation=-exp(-real),
+        conjugate=real - 1,
+        equilibrium=Integer(0),
+        logit=_L,
+        misfit="seeks one mode",
+        paper=(
+            Dirac("cycles", "runs_away"),
+            "cycles",
+            "Both slopes on generated data are constant, so nothing damps: Dirac circles at amplitude 1.0 for ever, "
+            "and with simultaneous steps spirals out.",
+        ),
+        heuristic=(
+            _SPIRAL,
+            "rings",
+            "The slope grows exponentially where D rejects, which arrives fast and is rough (Dirac amplitude 0.05).",
+        ),
     ),
     Divergence(
-        "pearson", "Pearson chi-squared divergence",
-        real, real**2 / 4 + real, Integer(0), "2 (exp(L) - 1)",
-        "covers all the mass of the data, most strongly",
-        (_LEAVES, "rings", "The slope -(v/2 + 1) changes sign at v = -2, so a fake that D rejects is pushed away; at "
-         "its best D never says less than -2 (Dirac amplitude 0.39, simultaneous steps diverge)."),
-        (_SPIRAL, "rings", "A constant slope against a quadratic D (Dirac amplitude 0.07)."),
+        "pearson",
+        "Pearson chi-squared divergence",
+        activation=real,
+        conjugate=real**2 / 4 + real,
+        equilibrium=Integer(0),
+        logit="2 (exp(L) - 1)",
+        misfit="covers all the mass of the data, most strongly",
+        paper=(
+            _LEAVES,
+            "rings",
+            "The slope -(v/2 + 1) changes sign at v = -2, so a fake that D rejects is pushed away; at its best D "
+            "never says less than -2 (Dirac amplitude 0.39, simultaneous steps diverge).",
+        ),
+        heuristic=(_SPIRAL, "rings", "A constant slope against a quadratic D (Dirac amplitude 0.07)."),
     ),
     Divergence(
-        "neyman", "Neyman chi-squared divergence",
-        1 - exp(-real), 2 - 2 * exp(-real / 2), Integer(0), "2 L",
-        "seeks one mode, most strongly",
-        (_LEAVES, "rings", "The slope is large where D rejects and dies where D accepts (Dirac amplitude 0.35; "
-         "simultaneous steps drift outward like a logarithm, to 3 by the end)."),
-        (_SPIRAL, "rings", "The slope -exp(-v) of the reverse Kullback-Leibler heuristic (Dirac amplitude 0.06)."),
+        "neyman",
+        "Neyman chi-squared divergence",
+        activation=1 - exp(-real),
+        conjugate=2 - 2 * exp(-real / 2),
+        equilibrium=Integer(0),
+        logit="2 L",
+        misfit="seeks one mode, most strongly",
+        paper=(
+            _LEAVES,
+            "rings",
+            "The slope is large where D rejects and dies where D accepts (Dirac amplitude 0.35; "
+            "simultaneous steps drift outward like a logarithm, to 3 by the end).",
+        ),
+        heuristic=(
+            _SPIRAL,
+            "rings",
+            "The slope -exp(-v) of the reverse Kullback-Leibler heuristic (Dirac amplitude 0.06).",
+        ),
         checked=CONJUGATE,
     ),
     Divergence(
-        "hellinger", "squared Hellinger distance",
-        1 - exp(-real), exp(real) - 1, Integer(0), "L/2",
-        "stands between covering and seeking",
-        (_LEAVES, "rings", "The slope dies where D rejects and is exponential where D accepts (Dirac amplitude 0.25, "
-         "simultaneous steps diverge)."),
-        (_SPIRAL, "rings", "The exponential loss for both players: rough where D rejects (Dirac amplitude 0.04)."),
+        "hellinger",
+        "squared Hellinger distance",
+        activation=1 - exp(-real),
+        conjugate=exp(real) - 1,
+        equilibrium=Integer(0),
+        logit="L/2",
+        misfit="stands between covering and seeking",
+        paper=(
+            _LEAVES,
+            "rings",
+            "The slope dies where D rejects and is exponential where D accepts (Dirac amplitude 0.25, simultaneous "
+            "steps diverge).",
+        ),
+        heuristic=(
+            _SPIRAL,
+            "rings",
+            "The exponential loss for both players: rough where D rejects (Dirac amplitude 0.04).",
+        ),
     ),
     Divergence(
-        "js", "Jensen-Shannon divergence",
-        log(2) - softplus(-real), softplus(real) - log(2), Integer(0), _L,
-        "stands between covering and seeking",
-        (_CREEPS, "stalls", "Minimax up to constants."),
-        (_SPIRAL, "rings", "Non_saturating up to constants."),
+        "js",
+        "Jensen-Shannon divergence",
+        activation=log(2) - softplus(-real),
+        conjugate=softplus(real) - log(2),
+        equilibrium=Integer(0),
+        logit=_L,
+        misfit="stands between covering and seeking",
+        paper=(_CREEPS, "stalls", "Minimax up to constants."),
+        heuristic=(_SPIRAL, "rings", "Non_saturating up to constants."),
         same=("minimax", "non_saturating"),
     ),
     Divergence(
-        "gan", "divergence of the original GAN",
-        -softplus(-real), softplus(real), Integer(0), _L,
-        "stands between covering and seeking",
-        (_CREEPS, "stalls", "Minimax."),
-        (_SPIRAL, "rings", "Non_saturating."),
+        "gan",
+        "divergence of the original GAN",
+        activation=-softplus(-real),
+        conjugate=softplus(real),
+        equilibrium=Integer(0),
+        logit=_L,
+        misfit="stands between covering and seeking",
+        paper=(_CREEPS, "stalls", "Minimax."),
+        heuristic=(_SPIRAL, "rings", "Non_saturating."),
         same=("minimax", "non_saturating"),
     ),
     Divergence(
-        "tv", "total variation distance",
-        tanh(real) / 2, tanh(real) / 2, None, "infinite, with the sign of L",
-        "fits where it can and ignores the rest",
-        (Dirac("stalls", "stalls"), "stalls", "D is pushed to infinite logits, where every slope dies on both sides "
-         "(Dirac stands near 1)."),
-        (Dirac("stalls", "stalls"), "stalls", "f*(T) = T, so the heuristic is the same loss."),
+        "tv",
+        "total variation distance",
+        activation=tanh(real) / 2,
+        conjugate=tanh(real) / 2,
+        equilibrium=None,
+        logit="infinite, with the sign of L",
+        misfit="fits where it can and ignores the rest",
+        paper=(
+            Dirac("stalls", "stalls"),
+            "stalls",
+            "D is pushed to infinite logits, where every slope dies on both sides (Dirac stands near 1).",
+        ),
+        heuristic=(Dirac("stalls", "stalls"), "stalls", "f*(T) = T, so the heuristic is the same loss."),
         same=("", "f_tv"),
         checked=SHAYNE,
     ),
-)  # fmt: skip
+)
 
 
 def _variant(row: Divergence, prefix: str, generator: Expr, claim: tuple[Dirac, Outcome, str], same: str) -> Variant:

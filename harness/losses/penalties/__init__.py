@@ -19,7 +19,7 @@ consensus                 abs(v)^2/2                   both players' gradients (
 
 ``norm`` is the Euclidean norm of dD/dx for one decision over the numbers that it reads; penalties are means over
 decisions, summed over sites. An engine adds them to D's gradient without differentiating a norm: with g = dD/dx built
-by autograd, ``autograd.grad(g, parts, penalty.pull(norm) * g)`` is the gradient of the summed phi.
+by autograd, ``autograd.grad(g, parts, penalty.coefficient(norm) * g)`` is the gradient of the summed phi.
 
 ``penalty.py`` has the records, ``gradient.py`` the penalties on gradients and instance noise, ``weights.py`` the bounds
 on weights.

@@ -78,24 +78,24 @@ class GradientPenalty(Penalty):
         """phi(norm), elementwise, in the shape, dtype and device of ``norm_PK`` (values >= 0)."""
         return shaped(self._value(norm_PK), norm_PK)
 
-    def pull(self, norm_PK: Tensor) -> Tensor:
-        """phi'(norm)/norm, elementwise: times the gradient g it is d phi(|g|)/dg.
+    def coefficient(self, norm_PK: Tensor) -> Tensor:
+        """phi'(norm)/norm, elementwise: its product with the gradient g is d phi(|g|)/dg.
 
-        Where phi'/norm has a pole at norm 0, the denominator is floored at ``FLOOR``: the result is finite, and its
-        product with a gradient of 0 is 0.
+        If phi'/norm has a pole at norm 0, the denominator is at least ``FLOOR``: the result is finite, and its product
+        with a gradient of 0 is 0.
         """
-        return shaped(self._pull(norm_PK), norm_PK)
+        return shaped(self._coefficient(norm_PK), norm_PK)
 
     @cached_property
     def _value(self) -> Callable[[Tensor], Any]:
         return torch_function(_as_products(self.phi), (norm,))
 
     @cached_property
-    def pull_formula(self) -> Expr:
-        """The formula of ``pull``, for engines without torch."""
+    def coefficient_formula(self) -> Expr:
+        """The formula of ``coefficient``, for engines without torch."""
         numerator, denominator = sympy.fraction(sympy.cancel(self.phi.diff(norm) / norm))
         return numerator / denominator.xreplace({norm: floor_at(norm, FLOOR)})
 
     @cached_property
-    def _pull(self) -> Callable[[Tensor], Any]:
-        return torch_function(_as_products(self.pull_formula), (norm,))
+    def _coefficient(self) -> Callable[[Tensor], Any]:
+        return torch_function(_as_products(self.coefficient_formula), (norm,))

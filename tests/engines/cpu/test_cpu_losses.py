@@ -126,8 +126,8 @@ def test_a_penaltys_pull_is_its_formulas(penalty: object) -> None:
     import torch
 
     norms = np.array([0.0, 1e-3, 0.5, 1.0, 1.5, 30.0])
-    made = loaded([penalty.pull_formula], [norm], {}, len(norms))  # type: ignore[attr-defined]
-    expected = penalty.pull(torch.tensor(norms)).numpy()  # type: ignore[attr-defined]
+    made = loaded([penalty.coefficient_formula], [norm], {}, len(norms))  # type: ignore[attr-defined]
+    expected = penalty.coefficient(torch.tensor(norms)).numpy()  # type: ignore[attr-defined]
     np.testing.assert_allclose(carried_out(made, norms)[0], expected, rtol=1e-12, atol=1e-300)
 
 

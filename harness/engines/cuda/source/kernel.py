@@ -63,7 +63,7 @@ def parameters_of(plan: Plan) -> int:
 
 def source_of(plan: Plan, layout: Layout) -> str:
     """The kernel's text: C++17 for NVRTC and nvcc, and for a host's compiler."""
-    pulls = [function_source(f"pull_{p.name}", p.pull_formula, norm) for p in plan.features.penalties]
+    pulls = [function_source(f"pull_{p.name}", p.coefficient_formula, norm) for p in plan.features.penalties]
     return "\n".join(
         [
             f"#define THREADS {THREADS}",
