@@ -23,10 +23,10 @@ class Cramped(BatchedEngine):
     """The batched engine on a machine without memory: it asks numpy for 8 PB, more than any process can address."""
 
     def train(
-        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+        self, group: Group, measure: Measure, progress: Progress, segments: Sequence[Segment] | None = None
     ) -> TrainingResult:
         np.empty(10**15)
-        return super().train(group, measure, progress, legs)
+        return super().train(group, measure, progress, segments)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ Result = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 
 
 def results(name: str, members: list[Member]) -> list[Result | None]:
-    """What the engine of that name makes of members, each with its own group; None of those that it refuses."""
+    """Results of members under the engine of that name, each in a group of its own; None for those that it refuses."""
     engine = ENGINES[name]()
     accepted = [one for one in members if engine.unsupported_reason(one) is None]
     found: dict[Member, Result] = {}

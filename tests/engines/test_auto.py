@@ -85,7 +85,7 @@ def test_the_identity_of_the_whole_names_those_that_serve() -> None:
 
 
 def test_an_engine_that_nobody_needs_is_not_made() -> None:
-    """Where a faster engine takes a member, later ones, which may have to load a compiler, are left alone."""
+    """Engines after the one that takes a member are left alone; they may have to load a compiler."""
 
     def never() -> Engine:
         raise AssertionError("made although nobody needed it")

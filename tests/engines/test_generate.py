@@ -1,4 +1,4 @@
-"""What generators make of their noise: the networks' own arithmetic, and the same bits in any company."""
+"""Samples of generators: the networks' own arithmetic, and the same bits whoever is sampled beside them."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ print(sum(kernel.loaded for kernel in KERNELS), "of", len(KERNELS))
 
 
 def test_scoring_compiles_no_training_loop(tmp_path: Path) -> None:
-    """Where another engine trains, a first score waits for the four kernels that make samples, not for all."""
+    """A first score after another engine's training waits for the four kernels that make samples, not for all."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},

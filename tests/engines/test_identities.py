@@ -41,14 +41,14 @@ def run(engine: Engine, name: str, params: dict[str, float], needs: dict[str, An
 def both(
     engine: Engine, variant: Variant, claim: Equivalence, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[TrainingResult, TrainingResult]:
-    """What training gives under the claimant and under the other: from D's negated last layer if so related."""
-    other, params = parse_variant(claim.other)
+    """Results under the claimant and under the other loss, from D's negated last layer if so related."""
+    equivalent, params = parse_variant(claim.other)
     if claim.settings:
-        assert dict(variant.needs) == dict(other.needs)
-    mine = run(engine, variant.name, variant.bind(dict(claim.params)), dict(variant.needs))
+        assert dict(variant.needs) == dict(equivalent.needs)
+    claimant = run(engine, variant.name, variant.bind(dict(claim.params)), dict(variant.needs))
     with negated_last_layer(monkeypatch) if claim.relation == "negated" else nullcontext():
-        theirs = run(engine, other.name, params, dict(variant.needs))
-    return mine, theirs
+        equal = run(engine, equivalent.name, params, dict(variant.needs))
+    return claimant, equal
 
 
 @pytest.mark.parametrize(

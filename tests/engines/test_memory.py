@@ -1,4 +1,4 @@
-"""What a population is said to occupy, held against the tensors that training makes."""
+"""Estimates of memory, held against the tensors that training makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training cut into segments: the same bits as in one go, on every engine, whatever the company in each segment."""
+"""Training cut into segments: the same bits as in one go, on every engine, whoever trains beside it."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_member_that_stops_leaves_no_state(engine: Engine) -> None:
 
 @pytest.mark.parametrize("engine", ENGINE_PARAMS)
 def test_progress_counts_the_steps_of_the_segments(engine: Engine) -> None:
-    """What is told adds up to the lengths of the segments."""
+    """Reported steps add up to the lengths of the segments."""
     told: list[int] = []
     (group,) = groups(others(2, steps=60, batch=10, hidden=4))
     engine.train(group, measured_mean, told.append, [Segment(0, 50), Segment(0, 3)])

@@ -288,7 +288,7 @@ def test_adam_sees_loss_and_penalty_as_one_gradient(engine: Engine, tolerance: f
 
 @pytest.mark.parametrize("engine", [pytest.param(case.values[0], id=case.id) for case in ENGINES])
 def test_a_penalty_never_reaches_g(engine: Engine) -> None:
-    """Where both step at once, G's first step is bit for bit the same with every gradient penalty and without.
+    """With simultaneous steps, G's first step is bit for bit the same with every gradient penalty and without.
 
     D's is not, but under the one-sided penalty, whose threshold no slope exceeds at the start.
     """

@@ -26,10 +26,10 @@ class Counting(BatchedEngine):
         self.members = 0
 
     def train(
-        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+        self, group: Group, measure: Measure, progress: Progress, segments: Sequence[Segment] | None = None
     ) -> TrainingResult:
         self.members += len(group.members)
-        return super().train(group, measure, progress, legs)
+        return super().train(group, measure, progress, segments)
 
 
 def trained(spec: Experiment, folder: Path, reuse: bool = True) -> tuple[Store, int]:

@@ -1,4 +1,4 @@
-"""Who is trained together: everybody once, by engine and shape, in batches that fit; how they are cut never shows."""
+"""Batches: every member once, by engine and shape, as many as fit into memory; how they are cut never shows."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Cramped(BatchedEngine):
     def capacity(self, group: Group) -> int:
         return 16
 
-    def train(self, group: Group, measure: Measure, progress: Progress, legs: Any = None) -> TrainingResult:
+    def train(self, group: Group, measure: Measure, progress: Progress, segments: Any = None) -> TrainingResult:
         self.given.append(len(group.members))
-        return super().train(group, measure, progress, legs)
+        return super().train(group, measure, progress, segments)
 
 
 def crowd() -> list[Member]:

@@ -153,11 +153,11 @@ class Forgetful(BatchedEngine):
         self._short, self._seed = short, seed
 
     def train(
-        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+        self, group: Group, measure: Measure, progress: Progress, segments: Sequence[Segment] | None = None
     ) -> TrainingResult:
         if self._short and any(member.seed == self._seed for member in group.members):
             raise MemoryError("Unable to allocate 1.00 PiB")
-        return super().train(group, measure, progress, legs)
+        return super().train(group, measure, progress, segments)
 
 
 def run(

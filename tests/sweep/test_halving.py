@@ -1,4 +1,4 @@
-"""Successive halving: who goes on, what it costs, and that racing changes no bit of those who race."""
+"""Successive halving: survivors, budgets, and that racing changes no bit of those who race."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_rungs_by_hand() -> None:
 
 @given(steps=st.integers(1, 10**6), eta=st.integers(2, 10), rungs=st.integers(1, 6))
 def test_rungs_ascend_below_the_last_step(steps: int, eta: int, rungs: int) -> None:
-    """Where the first rung has a step at all, every rung is later than the one before, and all are below the end."""
+    """Every rung is later than the one before and below the end, if the first one has a step at all."""
     if eta**rungs > steps:
         return
     found = (0, *rung_steps(steps, eta, rungs), steps)
@@ -153,9 +153,9 @@ def test_a_population_smaller_than_the_round_is_refilled(slots: int) -> None:
     """However few train at once: the same rows, and never more than that many members in a call of the engine."""
 
     class Watching(BatchedEngine):
-        def train(self, group: Group, measure: Measure, progress: Progress, legs: Any = None) -> TrainingResult:
-            calls.append([(leg.start, leg.stop) for leg in legs])
-            return super().train(group, measure, progress, legs)
+        def train(self, group: Group, measure: Measure, progress: Progress, segments: Any = None) -> TrainingResult:
+            calls.append([(segment.start, segment.stop) for segment in segments])
+            return super().train(group, measure, progress, segments)
 
     calls: list[list[tuple[int, int]]] = []
     placed = race()
@@ -163,7 +163,7 @@ def test_a_population_smaller_than_the_round_is_refilled(slots: int) -> None:
     assert repr(rows) == repr(raced(placed))
     assert max(map(len, calls)) <= slots
     # 14 members an arm: the first is through its rung while the second is still on its way there.
-    assert any(len(set(legs)) > 1 for legs in calls) == (slots > 1)
+    assert any(len(set(call)) > 1 for call in calls) == (slots > 1)
 
 
 def test_budgets_are_what_was_planned() -> None:
@@ -195,7 +195,7 @@ def test_diverged_members_count_one_and_an_arm_of_them_still_has_a_survivor() ->
 
 
 def test_fates_are_read_from_rows_alone() -> None:
-    """Who stopped where, by the rows: the same as who did, with the mean at every rung that a trial came to."""
+    """Fates by the rows are those that the race had, with the mean at every rung that a trial came to."""
     placed = race()
     for trials in by_trial(placed, raced(placed)).values():
         for trial, fate in fates(trials, STEPS, RULES).items():
@@ -243,9 +243,9 @@ def test_a_round_is_large_enough_to_leave_one() -> None:
     search = {"trials": 37, "seeds": 2, "space": RATES, "halving": 3}
     spec = experiment(search=search)
     assert spec.batch == 9
-    searching = [this for this in planned(spec) if this.stage == "search"]
-    assert [this.trials for this in searching] == [1, 9, 9, 9, 9]
-    assert [this.populations for this in searching] == [((0, 4),), *(((i, 36),) for i in range(1, 5))]
+    searching = [round_ for round_ in planned(spec) if round_.stage == "search"]
+    assert [round_.trials for round_ in searching] == [1, 9, 9, 9, 9]
+    assert [round_.populations for round_ in searching] == [((0, 4),), *(((i, 36),) for i in range(1, 5))]
     assert round_steps(spec, searching[1]) == 4 * halved_steps(9, STEPS, 3, 2)
     # The baseline's round and the confirm stage train whole.
     assert gan_steps(spec) == 4 * STEPS + 4 * 4 * halved_steps(9, STEPS, 3, 2) + 4 * STEPS

@@ -31,12 +31,12 @@ class Watched(BatchedEngine):
         self.calls, self.called = 0, threading.Condition()
 
     def train(
-        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+        self, group: Group, measure: Measure, progress: Progress, segments: Sequence[Segment] | None = None
     ) -> TrainingResult:
         with self.called:
             self.calls += 1
             self.called.notify_all()
-        return super().train(group, measure, progress, legs)
+        return super().train(group, measure, progress, segments)
 
     def wait_for_call(self, n: int) -> bool:
         """Wait until training number n has begun."""

@@ -76,7 +76,7 @@ def test_the_push_is_what_differences_of_the_loss_say(loss: str, params: dict[st
 
 
 def test_frames_are_those_of_the_reference_played_alone() -> None:
-    """On the reference engine, leg by leg, every frame shows the parameters of the game in one go, to the bit."""
+    """On the reference engine, every frame shows the parameters of the game in one go, to the bit."""
     own = member(**SMALL)
     (watched,) = watch([own], ReferenceEngine(), nothing, taken_apart=1)
     assert [frame["step"] for frame in watched.frames] == list(frames_of(own)) == [0, 3, 12, 30]
@@ -189,7 +189,7 @@ def test_a_damaged_recording_is_named(recorded: Store, tmp_path: Path) -> None:
 
 def test_a_member_that_stops_has_frames_up_to_there() -> None:
     """Gradients without bound end a member; its frames end before, all finite, and its neighbour's go on."""
-    # Least squares by SGD with an affine D grows by a factor a step until float32 overflows, as in test_legs.py.
+    # Least squares by SGD with an affine D grows by a factor a step until float32 overflows, as in test_segments.py.
     sick = {**SMALL, "optimizer": "sgd", "beta1": 0.0, "activations_d": [], "steps": 400, "snapshots": (1, 5, 400)}
     ill = member("least_squares", **sick | {"lr_d": 1e2, "lr_g": 1e2})
     well = member("least_squares", **sick | {"lr_d": 1e-3, "lr_g": 1e-3})

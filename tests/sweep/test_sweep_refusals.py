@@ -174,7 +174,7 @@ class Cramped:
         return None
 
     def train(
-        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+        self, group: Group, measure: Measure, progress: Progress, segments: Sequence[Segment] | None = None
     ) -> TrainingResult:
         if group.shape.hidden > 4:
             if self._shortage == "numpy":
@@ -182,7 +182,7 @@ class Cramped:
             if self._shortage == "torch":
                 torch.empty(10**15)
             raise torch.OutOfMemoryError("CUDA out of memory. ScoredTrial to allocate 2.00 GiB.\nMore lines follow.")
-        return self._engine.train(group, measure, progress, legs)
+        return self._engine.train(group, measure, progress, segments)
 
 
 @pytest.mark.promise("P5", "F18")

@@ -1,4 +1,4 @@
-"""What a row says of its member: scipy's scores of its samples, the same bits in any company, and every bad end."""
+"""Rows of members: scipy's scores of their samples, the same bits whoever trains beside them, and every bad end."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ COMPANY = (
 )
 
 
-def score_members(members: tuple[Member, ...], engine: Engine | None = None) -> list[Row]:
+def rows_of(members: tuple[Member, ...], engine: Engine | None = None) -> list[Row]:
     """The rows of the members, trained together on two threads."""
     return train(members, engine or BatchedEngine("cpu", threads=2), lambda steps: None)
 
@@ -73,7 +73,7 @@ def score_members(members: tuple[Member, ...], engine: Engine | None = None) -> 
 @pytest.fixture(scope="module")
 def company() -> list[Row]:
     """The rows of ``COMPANY``, in its order."""
-    return score_members(COMPANY)
+    return rows_of(COMPANY)
 
 
 def text(row: Row) -> dict[str, str]:
@@ -108,7 +108,7 @@ def test_scores_are_scipys_of_the_members_samples(company: list[Row]) -> None:
 @pytest.mark.parametrize("slot", range(len(COMPANY)))
 def test_alone_a_member_has_the_row_it_has_in_company(company: list[Row], slot: int) -> None:
     """Every column, bit for bit: neighbours of other losses, shapes and targets, diverging ones too, leave no trace."""
-    (alone,) = score_members((COMPANY[slot],))
+    (alone,) = rows_of((COMPANY[slot],))
     assert text(alone) == text(company[slot])
 
 
@@ -117,21 +117,21 @@ def test_alone_a_member_has_the_row_it_has_in_company(company: list[Row], slot: 
 @given(st.permutations(range(len(COMPANY))))
 def test_order_of_members_is_irrelevant(company: list[Row], order: list[int]) -> None:
     """Rows come in the order asked for, and whatever the order, the same ones."""
-    rows = score_members(tuple(COMPANY[i] for i in order))
+    rows = rows_of(tuple(COMPANY[i] for i in order))
     assert [text(row) for row in rows] == [text(company[i]) for i in order]
 
 
 def test_a_row_of_seventeen_is_that_of_one() -> None:
     """Seventeen members make two stacks of different widths; the first, the last of the first and the last agree."""
     many = tuple(member(seed) for seed in range(17))
-    together = score_members(many)
+    together = rows_of(many)
     for seed in (0, 15, 16):
-        assert text(score_members((many[seed],))[0]) == text(together[seed])
+        assert text(rows_of((many[seed],))[0]) == text(together[seed])
 
 
 def test_a_member_named_twice_has_two_equal_rows() -> None:
     """A search may ask for the same setting again: one row for each time."""
-    one, other = score_members((COMPANY[0], COMPANY[0]))
+    one, other = rows_of((COMPANY[0], COMPANY[0]))
     assert text(one) == text(other)
 
 
@@ -178,7 +178,7 @@ def test_a_loss_without_parts_has_nulls_there() -> None:
     discriminator = softplus(fake_mean - real) + softplus(fake - real_mean)
     paired = Variant(name="paired", family="mine", discriminator=discriminator, generator=softplus(-fake))
     with LOSSES.registered(paired):
-        (row,) = score_members((member(loss="paired"),))
+        (row,) = rows_of((member(loss="paired"),))
     assert row["snapshot_loss_d_real"] == row["snapshot_loss_d_fake"] == [None] * 4
     assert all(math.isfinite(v) for v in row["snapshot_loss_d"])
 
@@ -186,7 +186,7 @@ def test_a_loss_without_parts_has_nulls_there() -> None:
 @pytest.mark.promise("P5", "F16")
 def test_a_diverged_member_has_the_worst_ks_and_nothing_to_average() -> None:
     """KS 1 and p-value 0, no distance, moment or quantile; where it stopped, and snapshots from before that step."""
-    rows = score_members(tuple(member(seed, "least_squares", **WILD) for seed in range(4)))
+    rows = rows_of(tuple(member(seed, "least_squares", **WILD) for seed in range(4)))
     for row in rows:
         assert row["outcome"] == "diverged"
         assert (row["ks"], row["ks_iid"], row["ks_pvalue"]) == (1.0, 1.0, 0.0)
@@ -204,7 +204,7 @@ def test_digest_is_of_both_players() -> None:
 
     With a generator's rate of 1e-30 no float32 weight of G changes in 45 steps, whatever D does.
     """
-    still, other = score_members((member(lr_g=1e-30), member(lr_g=1e-30, lr_d=1e-3)))
+    still, other = rows_of((member(lr_g=1e-30), member(lr_g=1e-30, lr_d=1e-3)))
     assert still["generator"].tolist() == other["generator"].tolist()
     assert still["digest"] != other["digest"]
 
@@ -225,4 +225,4 @@ def test_a_refused_group_stops_all_before_anything_is_trained() -> None:
     """The engine's own words, and no group of the population is trained, not even those it would take."""
     assert len(groups(COMPANY)) == 4
     with pytest.raises(InputError, match="engine refusing: 8 hidden units are too many"):
-        score_members((COMPANY[3], COMPANY[0]), Refusing())
+        rows_of((COMPANY[3], COMPANY[0]), Refusing())

@@ -35,11 +35,11 @@ class StubEngine:
         return None
 
     def train(
-        self, group: Group, measure: Measure, progress: Progress, legs: Sequence[Segment] | None = None
+        self, group: Group, measure: Measure, progress: Progress, segments: Sequence[Segment] | None = None
     ) -> TrainingResult:
         self._reached()
         count, marks = len(group.members), len(group.shape.snapshots)
-        progress(sum(leg.stop - leg.start for leg in segments_of(group, legs)))
+        progress(sum(segment.stop - segment.start for segment in segments_of(group, segments)))
         return TrainingResult(
             theta_g_PW=np.stack([_generator(group.generator, member) for member in group.members]),
             theta_d_PW=np.zeros((count, group.discriminator.size), np.float32),
@@ -47,7 +47,7 @@ class StubEngine:
             stopped_tensor=("",) * count,
             snapshots={name: np.full((count, marks), 0.5) for name in SNAPSHOT_COLUMNS},
             seconds=0.0,
-            states=("nothing",) * count if legs is not None else (),
+            states=("nothing",) * count if segments is not None else (),
         )
 
 

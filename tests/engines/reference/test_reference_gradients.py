@@ -1,4 +1,4 @@
-"""What the reference engine minimises, written out in numpy on tiny networks, and differentiated by differences."""
+"""Objectives of the reference engine, written out in numpy on tiny networks and differentiated by differences."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Net:
 
 
 def features(view: str, x_B: Vector) -> Vector:
-    """What D reads: values one by one, all at once, or all with their squared deviations from the mean."""
+    """Inputs of D: values one by one, all at once, or all with their squared deviations from the mean."""
     everything = np.append(x_B, (x_B - x_B.mean()) ** 2)[None, :]
     return {"sample": x_B[:, None], "raw": x_B[None, :], "variances": everything}[view]
 
@@ -113,7 +113,7 @@ PHIS: dict[str, tuple[Callable[[Vector], Vector], tuple[str, ...]]] = {
 
 
 def places(game: Game, real_KN: Vector, fake_KN: Vector) -> dict[str, Vector]:
-    """Where the penalties of update 1 look."""
+    """Points that the penalties of update 1 are taken at."""
     u_K1 = drawn(game.member, Stream.SEGMENT, 1, len(real_KN))[:, None]
     u_KN = drawn(game.member, Stream.AROUND, 1, real_KN.size).reshape(real_KN.shape)
     return {
