@@ -12,7 +12,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from harness.search.studies import NUMBER, opened
+from harness.search.studies import NUMBER, open_storage
 from harness.store import SCHEMA, Store
 from harness.sweep.optuna_export import export
 
@@ -90,7 +90,7 @@ def _studies(store: Store) -> Found:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
             export(store, f"{folder}/journal.log", lambda name, added: None)
-        with opened(f"{folder}/journal.log") as storage:
+        with open_storage(f"{folder}/journal.log") as storage:
             found = Counter(
                 (study.study_name.partition(f" {uid}: ")[2], trial.user_attrs[NUMBER])
                 for study in storage.get_all_studies()

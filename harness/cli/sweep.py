@@ -117,7 +117,7 @@ def _open(job: Sweep, extend: int | None, begin: Callable[[], None]) -> Reporter
         with suppress(OSError), job.store.lock():
             pass
     reporter = reporter_of(job, begin)  # reads what is committed, so that a damaged file is told first, too
-    _say(f"{'going on with' if resumed else 'starting'} {job.store.folder}; {assignment_text(job.services)}")
+    _say(f"{'going on with' if resumed else 'starting'} {job.store.folder}; {assignment_text(job.assignments)}")
     return reporter
 
 
@@ -173,7 +173,7 @@ def _dry_run(job: Sweep, folder: Path) -> None:
         f"confirm: {confirm.seeds} fresh seeds an arm",
         *_saved(spec),
         f"{members} members, {gan_steps(spec):,} GAN-steps, {sum(len(r.populations) for r in rounds)} populations",
-        assignment_text(job.services),
+        assignment_text(job.assignments),
         f"about {seconds:.0f} s by a short probe; nothing was started, {folder} would hold the results",
     ]
     print("\n".join(lines))  # noqa: T201

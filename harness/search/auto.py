@@ -1,4 +1,4 @@
-"""``auto``: an even look at the whole space first, then a sampler that adapts."""
+"""``auto``: Sobol' points over the whole space first, then a sampler that adapts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from harness.search.base import Result, Sampler, Setting
 from harness.search.fixed import FixedDesign
 
 if TYPE_CHECKING:
-    from harness.search.adaptive import Adaptive
+    from harness.search.adaptive import AdaptiveSampler
 
-#: Up to so many trials TPE adapts; it takes 22 ms a suggestion at 1,000 finished trials and 170 at 10,000, where CMA-ES
-#: takes 2 and 9.
+#: Largest budget that TPE adapts to; it takes 22 ms a suggestion at 1,000 finished trials and 170 at 10,000, where
+#: CMA-ES takes 2 and 9.
 TPE_TRIALS = 1000
 
-Known = Sequence[tuple[Setting, Result]]
+Observations = Sequence[tuple[Setting, Result]]
 
 
-def adapting(space: Mapping[str, Range], trials: int, objectives: int) -> str:
-    """The sampler that takes over: TPE for small budgets; for large ones NSGA-II where there are several objectives,
-    CMA-ES where there are two intervals or more and no choices, else TPE.
+def adaptive_sampler(space: Mapping[str, Range], trials: int, objectives: int) -> str:
+    """The name of the sampler that takes over.
+
+    TPE for small budgets; for large ones NSGA-II where there are several objectives, CMA-ES where there are two
+    intervals or more and no choices, else TPE.
     """
     if trials <= TPE_TRIALS:
         return "tpe"
@@ -31,50 +33,52 @@ def adapting(space: Mapping[str, Range], trials: int, objectives: int) -> str:
     return "cmaes" if len(space) > 1 and all(span.choices is None for span in space.values()) else "tpe"
 
 
-class Auto:
-    """Sobol' points until a quarter of the trials is asked for, then ``adaptive``, which knows what they gave."""
+class AutoSampler:
+    """Points of ``first`` for a quarter of the trials, then the sampler that ``make_second`` builds of them."""
 
-    def __init__(self, first: FixedDesign, adaptive: Callable[[Known], Adaptive], staleness: int, trials: int) -> None:
+    def __init__(
+        self, first: FixedDesign, make_second: Callable[[Observations], AdaptiveSampler], staleness: int, trials: int
+    ) -> None:
         self.staleness = staleness
-        self._first, self._make, self._quarter = first, adaptive, trials // 4
-        self._then: Adaptive | None = None
+        self._first, self._make_second, self._quarter = first, make_second, trials // 4
+        self._second: AdaptiveSampler | None = None
         self._count = 0
         self._known: list[tuple[Setting, Result]] = []
         self._asked: deque[tuple[Sampler, list[Setting]]] = deque()
 
     def ask(self, count: int) -> list[Setting]:
         """The ``count`` settings of the next round."""
-        turn = self._turn(count)
-        settings = turn.ask(count)
-        self._asked.append((turn, settings))
+        sampler = self._next_sampler(count)
+        settings = sampler.ask(count)
+        self._asked.append((sampler, settings))
         return settings
 
-    def repeat(self, settings: Sequence[Setting]) -> None:
-        """Take a committed round for asked.
+    def replay(self, settings: Sequence[Setting]) -> None:
+        """Count a committed round as asked for.
 
         Raises:
-            InputError: the sampler whose turn it is would have asked for something else.
+            InputError: the sampler of that round would have suggested something else.
         """
-        turn = self._turn(len(settings))
-        turn.repeat(settings)
-        self._asked.append((turn, list(settings)))
+        sampler = self._next_sampler(len(settings))
+        sampler.replay(settings)
+        self._asked.append((sampler, list(settings)))
 
     def tell(self, results: Sequence[Result]) -> None:
-        """The results of the earliest round that was asked and not told."""
-        turn, settings = self._asked.popleft()
-        turn.tell(results)
-        if turn is not self._first:
+        """Take the results of the earliest round that was asked for and not told."""
+        sampler, settings = self._asked.popleft()
+        sampler.tell(results)
+        if sampler is not self._first:
             return
         for setting, result in zip(settings, results, strict=True):
-            if self._then:  # asked for while these were in training
-                self._then.learn(setting, result)
+            if self._second:  # it was asked for a round while these were in training
+                self._second.add_trial(setting, result)
             else:
                 self._known.append((setting, result))
 
-    def _turn(self, count: int) -> Sampler:
+    def _next_sampler(self, count: int) -> Sampler:
         start, self._count = self._count, self._count + count
-        if start <= self._quarter:  # the baseline beside the quarter
+        if start <= self._quarter:  # the baseline does not count toward the quarter
             return self._first
-        if self._then is None:
-            self._then = self._make(self._known)
-        return self._then
+        if self._second is None:
+            self._second = self._make_second(self._known)
+        return self._second

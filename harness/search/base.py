@@ -1,4 +1,4 @@
-"""What a search asks for and what it is told."""
+"""The contract of a sampler: settings that it suggests, results that it is told."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ Setting = dict[str, float]
 
 @dataclass(frozen=True)
 class Result:
-    """How one trial came out.
+    """The result of one trial.
 
-    ``values`` has one finite number for each objective, lower is better. ``at`` holds what its race, if any, measured
-    on the way: its KS by step at the rungs of halving, or by seed in pruning by seed; ``pruned`` says that it was
-    stopped there. ``lost`` is (n - 1/2)/N where n of its N seeds diverged or failed: the constraint that none does is
-    kept where it is negative. (Not n/N: to a Gaussian process what lies on the boundary is as likely beyond it.)
+    ``values`` has one finite number for each objective; lower is better. ``constraint`` is (n - 1/2)/N where n of the
+    N seeds diverged or failed; it holds where it is negative, so only where no seed is lost. (Not n/N: a Gaussian
+    process takes a point on the boundary to be as likely beyond it.) ``intermediate_values`` has the KS distance by
+    step at the rungs of halving; ``pruned`` says that the trial was stopped at the last of them.
     """
 
     values: tuple[float, ...]
-    lost: float = -0.5
-    at: Mapping[int, float] = field(default_factory=dict)
+    constraint: float = -0.5
+    intermediate_values: Mapping[int, float] = field(default_factory=dict)
     pruned: bool = False
 
 
 class Sampler(Protocol):
-    """The trials of one arm: asked for in rounds, told round by round, in the order in which they were asked.
+    """Suggests the trials of one arm in rounds, and is told their results in the same order.
 
     Round 0 is the arm's own setting alone.
     """
 
     @property
     def staleness(self) -> int:
-        """How many rounds may be asked for and not yet told when a further one is asked."""
+        """The number of rounds that may be asked for and not yet told when the next one is asked for."""
 
     def ask(self, count: int) -> list[Setting]:
         """The ``count`` settings of the next round."""
 
-    def repeat(self, settings: Sequence[Setting]) -> None:
-        """Take a committed round for asked.
+    def replay(self, settings: Sequence[Setting]) -> None:
+        """Count a committed round as asked for.
 
         Raises:
-            InputError: the sampler would have asked for something else, because the committed trials come from
+            InputError: the sampler would have suggested something else, because the committed trials come from
                 another version of it.
         """
 
     def tell(self, results: Sequence[Result]) -> None:
-        """The results of the earliest round that was asked and not told."""
+        """Take the results of the earliest round that was asked for and not told."""
 
 
 def derived_seed(*parts: object) -> int:

@@ -1,6 +1,6 @@
-"""Optuna studies on disk, for whoever wants to look at trials with Optuna's own tools.
+"""Optuna studies on disk, for Optuna's own tools.
 
-A study is written from what is committed and never read by a sweep. Each trial is there once, however often a sweep is
+A study is written from committed trials and never read by a sweep. It holds each trial once, however often a sweep is
 exported: a trial's user attribute ``harness.trial`` is its number in the sweep.
 """
 
@@ -26,7 +26,7 @@ from harness.errors import InputError
 from harness.search.adaptive import distributions, finished_trial
 from harness.search.base import Result, Setting
 
-#: The user attribute that says which trial of the sweep a trial is.
+#: The user attribute with the trial's number in the sweep.
 NUMBER = "harness.trial"
 
 _URL = re.compile(r"(sqlite|postgresql|mysql|mssql|oracle)(\+\w+)?://")
@@ -34,7 +34,7 @@ _URL = re.compile(r"(sqlite|postgresql|mysql|mssql|oracle)(\+\w+)?://")
 
 @dataclass(frozen=True)
 class Study:
-    """The trials of one arm by number, under a name that is its own; ``about`` becomes user attributes."""
+    """The trials of one arm by number, under a unique name; ``about`` becomes user attributes."""
 
     name: str
     space: Mapping[str, Range]
@@ -44,10 +44,10 @@ class Study:
 
 
 @contextmanager
-def opened(target: str) -> Iterator[BaseStorage]:
+def open_storage(target: str) -> Iterator[BaseStorage]:
     """The storage at ``target``: a database's address, or the path of a journal file.
 
-    A journal is written beside and takes its place when all is in it: half of a line would make it unreadable for ever.
+    A journal is written beside its place and moved there when it is complete: half of a line would make it unreadable.
 
     Raises:
         InputError: the target cannot be written, or is no storage of Optuna's.
@@ -63,13 +63,13 @@ def opened(target: str) -> Iterator[BaseStorage]:
         return
     if "://" in target:
         raise InputError(
-            "--optuna: no storage of Optuna's; allowed are the path of a journal file, sqlite:///, postgresql:// and "
-            "mysql:// addresses"
+            "--optuna: this is no storage of Optuna's; allowed: the path of a journal file, or an address that begins "
+            "with sqlite:///, postgresql:// or mysql://"
         )
     path = Path(target).absolute()
     if path.is_dir() or not path.parent.is_dir():
         fault = "is a folder" if path.is_dir() else "its folder does not exist"
-        raise InputError(f"--optuna {target}: {fault}; allowed: a file")
+        raise InputError(f"--optuna {target}: {fault}; name a file in a folder that exists")
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         beside = Path(folder, "journal")
         if path.exists():
@@ -84,14 +84,14 @@ def opened(target: str) -> Iterator[BaseStorage]:
 
 @contextmanager
 def _experimental() -> Iterator[None]:
-    """Parts of Optuna that may change; pyproject.toml keeps to one major version, and the tests use them."""
+    """Allow parts of Optuna that may change: pyproject.toml keeps one major version, and tests cover them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield
 
 
-def write(storage: BaseStorage, wanted: Study) -> int:
-    """Add the trials that the study in the storage lacks; how many those are.
+def write_study(storage: BaseStorage, wanted: Study) -> int:
+    """Add the trials that the study in the storage lacks; their number.
 
     Raises:
         InputError: the storage has a study of that name with other trials.
@@ -108,22 +108,22 @@ def write(storage: BaseStorage, wanted: Study) -> int:
         for key, value in wanted.about.items():
             study.set_user_attr(key, value)
     space = distributions(wanted.space)
-    there = {trial.user_attrs.get(NUMBER): trial for trial in study.get_trials(deepcopy=False)}
+    present = {trial.user_attrs.get(NUMBER): trial for trial in study.get_trials(deepcopy=False)}
     fresh: list[FrozenTrial] = []
     for number, (setting, result) in sorted(wanted.trials.items()):
         trial = finished_trial(setting, result, space, pruned=result.pruned)
         trial.user_attrs[NUMBER] = number
-        if number not in there:
+        if number not in present:
             fresh.append(trial)
-        elif not _same(there[number], trial):
+        elif not _same(present[number], trial):
             raise InputError(
-                f"study {wanted.name!r} has another trial {number} than the sweep, which was changed since; allowed: a "
-                "target that does not have this study"
+                f"study {wanted.name!r}: its trial {number} differs from the sweep's, which was changed since; export "
+                "to a target without this study"
             )
     study.add_trials(fresh)
     return len(fresh)
 
 
-def _same(one: FrozenTrial, other: FrozenTrial) -> bool:
-    told = ("state", "params", "values", "intermediate_values")
-    return all(getattr(one, name) == getattr(other, name) for name in told)
+def _same(a: FrozenTrial, b: FrozenTrial) -> bool:
+    names = ("state", "params", "values", "intermediate_values")
+    return all(getattr(a, name) == getattr(b, name) for name in names)

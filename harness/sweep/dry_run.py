@@ -15,14 +15,14 @@ from harness.sweep.training import train
 #: Steps of the two probes; their difference is the cost of steps alone.
 PROBE_STEPS = (16, 80)
 
-#: A probe that took so long has kept the machine busy, so that more members would not cost less each.
+#: A probe of this length keeps all cores busy: more members would not cost less each.
 PROBE_SECONDS = 1.0
 
 
-def assigned(experiment: Experiment, trainer: Trainer) -> list[EngineAssignment]:
-    """The engines that serve an experiment, with the number of members that each trains if the search changes none.
+def experiment_engines(experiment: Experiment, trainer: Trainer) -> list[EngineAssignment]:
+    """The engines of an experiment, with the number of members that each trains if the search changes no engine.
 
-    An engine that serves only what the search may ask for (an end of a range) counts no member yet.
+    An engine that is needed only for an end of a search range counts no member yet.
 
     Raises:
         InputError: a member is refused.
@@ -30,9 +30,9 @@ def assigned(experiment: Experiment, trainer: Trainer) -> list[EngineAssignment]
     return assign_engines(trainer, _examples(experiment))
 
 
-def assignment_text(found: Sequence[EngineAssignment]) -> str:
+def assignment_text(assignments: Sequence[EngineAssignment]) -> str:
     """``cpu/1: 428 members; batched/1/cpu: 4 members, because cpu/1: its direct loss is a torch function``."""
-    return "; ".join(service.text("member") for service in found)
+    return "; ".join(assignment.text("member") for assignment in assignments)
 
 
 def _examples(experiment: Experiment) -> Iterator[tuple[Member, int]]:
@@ -49,11 +49,11 @@ def _examples(experiment: Experiment) -> Iterator[tuple[Member, int]]:
 def estimated_seconds(experiment: Experiment, trainer: Trainer) -> float:
     """Seconds the whole sweep would take with the engine or engines, extrapolated from short trainings of all arms.
 
-    Members trained together share the machine's cores, so the probe grows up to the largest population, as long as it
-    is short. What the probes cannot know: a search over shapes (batch, hidden), and what else the machine has to do.
+    Members trained together share the machine's cores, so the probe grows up to the largest population while it is
+    short. The estimate ignores a search over shapes (batch, hidden) and other work of the machine.
     """
     _timed(_probe(experiment, 1), trainer, PROBE_STEPS[0])  # first use pays for loading
-    sizes = [size for this in planned(experiment) for _, size in this.populations]
+    sizes = [size for round_ in planned(experiment) for _, size in round_.populations]
     share = 1
     while True:
         probe = _probe(experiment, share)
@@ -63,7 +63,7 @@ def estimated_seconds(experiment: Experiment, trainer: Trainer) -> float:
         share = min(4 * share, max(sizes) // len(experiment.arms))
     per_step = max(long - short, 0.0) / (PROBE_STEPS[1] - PROBE_STEPS[0]) / len(probe)
     fixed = max(short / len(probe) - PROBE_STEPS[0] * per_step, 0.0)
-    # A snapshot scores one sample of a member; the final score takes two and more statistics: about three of them.
+    # A snapshot scores one sample of a member; the final score, of two samples and more statistics, costs about three.
     snapshots = len(experiment.train.snapshots)
     return gan_steps(experiment) * per_step + sum(sizes) * fixed * (3 + snapshots) / 4
 
@@ -79,5 +79,5 @@ def _timed(members: list[Member], trainer: Trainer, steps: int) -> float:
     return time.perf_counter() - start
 
 
-def _shortened(whole: Member, steps: int) -> Member:
-    return replace(whole, shape=whole.shape.model_copy(update={"steps": steps, "snapshots": (steps,)}))
+def _shortened(member: Member, steps: int) -> Member:
+    return replace(member, shape=member.shape.model_copy(update={"steps": steps, "snapshots": (steps,)}))

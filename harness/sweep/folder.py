@@ -19,8 +19,8 @@ from harness.sweep.plan import planned
 from harness.sweep.provenance import provenance
 
 
-def described(experiment: Experiment, services: Sequence[EngineAssignment]) -> dict[str, Any]:
-    """The spec as run, the arms in words, how many populations there will be, provenance, and a name of its own."""
+def description_of(experiment: Experiment, services: Sequence[EngineAssignment]) -> dict[str, Any]:
+    """Contents of sweep.json at the start: spec, arms in words, number of populations, provenance, a unique id."""
     return {
         "uid": uuid.uuid4().hex,
         "name": experiment.name,
@@ -28,13 +28,13 @@ def described(experiment: Experiment, services: Sequence[EngineAssignment]) -> d
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "spec": experiment.to_json(),
         "arms": [describe_arm(arm) for arm in experiment.arms],
-        "populations": sum(len(this.populations) for this in planned(experiment)),
+        "populations": sum(len(round_.populations) for round_ in planned(experiment)),
         "provenance": provenance(services),
     }
 
 
 def describe_arm(arm: Arm) -> dict[str, Any]:
-    """An arm with its formulas, prediction and source in words, for whoever reads a sweep without the registry."""
+    """An arm with its formulas, prediction and source in words, so that a sweep can be read without the registry."""
     variant = LOSSES[arm.loss]
     return {
         "arm": arm.text,
@@ -49,9 +49,9 @@ def describe_arm(arm: Arm) -> dict[str, Any]:
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Move a sweep's folder to a free name beside it, so that a fresh one can start; the new place, if it existed.
+    """Move a sweep's folder to a free name beside it, for a fresh start; the new path, or None if there is no sweep.
 
-    A folder that holds no sweep is left as it is.
+    A folder without a sweep is left as it is.
 
     Raises:
         InputError: a process writes or mirrors the sweep, the folder is or holds the working directory, or it cannot
@@ -61,7 +61,7 @@ def set_aside(folder: Path) -> Path | None:
         return None
     if Path.cwd().is_relative_to(folder.resolve()):
         raise InputError(f"{folder}: --fresh cannot move the working directory; run it from outside that folder")
-    # The mirror's lock too: a mirror that is still at the old sweep would take the new one's rows for its own.
+    # The mirror's lock too: a mirror still busy with the old sweep would take the new one's rows for its own.
     with writing(folder), Store(folder).lock(), locked(folder / "mirror.lock"):
         number = 1
         while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
@@ -72,7 +72,7 @@ def set_aside(folder: Path) -> Path | None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Tell in one line why the folder cannot be written: no permission, a full disk, a file in its place."""
+    """Turn an error of writing (no permission, a full disk, a file in the way) into one line that names the folder."""
     try:
         yield
     except OSError as error:

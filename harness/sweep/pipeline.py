@@ -1,11 +1,10 @@
-"""The work of a sweep: rounds are asked for, trained, scored and committed, each while another is in training.
+"""The work of a sweep as a pipeline: suggest, train, score, commit.
 
 The calling thread trains. One thread scores the population before, one commits the one before that, another asks for
-the round behind. What is asked depends on the committed rows alone and members on nothing but themselves, so threads
-show in no row.
+the settings of the next round. Settings depend on committed rows alone, and members on nothing but themselves, so the
+threads change no row.
 
-At most two populations that were trained wait for their commits while the next is trained: a kill loses three
-populations at most.
+At most two trained populations wait for their commits while the next is trained: a kill loses three at most.
 """
 
 from __future__ import annotations
@@ -18,25 +17,23 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from harness.config import Arm, Experiment
-from harness.engines.auto import Trainer
 from harness.search import Setting
-from harness.store import Store
-from harness.sweep import committed
-from harness.sweep.commit import Committing
+from harness.sweep.commit import Committer
+from harness.sweep.committed import CommittedRounds, Rows
 from harness.sweep.plan import Round, confirm_members, round_steps, search_members
 from harness.sweep.population_trainer import Placed, PopulationTrainer, TrainedPopulation, score_population
-from harness.sweep.suggest import Rows, SearchState
+from harness.sweep.suggest import SearchState
 
 Settings = Mapping[Arm, Sequence[Setting]]
 
-#: Populations that may have been trained and not be committed yet when a further one is begun.
-_WAITING = 2
+#: Populations that may be trained and not committed yet when the next one is begun.
+MAX_UNCOMMITTED = 2
 
 
 class _Threads(NamedTuple):
-    """One thread each for what goes on beside training."""
+    """One thread for each stage beside training."""
 
-    asking: ThreadPoolExecutor
+    suggesting: ThreadPoolExecutor
     scoring: ThreadPoolExecutor
     committing: ThreadPoolExecutor
 
@@ -48,21 +45,16 @@ class Pipeline:
         self,
         experiment: Experiment,
         rounds: Sequence[Round],
-        store: Store,
-        trainer: Trainer,
-        workshop: PopulationTrainer,
-        committing: Committing,
+        committed: CommittedRounds,
+        trainer: PopulationTrainer,
+        committer: Committer,
     ) -> None:
-        self._experiment, self._store, self._trainer = experiment, store, trainer
+        self._experiment, self._committed = experiment, committed
         self._searching, self._confirm = list(rounds[:-1]), rounds[-1]
-        self._workshop, self._committing = workshop, committing
-        self._revisions = store.revisions()
-        self._columns = committed.columns(experiment)
-        self._over = threading.Event()
-        self._asking = SearchState(experiment, self._searching, self._rows_of, self._over.is_set)
-        #: Of every population up to the one in training, what the search needs of its rows.
-        self._rows: dict[int, Future[Rows]] = {}
-        self._waiting: deque[Future[Rows]] = deque()
+        self._trainer, self._committer = trainer, committer
+        self._stopped = threading.Event()
+        self._search = SearchState(experiment, self._searching, committed, self._stopped.is_set)
+        self._uncommitted: deque[Future[Rows]] = deque()
 
     def run(self) -> None:
         """Do every round.
@@ -72,16 +64,16 @@ class Pipeline:
             StoreError: a committed file is damaged, or is not what this sweep would have committed.
         """
         with self._threads() as threads:
-            asked: dict[int, Future[Settings]] = {}
-            for n, this in enumerate(self._searching):
-                for further in (n, n + 1):  # the next round too, where all that it may know is on its way
-                    if further < len(self._searching) and further not in asked and self._asking.knows(further) < n:
-                        asked[further] = threads.asking.submit(self._settings, further)
-                self._search_round(this, asked.pop(n).result(), threads)
-            winners = threads.asking.submit(self._asking.winners).result()
+            suggested: dict[int, Future[Settings]] = {}
+            for n, round_ in enumerate(self._searching):
+                for k in (n, n + 1):  # the next round too, where all that it may know is on its way
+                    if k < len(self._searching) and k not in suggested and self._search.last_known_round(k) < n:
+                        suggested[k] = threads.suggesting.submit(self._search.settings, k)
+                self._search_round(round_, suggested.pop(n).result(), threads)
+            winners = threads.suggesting.submit(self._search.winners).result()
             self._confirm_round(confirm_members(self._experiment, self._confirm, winners), threads)
-            for waiting in self._waiting:
-                waiting.result()
+            for population in self._uncommitted:
+                population.result()
 
     @contextmanager
     def _threads(self) -> Iterator[_Threads]:
@@ -89,111 +81,83 @@ class Pipeline:
         try:
             yield threads
         finally:
-            # What was trained is committed still; nothing further is begun.
-            self._over.set()
+            # What is trained is still committed; nothing new is begun.
+            self._stopped.set()
             threads.scoring.shutdown()
             threads.committing.shutdown()
-            threads.asking.shutdown(cancel_futures=True)
+            threads.suggesting.shutdown(cancel_futures=True)
 
-    def _settings(self, n: int) -> Settings:
-        """What round n tries, in the thread that asks."""
-        this = self._searching[n]
-        if not self._is_whole(this):
-            return self._asking.ask(n)
-        found = {index: self._read(index) for index, _ in this.populations}
-        told = [row for rows in found.values() for row in rows.told]
-        committed.check_search(self._experiment, self._trainer, self._store, this, told)
-        self._rows |= {index: _done(rows) for index, rows in found.items()}
-        return self._asking.repeat(n, told)
-
-    def _is_whole(self, this: Round) -> bool:
-        return all(index in self._revisions for index, _ in this.populations)
-
-    def _search_round(self, this: Round, settings: Settings, threads: _Threads) -> None:
-        # Members are made only where some are to be trained: of a round that is committed, keys were compared.
-        placed = [] if self._is_whole(this) else search_members(self._experiment, this, settings)
-        start = 0
-        for index, size in this.populations:
-            portion = placed[start : start + size]
-            start += size
-            if index in self._revisions:
-                self._found(this, index, size, portion)
+    def _search_round(self, round_: Round, settings: Settings, threads: _Threads) -> None:
+        complete = self._committed.is_complete(round_)
+        # Members are made only where some are to be trained: the rows of a complete round were checked.
+        placed = [] if complete else search_members(self._experiment, round_, settings)
+        for index, size, members in _populations(round_, placed):
+            if index in self._committed.revisions:
+                if not complete:
+                    self._committed.load_population(index, members)
+                self._skip(round_, size)
                 continue
             self._wait()
-            trained = self._workshop.train_search(portion, self._committing.listener.advanced)
-            self._hand_over(threads, this, index, portion, trained)
+            trained = self._trainer.train_search(members, self._committer.listener.advanced)
+            self._submit(threads, round_, index, members, trained)
 
     def _confirm_round(self, placed: Placed, threads: _Threads) -> None:
-        this, start = self._confirm, 0
-        for index, size in this.populations:
-            portion = placed[start : start + size]
-            start += size
+        for index, size, members in _populations(self._confirm, placed):
             revision = 0
-            if index in self._revisions:
-                if committed.are_of(self._trainer, committed.read(self._store, index, self._columns), portion):
-                    self._found(this, index, size, ())
+            if index in self._committed.revisions:
+                if self._committed.holds(index, members):
+                    self._skip(self._confirm, size)
                     continue
                 if not self._winners_may_have_changed():
-                    raise committed.foreign(self._store, index)
-                revision = self._revisions[index] + 1
+                    raise self._committed.foreign_error(index)
+                revision = self._committed.revisions[index] + 1
             self._wait()
-            members = [member for _, member in portion]
-            trained = self._workshop.train("confirm", members, self._committing.listener.advanced)
-            self._hand_over(threads, this, index, portion, trained, revision)
+            trained = self._trainer.train(
+                "confirm", [member for _, member in members], self._committer.listener.advanced
+            )
+            self._submit(threads, self._confirm, index, members, trained, revision=revision)
 
     def _winners_may_have_changed(self) -> bool:
-        """Whether trials came in, or members were trained again, after the confirm stage was committed."""
-        indices = [index for this in self._searching for index, _ in this.populations]
-        return max(indices, default=0) > self._confirm.populations[0][0] or any(map(self._revisions.get, indices))
+        """True where trials were added, or members retrained, after the confirm stage was committed."""
+        revisions = self._committed.revisions
+        indices = [index for round_ in self._searching for index, _ in round_.populations]
+        return max(indices, default=0) > self._confirm.populations[0][0] or any(map(revisions.get, indices))
 
-    def _read(self, index: int) -> Rows:
-        told = committed.read(self._store, index, self._columns, 0)
-        return Rows(told, committed.read(self._store, index, self._columns) if self._revisions[index] else told)
-
-    def _found(self, this: Round, index: int, size: int, portion: Placed) -> None:
-        """Take a population that is committed already; ``portion`` says whose it must be, unless that was looked at."""
-        if portion:
-            rows = self._read(index)
-            if not committed.are_of(self._trainer, rows.told, portion):
-                raise committed.foreign(self._store, index)
-            self._rows[index] = _done(rows)
-        steps = round_steps(self._experiment, this) * size // sum(n for _, n in this.populations)
-        self._committing.listener.advanced(steps)
+    def _skip(self, round_: Round, size: int) -> None:
+        """Report the steps of a population that is committed already."""
+        members = sum(size for _, size in round_.populations)
+        self._committer.listener.advanced(round_steps(self._experiment, round_) * size // members)
 
     def _wait(self) -> None:
-        """Until no more populations wait for their commits than may."""
-        while len(self._waiting) > _WAITING:
-            self._waiting.popleft().result()
+        """Wait until no more than ``MAX_UNCOMMITTED`` populations wait for their commits."""
+        while len(self._uncommitted) > MAX_UNCOMMITTED:
+            self._uncommitted.popleft().result()
 
-    def _hand_over(
+    def _submit(
         self,
         threads: _Threads,
-        this: Round,
+        round_: Round,
         index: int,
-        portion: Placed,
+        members: Placed,
         trained: TrainedPopulation,
+        *,
         revision: int = 0,
     ) -> None:
-        there = [place for place, _ in portion]
+        """Have a trained population scored and committed in the threads for it."""
+        locations = [location for location, _ in members]
         scored = threads.scoring.submit(score_population, trained)
 
         def commit() -> Rows:
-            return self._committing.commit(this, index, there, scored.result(), trained, revision=revision)
+            return self._committer.commit(round_, index, locations, scored.result(), trained, revision=revision)
 
-        committed = threads.committing.submit(commit)
-        self._rows[index] = committed
-        self._waiting.append(committed)
-
-    def _rows_of(self, this: Round) -> Rows:
-        """The rows of a round, once it is committed; asked for once."""
-        found = [self._rows.pop(index).result() for index, _ in this.populations]
-        told = [row for rows in found for row in rows.told]
-        if all(rows.now is rows.told for rows in found):
-            return Rows(told, told)
-        return Rows(told, [row for rows in found for row in rows.now])
+        rows = threads.committing.submit(commit)
+        self._committed.add(index, rows)
+        self._uncommitted.append(rows)
 
 
-def _done(rows: Rows) -> Future[Rows]:
-    found: Future[Rows] = Future()
-    found.set_result(rows)
-    return found
+def _populations(round_: Round, placed: Placed) -> Iterator[tuple[int, int, Placed]]:
+    """Index, size and members of every population of a round; no members where none are given."""
+    start = 0
+    for index, size in round_.populations:
+        yield index, size, placed[start : start + size]
+        start += size

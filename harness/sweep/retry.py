@@ -12,7 +12,7 @@ from typing import Any
 from harness.config import Experiment
 from harness.engines.auto import Trainer
 from harness.store import Store
-from harness.sweep.commit import Committing, Listener
+from harness.sweep.commit import Committer, Listener
 from harness.sweep.committed import member_of
 from harness.sweep.plan import Location, Round
 from harness.sweep.population_trainer import PopulationTrainer, score_population
@@ -26,7 +26,7 @@ class FailedMembers:
     def __init__(self, experiment: Experiment, store: Store, trainer: Trainer, device: str, listener: Listener) -> None:
         self._experiment, self._store = experiment, store
         self._trainer = PopulationTrainer(experiment.search, experiment.population, trainer, None)
-        self._committing = Committing(store, ["key"], device, None, listener)
+        self._committer = Committer(store, ["key"], device, None, listener)
 
     def retrain(self, rounds: Sequence[Round]) -> None:
         """Train them again, population by population.
@@ -55,4 +55,4 @@ class FailedMembers:
             return
         revised = [retrained.get(i, row) for i, row in enumerate(rows)]
         locations = [Location(row["stage"], row["round"], row["arm"], row["trial"]) for row in rows]
-        self._committing.commit(round_, index, locations, revised, trained, revision=revision)
+        self._committer.commit(round_, index, locations, revised, trained, revision=revision)

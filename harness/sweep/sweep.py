@@ -1,8 +1,8 @@
-"""A sweep in its folder: started, taken up, extended, tried again, run to its end.
+"""A sweep in its folder: start, resume, extend, retry, run.
 
 A sweep is a fixed sequence of rounds (plan.py), each cut into populations. A population is trained, scored and
-committed as one file; what is committed is never trained again. What a round asks is a function of the committed
-files, whenever and by whichever process it is asked.
+committed as one file; what is committed is never trained again. The settings of a round are a function of the
+committed files, in every process.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from harness.engines.auto import Trainer, joint_identity
 from harness.errors import InputError, StoreError
 from harness.store import Store
 from harness.store.member_cache import Shelf
-from harness.sweep import committed
-from harness.sweep.commit import Committing, Listener
-from harness.sweep.dry_run import assigned
-from harness.sweep.folder import described, writing
+from harness.sweep.commit import Committer, Listener
+from harness.sweep.committed import CommittedRounds
+from harness.sweep.dry_run import experiment_engines
+from harness.sweep.folder import description_of, writing
 from harness.sweep.pipeline import Pipeline
 from harness.sweep.plan import Round, planned
 from harness.sweep.population_trainer import PopulationTrainer
 from harness.sweep.provenance import card_uuids, device_names
 from harness.sweep.retry import FailedMembers
-from harness.sweep.suggest import searches
+from harness.sweep.suggest import samplers
 from harness.sweep.winners import export_winners
 
 
@@ -39,41 +39,41 @@ class Sweep:
 
     def __init__(self, experiment: Experiment, store: Store, trainer: Trainer, *, reuse: bool = True) -> None:
         self.experiment, self.store, self.trainer = experiment, store, trainer
-        self.services = assigned(experiment, trainer)
-        searches(experiment)  # what no search can be made of is refused before anything is written
+        self.assignments = experiment_engines(experiment, trainer)
+        samplers(experiment)  # refuses an impossible search before anything is written
         self._reuse = reuse
         #: Total numbers of trials to which the budget was raised, ascending.
         self.extensions: list[int] = []
 
     @property
     def rounds(self) -> list[Round]:
-        """Every round, in the order in which they are worked off."""
+        """Every round, in the order in which they are trained."""
         return planned(self.experiment, self.extensions)
 
     def open(self, extend: int | None = None) -> bool:
-        """Start the sweep in its folder, or take up what is there; whether anything was there.
+        """Start the sweep in its folder, or resume the one there; True if there was one.
 
-        ``extend`` raises the number of trials of each arm to this.
+        ``extend`` is a new, larger number of trials of each arm.
 
         Raises:
             InputError: the folder holds another experiment (the message lists the differences) or engine, cannot be
-                written, another process starts a sweep in it, or it has as many trials already.
+                written, another process starts a sweep in it, or it has that many trials already.
             StoreError: the description of the sweep there is damaged.
         """
         resumed = self.store.exists or not self._start()
-        found = self.store.describe()
+        description = self.store.describe()
         try:
-            spec, engine = dict(found["spec"]), found["provenance"]["engine"]
+            spec, engine = dict(description["spec"]), description["provenance"]["engine"]
             changes = diff_specs(spec, self.experiment.to_json())
-            self.extensions = [int(total) for total in found.get("extensions", [])]
+            self.extensions = [int(total) for total in description.get("extensions", [])]
         except (KeyError, TypeError, ValueError, AttributeError):
-            place = self.store.folder / "sweep.json"
-            raise StoreError(f"{place}: damaged (no spec or engine); restore it or start with --fresh") from None
+            path = self.store.folder / "sweep.json"
+            raise StoreError(f"{path}: damaged (no spec or engine); restore it or start with --fresh") from None
         if changes:
             raise self._changed(changes)
-        if engine != joint_identity(self.services):
+        if engine != joint_identity(self.assignments):
             raise InputError(
-                f"{self.store.folder}: was trained by engine {engine}, not {joint_identity(self.services)}; "
+                f"{self.store.folder}: was trained by engine {engine}, not {joint_identity(self.assignments)}; "
                 "use --engine to name it, or --fresh to start anew"
             )
         self.experiment = Experiment.from_json(spec)
@@ -93,56 +93,56 @@ class Sweep:
         with ExitStack() as held:
             with writing(self.store.folder):
                 held.enter_context(self.store.lock())
-            shelf = Shelf(self.store.folder, self.store.describe()) if self._reuse else None
-            device = device_names(self.services)
+            cache = Shelf(self.store.folder, self.store.describe()) if self._reuse else None
+            device = device_names(self.assignments)
             if retry_failed:
                 self._mark_finished(None)
                 FailedMembers(self.experiment, self.store, self.trainer, device, listener).retrain(self.rounds)
-            committing = Committing(self.store, committed.columns(self.experiment), device, shelf, listener)
-            workshop = PopulationTrainer(
-                self.experiment.search, self.experiment.population, self.trainer, shelf, card_uuids(self.services)
-            )
-            Pipeline(self.experiment, self.rounds, self.store, self.trainer, workshop, committing).run()
+            committed = CommittedRounds(self.experiment, self.trainer, self.store)
+            committer = Committer(self.store, committed.columns, device, cache, listener)
+            cards = card_uuids(self.assignments)
+            trainer = PopulationTrainer(self.experiment.search, self.experiment.population, self.trainer, cache, cards)
+            Pipeline(self.experiment, self.rounds, committed, trainer, committer).run()
             with writing(self.store.folder):
                 export_winners(self.store)
                 self._mark_finished(datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
 
     def _start(self) -> bool:
-        """Describe the sweep in a folder that has none; whether this process was the one that did."""
+        """Write the description into a folder that has none; False if another process did so first."""
         with writing(self.store.folder), self.store.lock():
             if self.store.exists:  # by another process since
                 return False
-            self.store.start(described(self.experiment, self.services))
+            self.store.start(description_of(self.experiment, self.assignments))
             return True
 
     def _changed(self, changes: list[str]) -> InputError:
         grown = any(change.startswith("search.trials: ") for change in changes)
         extend = f"--extend trials={self.experiment.search.trials} raises the budget, " if grown else ""
-        told = changes[0] if len(changes) == 1 else f"{len(changes)} differences"
+        what = changes[0] if len(changes) == 1 else f"{len(changes)} differences"
         return InputError(
-            f"{self.store.folder}: holds another experiment ({told}); {extend}--fresh sets it aside and starts anew, "
+            f"{self.store.folder}: holds another experiment ({what}); {extend}--fresh sets it aside and starts anew, "
             "--out names another folder",
             changes if len(changes) > 1 else (),
         )
 
     def _extend(self, trials: int) -> None:
         spec = self.experiment.search
-        now = self.extensions[-1] if self.extensions else spec.trials
-        if trials == now and self.extensions:
-            return  # as said before; the command goes on where it was stopped
-        if not now < trials <= 10**6 or not spec.trials:
+        budget = self.extensions[-1] if self.extensions else spec.trials
+        if trials == budget and self.extensions:
+            return  # the same extension again: the command goes on where it was stopped
+        if not budget < trials <= 10**6 or not spec.trials:
             raise InputError(
-                f"--extend: {trials} trials of each arm; {self.store.folder} has {now}"
+                f"--extend: {trials} trials of each arm; {self.store.folder} has {budget}"
                 f"{'' if spec.trials else ' (nothing is searched)'}; allowed: more than that, up to 1000000"
             )
         with writing(self.store.folder), self.store.lock():
             self.extensions.append(trials)
-            populations = sum(len(this.populations) for this in self.rounds)
+            populations = sum(len(round_.populations) for round_ in self.rounds)
             grown = {"extensions": self.extensions, "populations": populations, "finished": None}
             self.store.amend({**self.store.describe(), **grown})
 
     def _mark_finished(self, when: str | None) -> None:
-        """Say in sweep.json that all is done, or no longer; the time at which it first was stays."""
+        """Write to sweep.json that all is done, or no longer; the time at which it first was is kept."""
         description = self.store.describe()
         if bool(description.get("finished")) != bool(when):
             self.store.amend({**description, "finished": when})

@@ -18,7 +18,7 @@ from harness.engines.reference import ReferenceEngine
 from harness.errors import InputError
 from harness.members import Member
 from harness.store import Store
-from harness.sweep.dry_run import assigned, assignment_text
+from harness.sweep.dry_run import assignment_text, experiment_engines
 from harness.sweep.lookup import find_member
 from harness.sweep.replay import replay
 from harness.sweep.training import train
@@ -140,7 +140,7 @@ def test_what_the_search_may_ask_for_is_assigned_too() -> None:
     """An end of a range that the first engine refuses brings in the second, before any member is known to need it."""
     space = {"hidden": {"low": 4, "high": 40}}
     spec = experiment(variants=["minimax"], search={"sampler": "random", "trials": 4, "seeds": 2, "space": space})
-    found = assigned(spec, auto())
+    found = experiment_engines(spec, auto())
     assert [(s.engine.identity, s.count) for s in found] == [("picky/3", 4 * 2 + 2), ("batched/1/cpu", 0)]
     assert "batched/1/cpu: 0 members, because picky/3: more than 16 hidden units" in assignment_text(found)
 

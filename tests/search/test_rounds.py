@@ -26,7 +26,7 @@ from support.searches import (
 from harness.config import SAMPLERS, Range
 from harness.search import Result, Sampler
 from harness.search import search as make_search
-from harness.search.auto import adapting
+from harness.search.auto import adaptive_sampler
 from harness.sweep.plan import rounds
 
 # --- halving --------------------------------------------------------------------------------------------------------
@@ -36,7 +36,7 @@ def raced(settings: Sequence[Setting]) -> list[Result]:
     """One rung, at step 5; every trial of a round but the worst stops there, so that to hear of it shows."""
     worst = max(range(len(settings)), key=lambda i: bowl(settings[i]))
     scores = [bowl(setting) for setting in settings]
-    return [Result((score,), at={5: score}, pruned=i != worst) for i, score in enumerate(scores)]
+    return [Result((score,), intermediate_values={5: score}, pruned=i != worst) for i, score in enumerate(scores)]
 
 
 @cache
@@ -64,7 +64,7 @@ def test_a_rebuilt_search_remembers_who_was_pruned(sampler: str) -> None:
     for done in range(len(asked)):
         rebuilt = search(sampler)
         for settings in asked[:done]:
-            rebuilt.repeat(settings)
+            rebuilt.replay(settings)
             rebuilt.tell(raced(settings))
         assert rebuilt.ask(len(asked[done])) == asked[done]
 
@@ -83,7 +83,7 @@ def ahead(found: Sampler, done: Sequence[Sequence[Setting]], trials: int = 17) -
             found.tell(told(asked[unheard]))
             unheard += 1
         if n < len(done):
-            found.repeat(list(map(dict, done[n])))
+            found.replay(list(map(dict, done[n])))
             asked.append(list(map(dict, done[n])))
         else:
             asked.append(found.ask(count))
@@ -122,7 +122,7 @@ def test_sobol_points_fill_the_space_evenly() -> None:
     That is what makes a scrambled Sobol' sequence a (0, 6, 2)-net in base 2 (Owen 1995); random points miss cells.
     """
     space = {name: Range(low=0.0, high=1.0) for name in "ab"}
-    found = make_search(space, dict.fromkeys(space, 0.5), "sobol", 3, 65, 64)
+    found = make_search(space, dict.fromkeys(space, 0.5), "sobol", seed=3, trials=65, batch=64)
     points = [found.ask(1), found.ask(64)][1]
     for k in range(5):
         cells = Counter((int(p["a"] * 2**k), int(p["b"] * 2 ** (4 - k))) for p in points)
@@ -154,7 +154,7 @@ def test_auto_begins_with_sobol_points_and_then_adapts() -> None:
 )
 def test_auto_takes_the_sampler_that_fits(trials: int, objectives: int, space: dict[str, Range], name: str) -> None:
     """TPE up to 1,000 trials; above, CMA-ES where it can search at all, and NSGA-II for several objectives."""
-    assert adapting(space, trials, objectives) == name
+    assert adaptive_sampler(space, trials, objectives) == name
 
 
 @pytest.mark.parametrize("sampler", ["auto", "tpe", "nsga2"])
@@ -162,7 +162,9 @@ def test_several_objectives_are_heard(sampler: str) -> None:
     """Of two objectives both lead an adaptive sampler: to turn the second round changes what it asks."""
 
     def played(sign: float) -> list[list[dict[str, float]]]:
-        found = make_search(INTERVALS, {n: BASELINE[n] for n in INTERVALS}, sampler, 0, 25, 4, objectives=2)
+        found = make_search(
+            INTERVALS, {n: BASELINE[n] for n in INTERVALS}, sampler, seed=0, trials=25, batch=4, objectives=2
+        )
         asked = []
         for count in rounds(25, 4):
             asked.append(found.ask(count))
@@ -178,7 +180,9 @@ def test_a_lost_seed_breaks_a_constraint(sampler: str, trials: int, batch: int) 
 
     def share(lost: float) -> float:
         space = {name: INTERVALS[name] for name in ("lr_d", "beta1")}
-        found = make_search(space, {name: BASELINE[name] for name in space}, sampler, 1, trials, batch)
+        found = make_search(
+            space, {name: BASELINE[name] for name in space}, sampler, seed=1, trials=trials, batch=batch
+        )
         last: list[dict[str, float]] = []
         for count in rounds(trials, batch):
             last = found.ask(count)

@@ -63,7 +63,7 @@ def test_rebuilt_search_goes_on_as_the_first(sampler: str) -> None:
     for done in range(len(asked)):
         rebuilt = search(sampler)
         for settings in asked[:done]:
-            rebuilt.repeat(settings)
+            rebuilt.replay(settings)
             rebuilt.tell(told(settings))
         assert rebuilt.ask(len(asked[done])) == asked[done]
 
@@ -113,7 +113,7 @@ def test_no_suggestion_comes_twice(sampler: str) -> None:
     for number, count in enumerate(rounds(33, 8)):
         found = search(sampler, trials=33, batch=8, space=space)
         for start, size in itertools.islice(zip([0, 1, 9, 17, 25], rounds(33, 8), strict=True), number):
-            found.repeat(seen[start : start + size])
+            found.replay(seen[start : start + size])
             found.tell(told(seen[start : start + size]))
         seen += found.ask(count)
     assert len({tuple(setting.items()) for setting in seen}) == 33
@@ -135,7 +135,7 @@ def test_grid_repeats_no_point(lengths: list[int], seed: int, data: st.DataObjec
     space = {f"p{i}": Range(choices=tuple(float(v) for v in range(length))) for i, length in enumerate(lengths)}
     start = {name: data.draw(st.sampled_from(span.choices or ())) for name, span in space.items()}
     trials = data.draw(st.integers(1, math.prod(lengths)))
-    found = make_search(space, start, "grid", seed, trials, batch=2)
+    found = make_search(space, start, "grid", seed=seed, trials=trials, batch=2)
     asked = list(itertools.chain(*play(found, trials, 2, score=lambda setting: 0.0)))
     assert asked[0] == start
     assert len({tuple(setting.items()) for setting in asked}) == trials
@@ -145,7 +145,7 @@ def test_grid_repeats_no_point(lengths: list[int], seed: int, data: st.DataObjec
 def test_grid_is_never_listed() -> None:
     """A grid of 1000**8 points, more than any memory and more than a C integer counts, gives its few trials."""
     space = {f"p{i}": Range(choices=tuple(float(v) for v in range(1000))) for i in range(8)}
-    found = make_search(space, dict.fromkeys(space, 0.0), "grid", 0, trials=5, batch=4)
+    found = make_search(space, dict.fromkeys(space, 0.0), "grid", seed=0, trials=5, batch=4)
     assert len({tuple(setting.items()) for setting in itertools.chain(*play(found, 5, 4, score=len))}) == 5
 
 
@@ -163,12 +163,12 @@ def test_replay_refuses_what_was_never_suggested(sampler: str, done: int) -> Non
     asked = uninterrupted(sampler)
     found = search(sampler)
     for settings in asked[:done]:
-        found.repeat(settings)
+        found.replay(settings)
         found.tell(told(settings))
     name = "d_steps" if sampler == "grid" else "hidden"
     other = [*asked[done][:-1], asked[done][-1] | {name: asked[done][-1][name] + 1}]
     with pytest.raises(InputError, match=rf"^sampler '{sampler}' does not repeat .*--fresh$"):
-        found.repeat(other)
+        found.replay(other)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])
@@ -177,9 +177,9 @@ def test_replay_takes_scores_of_any_setting(sampler: str) -> None:
     found = search(sampler)
     baseline = {name: BASELINE[name] for name in SPACES[sampler]}
     foreign = [baseline | {"hidden": hidden} for hidden in (8, 64, 128)]
-    found.repeat([baseline])
+    found.replay([baseline])
     found.tell([Result((0.5,))])
-    found.repeat(foreign)
+    found.replay(foreign)
     found.tell([Result((score,)) for score in (0.4, 0.3, 0.2)])
     assert all(setting not in [baseline, *foreign] for setting in found.ask(3))
 
@@ -196,7 +196,7 @@ def test_nothing_is_printed_or_warned() -> None:
         "import support.searches as t\n"
         "for sampler in t.SAMPLERS:\n"
         "    t.play(t.search(sampler, trials=5), trials=5)\n"
-        "    t.search(sampler).repeat([{n: t.BASELINE[n] for n in t.SPACES[sampler]}])\n"
+        "    t.search(sampler).replay([{n: t.BASELINE[n] for n in t.SPACES[sampler]}])\n"
     )
     path = os.pathsep.join((str(ROOT), str(TESTS)))
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}

@@ -119,7 +119,7 @@ class SilentListener:
     def advanced(self, gan_steps: int) -> None:
         """Nothing."""
 
-    def committed(self, this: Round, index: int, rows: Any, seconds: float) -> None:
+    def committed(self, round_: Round, index: int, rows: Any, seconds: float) -> None:
         """Nothing."""
 
 

@@ -42,7 +42,7 @@ def search(
 ) -> Sampler:
     """A search from the baseline; 9 trials in rounds of 1, 3, 3 and 2 unless said otherwise."""
     space = SPACES[sampler] if space is None else space
-    return make_search(space, {name: BASELINE[name] for name in space}, sampler, seed, trials, batch)
+    return make_search(space, {name: BASELINE[name] for name in space}, sampler, seed=seed, trials=trials, batch=batch)
 
 
 def told(settings: Sequence[Setting], score: Callable[[Setting], float] | None = None) -> list[Result]:

@@ -40,7 +40,7 @@ class InterruptingListener:
         if self.words == self._words:
             raise KeyboardInterrupt
 
-    def committed(self, this: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
+    def committed(self, round_: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
         self.indices.append(index)
         if len(self.indices) == self._commits:
             raise KeyboardInterrupt

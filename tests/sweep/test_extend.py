@@ -56,9 +56,9 @@ def test_an_extended_plan_moves_no_population() -> None:
     before, after = planned(spec), planned(spec, [6, 9])
     assert after[: len(before) - 1] == before[:-1]
     assert after[-1] == before[-1]
-    indices = [index for this in after for index, _ in this.populations]
+    indices = [index for round_ in after for index, _ in round_.populations]
     assert sorted(indices) == list(range(len(indices)))
-    assert [this.trials for this in after[len(before) - 1 : -1]] == [1] * 5
+    assert [round_.trials for round_ in after[len(before) - 1 : -1]] == [1] * 5
     assert gan_steps(spec, [6, 9]) - gan_steps(spec) == 5 * 2 * 2 * 20
 
 

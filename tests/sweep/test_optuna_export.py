@@ -18,7 +18,7 @@ from support.sweeps import RATES, InterruptingListener, carry_on, experiment
 
 from harness.config import Experiment
 from harness.errors import InputError
-from harness.search.studies import opened
+from harness.search.studies import open_storage
 from harness.store import Store
 from harness.sweep.optuna_export import export
 
@@ -146,7 +146,7 @@ def test_a_trial_that_was_changed_since_is_refused(tmp_path: Path) -> None:
     before = (tmp_path / "journal.log").read_bytes()
     rows = store.population(0).to_pylist(maps_as_pydicts="strict")
     store.commit(0, [rows[0] | {"ks": 0.125}, *rows[1:]], {}, revision=1)
-    with pytest.raises(InputError, match="has another trial 0 than the sweep, which was changed since"):
+    with pytest.raises(InputError, match="its trial 0 differs from the sweep's, which was changed since"):
         exported(store, tmp_path / "journal.log")
     assert (tmp_path / "journal.log").read_bytes() == before
     assert set(exported(store, tmp_path / "other.log").values()) == {4}
@@ -161,7 +161,7 @@ def test_postgresql_holds_each_trial_once(postgres: PostgreSQL, tmp_path: Path) 
     carry_on(spec, tmp_path / "small")
     exported(store, target)
     assert set(exported(store, target).values()) == {0}
-    with opened(target) as storage:
+    with open_storage(target) as storage:
         found = {arm.text: [trial.value for trial in trials_of(storage, store, arm.text)] for arm in spec.arms}
     assert found == {arm: searched(store, arm).groupby("trial")["ks"].mean().tolist() for arm in found}
 
@@ -170,7 +170,7 @@ def test_postgresql_holds_each_trial_once(postgres: PostgreSQL, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("http://127.0.0.1:9", "--optuna: no storage of Optuna's; allowed"),
+        ("http://127.0.0.1:9", "--optuna: this is no storage of Optuna's; allowed"),
         ("missing/journal.log", "its folder does not exist"),
         ("small", "is a folder"),
         ("postgresql+psycopg://me:hidden-pw@127.0.0.1:9/runs", "OperationalError"),

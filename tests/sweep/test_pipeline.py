@@ -15,7 +15,7 @@ from harness.config import Experiment
 from harness.engines.base import Measure, Progress, Segment, TrainingResult
 from harness.engines.batched import BatchedEngine
 from harness.members import Group
-from harness.search.adaptive import Adaptive
+from harness.search.adaptive import AdaptiveSampler
 from harness.search.base import Setting
 from harness.sweep.plan import Round
 
@@ -52,8 +52,8 @@ class Holding(InterruptingListener):
         self._index, self._engine, self._calls = index, engine, calls
         self.begun: int | None = None
 
-    def committed(self, this: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
-        super().committed(this, index, rows, seconds)
+    def committed(self, round_: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        super().committed(round_, index, rows, seconds)
         if index == self._index:
             assert self._engine.wait_for_call(self._calls)
             time.sleep(0.3)  # room for a further one to begin, if any could
@@ -77,13 +77,13 @@ def test_the_next_round_is_asked_for_while_one_trains(
     one is committed.
     """
     asked = list[int]()
-    real = Adaptive.ask
+    real = AdaptiveSampler.ask
 
-    def ask(self: Adaptive, count: int) -> list[Setting]:
+    def ask(self: AdaptiveSampler, count: int) -> list[Setting]:
         asked.append(store_count(tmp_path / "small"))
         return real(self, count)
 
-    monkeypatch.setattr(Adaptive, "ask", ask)
+    monkeypatch.setattr(AdaptiveSampler, "ask", ask)
     carry_on(longer(sampler), tmp_path / "small")
     # By round: the populations that were committed when it was asked for, of two to a round.
     committed = asked[::2]
@@ -109,8 +109,8 @@ def longer(sampler: str) -> Experiment:
 class Slow(InterruptingListener):
     """A listener that takes its time with every commit."""
 
-    def committed(self, this: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
-        super().committed(this, index, rows, seconds)
+    def committed(self, round_: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        super().committed(round_, index, rows, seconds)
         time.sleep(0.15)
 
 
@@ -126,9 +126,9 @@ def test_a_commit_that_fails_ends_the_sweep(tmp_path: Path) -> None:
     """What goes wrong in the thread that commits is raised where the sweep was run, and no thread is left."""
 
     class Broken(InterruptingListener):
-        def committed(self, this: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        def committed(self, round_: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         carry_on(experiment("tpe"), tmp_path / "small", Broken())
-    assert not [t.name for t in threading.enumerate() if t.name.startswith(("asking", "committing"))]
+    assert not [t.name for t in threading.enumerate() if t.name.startswith(("suggesting", "scoring", "committing"))]

@@ -59,9 +59,9 @@ def members_of(spec: Experiment) -> tuple[list[tuple[Location, Member]], list[tu
     """Every member of the search and of the confirm stage, in the order of rounds; the last trial wins everywhere."""
     *searching, last = planned(spec)
     searched: list[tuple[Location, Member]] = []
-    for this in searching:
-        trials = range(this.first_trial, this.first_trial + this.trials)
-        searched += search_members(spec, this, {arm: [setting(spec, arm, t) for t in trials] for arm in spec.arms})
+    for round_ in searching:
+        trials = range(round_.first_trial, round_.first_trial + round_.trials)
+        searched += search_members(spec, round_, {arm: [setting(spec, arm, t) for t in trials] for arm in spec.arms})
     best = max(spec.search.trials - 1, 0)
     return searched, confirm_members(spec, last, {arm: (best, setting(spec, arm, best)) for arm in spec.arms})
 
@@ -88,15 +88,15 @@ def test_every_member_is_planned_once(spec: Experiment) -> None:
 def test_populations_are_numbered_and_filled(spec: Experiment) -> None:
     """Indices run from 0 without a gap; each population is full but the last of a round, and none is empty."""
     found = planned(spec)
-    assert [index for this in found for index, _ in this.populations] == list(
-        range(sum(len(this.populations) for this in found))
+    assert [index for round_ in found for index, _ in round_.populations] == list(
+        range(sum(len(round_.populations) for round_ in found))
     )
     seeds = {"search": spec.search.seeds, "confirm": spec.confirm.seeds}
-    for this in found:
-        *full, last = [size for _, size in this.populations]
+    for round_ in found:
+        *full, last = [size for _, size in round_.populations]
         assert all(size == spec.population for size in full)
         assert 1 <= last <= spec.population
-        assert sum(full) + last == len(spec.arms) * this.trials * seeds[this.stage]
+        assert sum(full) + last == len(spec.arms) * round_.trials * seeds[round_.stage]
 
 
 @given(spec=experiments())
@@ -104,10 +104,10 @@ def test_populations_are_numbered_and_filled(spec: Experiment) -> None:
 def test_rounds_follow_each_other(spec: Experiment) -> None:
     """Rounds are numbered from 0, the confirm stage is the last, the first trial is alone, trials run on."""
     found = planned(spec)
-    assert [this.number for this in found] == list(range(len(found)))
-    assert [this.stage for this in found] == ["search"] * (len(found) - 1) + ["confirm"]
-    assert [this.first_trial for this in found] == [sum(r.trials for r in found[:i]) for i in range(len(found))]
-    assert sum(this.trials for this in found[:-1]) == spec.search.trials
+    assert [round_.number for round_ in found] == list(range(len(found)))
+    assert [round_.stage for round_ in found] == ["search"] * (len(found) - 1) + ["confirm"]
+    assert [round_.first_trial for round_ in found] == [sum(r.trials for r in found[:i]) for i in range(len(found))]
+    assert sum(round_.trials for round_ in found[:-1]) == spec.search.trials
     assert found[-1].trials == 1
     if spec.search.trials:
         assert found[0].trials == 1
@@ -163,15 +163,17 @@ def test_plan_of_one_experiment() -> None:
     """By hand: rounds of min(7 // (2 arms * 2 seeds), 9 // 4) = 1 trial: 9 of 4 members, then 6; 42 * 10 steps."""
     spec = experiment()
     found = planned(spec)
-    assert [this.populations for this in found] == [*(((i, 4),) for i in range(9)), ((9, 6),)]
+    assert [round_.populations for round_ in found] == [*(((i, 4),) for i in range(9)), ((9, 6),)]
     assert gan_steps(spec) == 420
 
 
 def test_population_holds_every_arm() -> None:
     """A round goes trial by trial, so that its first members are those of trial 0 under each arm."""
     spec = experiment(population=100)
-    this = planned(spec)[1]
-    placed = search_members(spec, this, {arm: [setting(spec, arm, t) for t in range(this.trials)] for arm in spec.arms})
+    round_ = planned(spec)[1]
+    placed = search_members(
+        spec, round_, {arm: [setting(spec, arm, t) for t in range(round_.trials)] for arm in spec.arms}
+    )
     assert [(place.arm, place.trial, one.seed) for place, one in placed[:5]] == [
         ("minimax / variances", 1, 0),
         ("minimax / variances", 1, 1),

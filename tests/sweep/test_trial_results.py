@@ -47,7 +47,7 @@ def test_a_lost_seed_breaks_the_constraint() -> None:
     """(lost seeds - 1/2) / seeds: below 0 exactly where none is lost."""
     spec = experiment()
     one = results(spec, spec.arms[0], {0: [ROW, ROW], 1: [ROW, ROW | {"outcome": "failed"}]})
-    assert (one[0].lost, one[1].lost) == (-0.25, 0.25)
+    assert (one[0].constraint, one[1].constraint) == (-0.25, 0.25)
 
 
 def test_objectives_come_in_the_order_of_the_file() -> None:

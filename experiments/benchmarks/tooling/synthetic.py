@@ -20,7 +20,7 @@ from scipy import stats
 from harness.config import Experiment, Train
 from harness.store import QUANTILE_LEVELS, SNAPSHOT_COLUMNS, Store
 from harness.sweep.folder import describe_arm
-from harness.sweep.plan import CONFIRM_SEEDS_FROM, Location, planned, search_places
+from harness.sweep.plan import CONFIRM_SEEDS_FROM, Location, planned, search_locations
 
 SEEDS, CONFIRM, STEPS = 8, 128, 10_000
 VARIANTS = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "flipped_labels")
@@ -75,7 +75,7 @@ def written(folder: Path, trials: int, population: int = 512) -> int:
     shared = Train(steps=STEPS).model_dump(mode="json", exclude={"snapshots"})
     losses = {arm.text: {"loss": arm.loss, "view": arm.view, "loss_params": dict(arm.params)} for arm in spec.arms}
     for this in rounds:
-        there = iter(search_places(spec, this) if this.stage == "search" else _confirmed(spec, this.number))
+        there = iter(search_locations(spec, this) if this.stage == "search" else _confirmed(spec, this.number))
         rates: dict[int, dict[str, float]] = {}
         for index, size in this.populations:
             rows = []
