@@ -1,6 +1,6 @@
 """D's labels exchanged: by convention, by mistake, or at random.
 
-"Flipped labels" means several things; each has its own entry here, and ``confused_with`` says which is which.
+"Flipped labels" has several meanings. Each has its own entry here; ``confused_with`` tells them apart.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Least squares with the square made bounded: e^2/(1 + e^2), whose slope returns to 0 for large errors."""
+"""Least squares with a bounded square: e^2/(1 + e^2), whose slope returns to 0 for large errors."""
 
 from __future__ import annotations
 

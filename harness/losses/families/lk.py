@@ -19,8 +19,8 @@ _c = Parameter("c", 1.0, 0.0, 1.0, "the probability the generator asks for")
 _c_logit = Parameter("c", 0.0, -10.0, 10.0, "the logit the generator asks for: 0 is that of equilibrium")
 
 
-def _distance(found: Expr) -> Expr:
-    return abs_power(found - _c.symbol, _k.symbol) / _k.symbol
+def _distance(value: Expr) -> Expr:
+    return abs_power(value - _c.symbol, _k.symbol) / _k.symbol
 
 
 LKGAN = Variant(

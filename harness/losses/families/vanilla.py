@@ -1,7 +1,7 @@
 """Cross-entropy on logits: the published losses, and the dial of the generator's label.
 
 With D's probability s = sigmoid(logit): -log s = softplus(-logit) and -log(1 - s) = softplus(logit).
-What happens when D's labels are exchanged, random or softened is in ``flipping.py`` and ``smoothing.py``.
+Exchanged, random and softened labels of D are in ``flipped.py`` and ``smoothing.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from harness.losses.metadata import Citation, Dirac, Equivalence, Parameter, Pre
 from harness.losses.primitives import fake, real, softplus
 from harness.losses.variant import Variant
 
-#: What every claim about the Dirac-GAN rests on: 20,000 steps from theta = 1, psi = b = 0.
+#: The source of every claim about the Dirac-GAN: 20,000 steps from theta = 1, psi = b = 0.
 DIRAC = "Dirac-GAN, linear discriminator, alternating steps of 0.1, as in Mescheder et al. 2018 (arXiv:1801.04406)"
 
 GOODFELLOW = Citation(
