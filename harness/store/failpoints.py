@@ -1,7 +1,8 @@
-"""Named places at which a test can have the process killed, as a power cut would.
+"""Named places at which a test can have the process killed, as a power cut would, or sent another signal.
 
 ``HARNESS_FAILPOINT=name:n`` kills the process (SIGKILL: no handler, no clean-up) when it passes the place of that name
-for the n-th time. Without the variable a pass costs one look into a dictionary.
+for the n-th time; ``name:n:SIGTERM`` sends it that signal instead. Without the variable a pass costs one look into a
+dictionary.
 """
 
 from __future__ import annotations
@@ -21,5 +22,6 @@ def reach(name: str) -> None:
     if wanted is None:
         return
     _passes[name] += 1
-    if wanted == f"{name}:{_passes[name]}":
-        os.kill(os.getpid(), signal.SIGKILL)
+    place, count, *signals = wanted.split(":")
+    if (place, count) == (name, str(_passes[name])):
+        os.kill(os.getpid(), signal.Signals[signals[0]] if signals else signal.SIGKILL)

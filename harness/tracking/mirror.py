@@ -62,18 +62,20 @@ class Mirror:
 
     When the process that called ``start`` ends, however it ends, its end of the pipe closes: the mirror writes
     what is committed by then and ends by itself. Nothing here raises once constructed, and only ``finish`` and
-    ``wait`` wait.
+    ``wait`` wait. ``clock`` tells the time in seconds.
 
     Raises:
         InputError: ``uri`` is no store that MLflow 3 can write to.
     """
 
-    def __init__(self, folder: Path, uri: str, limit: int = RUN_LIMIT) -> None:
-        self._folder, self._limit = folder, limit
+    def __init__(
+        self, folder: Path, uri: str, limit: int = RUN_LIMIT, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._folder, self._limit, self._clock = folder, limit, clock
         self._uri = absolute_uri(uri)
         self._process: subprocess.Popen[bytes] | None = None
         self._progress = Progress(phase="loading")
-        self._heard = time.monotonic()
+        self._heard = self._clock()
         self._listener: threading.Thread | None = None
         self._problem = "mirror not started"
 
@@ -99,7 +101,7 @@ class Mirror:
             self._problem = f"mirror not started ({error})"
             return
         self._problem = "mirror ended without a word (see mirror.log)"
-        self._heard = time.monotonic()
+        self._heard = self._clock()
         self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
         self._listener.start()
 
@@ -124,7 +126,7 @@ class Mirror:
             return self._status(self._problem)
         # Its last word is enough: with all that mlflow loaded, ending the process may take seconds more.
         while process.poll() is None and self._progress.phase not in ("done", "failed"):
-            if time.monotonic() > asked + FINISH_SECONDS:
+            if self._clock() > asked + FINISH_SECONDS:
                 return self._standing()
             time.sleep(0.01)
         return self._ended(process)
@@ -155,11 +157,11 @@ class Mirror:
             self._problem = "mirror finished already"
             with suppress(OSError):  # the mirror has ended already
                 process.stdin.close()
-        return process, time.monotonic()
+        return process, self._clock()
 
     def _standing(self) -> Status:
         """How a mirror stands that has not ended."""
-        phase, silent = self._progress.phase, time.monotonic() - self._heard
+        phase, silent = self._progress.phase, self._clock() - self._heard
         if phase in ("asking", "writing") and silent > PATIENCE_SECONDS:
             return self._status(f"store unreachable: no answer within {PATIENCE_SECONDS:g} s")
         reason = {
@@ -193,5 +195,5 @@ class Mirror:
                     self._progress = Progress(**json.loads(line))
                 except (ValueError, TypeError):
                     continue
-                self._heard = time.monotonic()
+                self._heard = self._clock()
         process.wait()  # a mirror that outlives the wait for it is collected here

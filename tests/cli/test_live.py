@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
-from support.command_line import EXPERIMENT, environment
+from support.clocks import Clock
+from support.mlflow_store import wait_until
+from support.sweeps import STEPS, experiment
 
 from harness.cli.live.rate import WINDOW_SECONDS, StepRate
+from harness.cli.live.reporter import Reporter
 from harness.cli.live.scoreboard import COLUMNS, Scoreboard, committed_steps
 from harness.cli.live.view import MAX_ARMS, LiveView
 from harness.cli.sweep import going_on_text
@@ -105,8 +105,6 @@ def test_confirm_medians_rank_once_every_arm_has_one() -> None:
 
 def test_steps_found_are_those_of_the_committed_populations(done: Store) -> None:
     """A finished sweep has found all of its steps, and a part of it its own members' steps."""
-    from support.sweeps import STEPS, experiment
-
     spec = experiment()
     steps = {this.number: round_steps(spec, this) for this in planned(spec)}
     assert committed_steps(planned(spec), steps, done.committed()) == gan_steps(spec)
@@ -204,17 +202,29 @@ def test_the_command_to_go_on_is_the_one_that_was_given(
     assert going_on_text(given_words) == expected
 
 
-def test_a_log_has_lines_between_commits(tmp_path: Path) -> None:
+def test_a_log_has_lines_between_commits(
+    done: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Without a terminal the rate is told at its interval, with the best arm once there is one; no control codes."""
-    (tmp_path / "small.toml").write_text(EXPERIMENT.replace("steps = 20\n", "steps = 600\n"))
-    often = "import harness.cli.live.reporter as p; p.LOG_SECONDS = 0.02; from harness.cli import main; main()"
-    command = [sys.executable, "-c", often, "sweep", "small.toml", "--engine", "batched-cpu"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stderr.splitlines() if "GAN-steps/s, about" in line]
-    assert any(re.fullmatch(r" *\d+%  [\d,]+ GAN-steps/s, about .* left", line) for line in lines), done.stderr
-    assert any(re.search(r"; 1 of 3 populations; best trial of \w+ / variances: \d\.\d{4}$", line) for line in lines)
-    assert "\x1b" not in done.stderr
+    monkeypatch.setattr("harness.cli.live.reporter.LOG_SECONDS", 0.01)
+    spec, clock, log = experiment(), Clock(), [""]
+    rounds = [round_ for round_ in planned(spec) for _ in round_.populations]
+    scoreboard = Scoreboard([arm.text for arm in spec.arms], len(rounds), spec.search.seeds)
+
+    def logged(pattern: str) -> bool:
+        log[0] += capsys.readouterr().err
+        return re.search(pattern, log[0], re.MULTILINE) is not None
+
+    with Reporter(2000, scoreboard=scoreboard, clock=clock) as reporter:
+        wait_until(lambda: logged(r"^  0%  no GAN-steps yet$"))
+        clock.advance(10)
+        reporter.advanced(500)
+        wait_until(lambda: logged(r"^ 25%  50 GAN-steps/s, about 30\.0 s left$"))
+        for index in (0, 1):
+            reporter.committed(rounds[index], index, done.population(index).to_pylist(), 1.5)
+        wait_until(lambda: logged(r"left; 2 of \d+ populations; best trial of .+ / variances: \d\.\d{4}$"))
+    assert logged(r"^population 2/\d+  search round 0: \d members in 1\.5 s .*; best KS 0\.\d{4} by ")
+    assert "\x1b" not in log[0]
 
 
 def test_what_was_committed_before_is_on_the_board_of_the_next_run(done: Store) -> None:

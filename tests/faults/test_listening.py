@@ -14,15 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 from support.command_line import EXPERIMENT, HARNESS, environment
-from support.mlflow_store import free_port, make_database, wait_until
+from support.mlflow_store import HANG_SECONDS, free_port, make_database, wait_until
 from support.paths import ROOT
 
 # From inside mlflow, where an empty store is made.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
-
-#: How long the whole of a small sweep and its mirror may take on a busy machine.
-SECONDS = 240
 
 
 def listening(pid: int) -> set[str]:
@@ -58,7 +54,7 @@ def test_a_sweep_and_its_mirror_listen_nowhere(tmp_path: Path) -> None:
     """From the first moment to the last, at no address at all: looked at twenty times a second."""
     (tmp_path / "small.toml").write_text(EXPERIMENT)
     command = [str(HARNESS), "sweep", "small.toml", "--engine", "batched-cpu"]
-    found, processes, end = set[str](), set[int](), time.monotonic() + SECONDS
+    found, processes, end = set[str](), set[int](), time.monotonic() + HANG_SECONDS
     with subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -89,7 +85,7 @@ def test_the_pages_of_mlflow_are_for_this_machine_alone(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name(program)), *arguments, "--port", str(port)]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            wait_until(lambda: answer(port, f"127.0.0.1:{port}") == 200, seconds=SECONDS)
+            wait_until(lambda: answer(port, f"127.0.0.1:{port}") == 200)
             assert listening(server.pid) == {"127.0.0.1"}
             assert answer(port, "gan.example") == 403
         finally:

@@ -20,9 +20,11 @@ from typing import Any
 from harness.config import Experiment
 from harness.engines.batched import BatchedEngine
 from harness.store import Store
+from harness.store.failpoints import VARIABLE
 from harness.sweep.plan import Round
 from harness.sweep.sweep import Sweep
 from support.command_line import hear_interrupts
+from support.mlflow_store import HANG_SECONDS
 from support.paths import ROOT
 
 #: 2 arms x 6 trials x 2 seeds in populations of 3, 2 to a round; then 2 arms x 4 confirm seeds in 3 populations.
@@ -50,16 +52,13 @@ POPULATIONS, SEARCH_TRIALS = 15, 12
 #: Where a mirror fails at once: the address of nobody.
 NOWHERE = "http://127.0.0.1:9"
 
-#: The promise is 2 s; the rest is for a machine that does other things too.
-BOUND_SECONDS = 2.5
-
 
 @dataclass
 class Run:
-    """One run of the command, and what it says, line by line with the time it was heard."""
+    """One run of the command, and what it says, line by line."""
 
     process: subprocess.Popen[str]
-    heard: list[tuple[float, str]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._reader = threading.Thread(target=self._read)
@@ -68,39 +67,39 @@ class Run:
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            self.heard.append((time.time(), line.rstrip()))
+            self.lines.append(line.rstrip())
 
-    @property
-    def lines(self) -> list[str]:
-        """What was said so far."""
-        return [line for _, line in self.heard]
-
-    def wait_for(self, *starts: str, seconds: float = 300) -> tuple[float, str]:
-        """The first line that begins so, and when it was heard; fails if the process ends before."""
-        end = time.monotonic() + seconds
+    def wait_for(self, *starts: str) -> str:
+        """The first line that begins so, waited for until the process ends; fails where it never comes."""
+        end = time.monotonic() + HANG_SECONDS
         while True:
             ended = self.process.poll() is not None
-            if found := [(when, line) for when, line in self.heard if line.startswith(starts)]:
-                return found[0]
+            if ended:
+                self._reader.join()
+            for line in self.lines.copy():
+                if line.startswith(starts):
+                    return line
             assert not ended, self.lines
             assert time.monotonic() < end, self.lines
             time.sleep(0.01)
 
-    def ended(self, seconds: float = 300) -> int:
+    def ended(self) -> int:
         """The exit status, once all was said."""
-        status = self.process.wait(seconds)
+        status = self.process.wait(HANG_SECONDS)
         self._reader.join()
         assert self.process.stderr is not None
         self.process.stderr.close()
         return status
 
 
-def start(folder: Path, uri: str, *more: str) -> Run:
-    """Start ``harness sweep`` on the experiment file beside ``folder``."""
+def start(folder: Path, uri: str, *more: str, failpoint: str | None = None) -> Run:
+    """Start ``harness sweep`` on the experiment file beside ``folder``; it ends at a failpoint that is named."""
     path = folder.parent / "killed.toml"
     path.write_text(EXPERIMENT)
     arguments = ["sweep", str(path), "--out", str(folder), "--engine", "batched-cpu", *more]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(ROOT)}
+    if failpoint:
+        environment[VARIABLE] = failpoint
     process = subprocess.Popen(
         [sys.executable, "-c", "from harness.cli import main; main()", *arguments],
         cwd=folder.parent,

@@ -19,8 +19,8 @@ from harness.search.adaptive import AdaptiveSampler
 from harness.search.base import Setting
 from harness.sweep.plan import Round
 
-#: Long enough for whatever a busy machine does in between; where all is well nobody waits so long.
-SECONDS = 60.0
+#: Guards only against an endless wait.
+HANG_SECONDS = 120.0
 
 
 class Watched(BatchedEngine):
@@ -41,7 +41,7 @@ class Watched(BatchedEngine):
     def wait_for_call(self, n: int) -> bool:
         """Wait until training number n has begun."""
         with self.called:
-            return self.called.wait_for(lambda: self.calls >= n, SECONDS)
+            return self.called.wait_for(lambda: self.calls >= n, HANG_SECONDS)
 
 
 class Holding(InterruptingListener):

@@ -50,11 +50,12 @@ def test_a_database_killed_while_runs_are_written_loses_and_doubles_nothing(
 ) -> None:
     """SIGKILL to the server in the middle of writing: told in a line without the password, made up for afterwards."""
     monkeypatch.chdir(tmp_path)
-    folder, uri = publish(made, tmp_path / "sweep", 0, 1, 2, 3), postgres.database()
+    folder, uri = publish(made, tmp_path / "sweep", 0, 1, 2), postgres.database()
     mirror = Mirror(folder, uri)
     mirror.start()
-    wait_until(lambda: 2 <= mirror.progress.mirrored < 12, 120)
+    wait_until(lambda: mirror.progress.mirrored >= 2)
     postgres.kill()
+    publish(made, folder, 3)
     try:
         broken = mirror.wait(lambda progress: None)
         dead = mirrored_now(folder, uri)
@@ -78,12 +79,13 @@ def test_a_server_whose_database_is_killed_loses_and_doubles_nothing(
     A machine that runs other tests may make even a live server slow, so that calls get more than the usual 2 s.
     """
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    folder, database = publish(made, tmp_path / "sweep", 0, 1, 2, 3), postgres.database()
+    folder, database = publish(made, tmp_path / "sweep", 0, 1, 2), postgres.database()
     with served(tmp_path, database) as (uri, _):
         mirror = Mirror(folder, uri)
         mirror.start()
-        wait_until(lambda: 2 <= mirror.progress.mirrored < 12, 120)
+        wait_until(lambda: mirror.progress.mirrored >= 2)
         postgres.kill()
+        publish(made, folder, 3)
         try:
             broken = mirror.wait(lambda progress: None)
         finally:

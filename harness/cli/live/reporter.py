@@ -28,7 +28,8 @@ class Reporter:
     """Listener of a run (``sweep.Listener``) that shows GAN-steps and commits. A context manager.
 
     ``committed_steps`` of the ``gan_steps`` were done before. A sweep has a ``scoreboard``, which knows what was
-    committed before. ``on_commit`` is called at every commit, in the thread that commits.
+    committed before. ``on_commit`` is called at every commit, in the thread that commits. ``clock`` returns the time in
+    seconds.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class Reporter:
         committed_steps: int = 0,
         scoreboard: Scoreboard | None = None,
         on_commit: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rate = StepRate(gan_steps, time.monotonic(), committed_steps)
+        self._rate, self._clock = StepRate(gan_steps, clock(), committed_steps), clock
         self._scoreboard, self._on_commit = scoreboard, on_commit
         self._console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self._lock, self._over = threading.Lock(), threading.Event()
@@ -68,7 +70,7 @@ class Reporter:
     def advanced(self, gan_steps: int) -> None:
         """Count GAN-steps, from any thread."""
         with self._lock:
-            self._rate.advance(gan_steps, time.monotonic())
+            self._rate.advance(gan_steps, self._clock())
 
     def committed(self, round_: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
         """Show the result of a population."""
@@ -88,12 +90,12 @@ class Reporter:
 
     def _view(self) -> LiveView:
         with self._lock:
-            return LiveView(self._rate, self._scoreboard, self._last, time.monotonic(), self._console.height)
+            return LiveView(self._rate, self._scoreboard, self._last, self._clock(), self._console.height)
 
     def _log(self) -> None:
         while not self._over.wait(LOG_SECONDS):
             with self._lock:
-                line = f"{self._rate.done / self._rate.total:4.0%}  {rate_text(self._rate, time.monotonic())}"
+                line = f"{self._rate.done / self._rate.total:4.0%}  {rate_text(self._rate, self._clock())}"
             self._console.print("; ".join((line, *self._results())))
 
     def _results(self) -> list[str]:
