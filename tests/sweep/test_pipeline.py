@@ -20,7 +20,7 @@ from harness.search.base import Setting
 from harness.sweep.plan import Round
 
 #: Guards only against an endless wait.
-HANG_SECONDS = 120.0
+HANG_SECONDS = 400.0
 
 
 class Watched(BatchedEngine):
