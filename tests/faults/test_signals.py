@@ -113,7 +113,7 @@ def test_a_second_control_c_ends_at_once(tmp_path: Path) -> None:
 
     No traceback either; the terminal is all that is left behind.
     """
-    slow = ("--engine", "reference", "--set", "train.d_steps=1000", "--set", "train.batch=1000")
+    slow = ("--engine", "reference", "--set", "train.d_steps=1000", "--set", "train.hidden=300")
     with Terminal(tmp_path, "train", "--loss", "minimax", "--seeds", "1", "--steps", "50", *slow) as terminal:
         terminal.wait_for("training")
         terminal.press(CONTROL_C)
