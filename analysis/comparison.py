@@ -1,6 +1,4 @@
-"""The comparison of a sweep's arms: one frozen record per arm, made from committed rows alone.
-
-``python -m analysis.comparison SWEEP_FOLDER [--json]`` prints it.
+"""The comparison of a sweep's arms: one frozen record per arm, from committed rows alone.
 
 Only confirm seeds count, which no search saw. A diverged or failed member has KS distance 1 and is no success; it is
 never dropped. Differences are paired by seed (a seed shares initial weights and noise over the arms).
@@ -8,18 +6,13 @@ never dropped. Differences are paired by seed (a seed shares initial weights and
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.arms_table import text
 from analysis.intervals import (
     Interval,
     holm,
@@ -29,13 +22,13 @@ from analysis.intervals import (
     stratified_floor,
     success_interval,
 )
-from analysis.rows import Stage, arms_of, read, select, spec_of
-from harness.errors import InputError
-from harness.store import Store
-from harness.text import visible
+from analysis.rows import Stage, arms_of, select, spec_of
+from harness.metrics.trials import LOST
 
+#: The loss of the arm that the other arms of its view are compared with.
 BASELINE = "non_saturating"
 SUCCESS_KS = 0.05
+#: Score samples of a member (``harness.engines.generate``), which set the noise floor.
 DRAWS = 10_000
 
 
@@ -54,7 +47,7 @@ class Paired:
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What the compared members of one arm scored: ``n`` of them, of which ``scored + diverged + failed`` make n."""
+    """Scores of the ``n`` compared members of one arm; n = ``scored + diverged + failed``."""
 
     arm: str
     loss: str
@@ -77,7 +70,7 @@ class ArmResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All arms by ascending median KS (arms without rows last), and what must be known to read the numbers."""
+    """All arms by ascending median KS (arms without rows last), with the thresholds and remarks for reading them."""
 
     stage: Stage
     success_ks: float
@@ -96,9 +89,9 @@ class Comparison:
         return pd.DataFrame(self.records(), dtype=object)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, as values that JSON knows."""
-        told = {k: v for k, v in asdict(self).items() if k != "arms"}
-        return {**told, "arms": self.records()}
+        """Everything, as JSON values."""
+        fields = {name: value for name, value in asdict(self).items() if name != "arms"}
+        return {**fields, "arms": self.records()}
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -121,29 +114,34 @@ def compare(
     ``success_ks``: a KS distance below it is a success. ``draws``: score samples, which set the noise floor.
     ``arms``: the arms of ``sweep.json``, so that one without rows is named. ``rng_seed`` seeds the bootstrap.
     """
-    chosen = select(frame)
-    remarks = list(chosen.remarks)
-    groups = {str(arm): rows for arm, rows in chosen.frame.groupby("arm", sort=False)}
+    selection = select(frame)
+    remarks = list(selection.remarks)
+    groups = {str(arm): rows for arm, rows in selection.frame.groupby("arm", sort=False)}
     declared = {str(a["arm"]): a for a in arms}
-    names = [*declared, *(a for a in groups if a not in declared)]
+    no_rows = selection.frame.iloc[:0]
     results = [
-        _result(a, groups.get(a, chosen.frame.iloc[:0]), declared.get(a, {}), success_ks, rng_seed) for a in names
+        _result(a, groups.get(a, no_rows), declared.get(a, {}), success_ks, rng_seed)
+        for a in dict.fromkeys([*declared, *groups])
     ]
     remarks += [f"{r.arm}: no rows to compare." for r in results if r.n == 0]
-    baselines = _baselines(results, remarks) if chosen.stage == "confirm" else {}
+    baselines: dict[str, str] = {}
     floor = noise_floor(draws)
-    if chosen.stage == "confirm":
-        results = _pair(results, groups, baselines, floor, rng_seed, remarks)
+    if selection.stage == "confirm":
+        baselines = _baselines(results, remarks)
+        scores = {arm: rows.set_index("seed")["ks"] for arm, rows in groups.items()}
+        results = _corrected([_paired(r, baselines, scores, floor, rng_seed) for r in results])
+        remarks += [text for r in results if (text := _pairing_remark(r, baselines, scores))]
     results.sort(key=lambda r: (r.n == 0, r.ks_median.estimate or 0.0, r.ks_mean.estimate or 0.0))
     return Comparison(
-        chosen.stage, success_ks, floor, stratified_floor(draws), baselines, tuple(results), tuple(remarks)
+        stage=selection.stage, success_ks=success_ks, noise_floor=floor, stratified_floor=stratified_floor(draws),
+        baselines=baselines, arms=tuple(results), remarks=tuple(remarks),
     )  # fmt: skip
 
 
 def _result(arm: str, rows: pd.DataFrame, declared: Mapping[str, Any], success_ks: float, rng_seed: int) -> ArmResult:
     ks, n = rows["ks"].to_numpy(dtype=np.float64), len(rows)
-    diverged, failed = (int((rows["outcome"] == o).sum()) for o in ("diverged", "failed"))
-    alive = rows[~rows["outcome"].isin(["diverged", "failed"])]
+    diverged, failed = (int((rows["outcome"] == o).sum()) for o in LOST)
+    alive = rows[~rows["outcome"].isin(LOST)]
     successes = int((alive["ks"] < success_ks).sum())
     median, mean, iqm = (interval_of(ks, s, rng_seed=rng_seed) for s in ("median", "mean", "iqm"))
     trials = rows["trial"].dropna()
@@ -157,9 +155,10 @@ def _result(arm: str, rows: pd.DataFrame, declared: Mapping[str, Any], success_k
 
 
 def _first(rows: pd.DataFrame, declared: Mapping[str, Any], name: str) -> str:
-    told = declared.get(name)
+    if declared.get(name) is not None:
+        return str(declared[name])
     values = rows[name].dropna()
-    return str(told) if told is not None else str(values.iloc[0]) if len(values) else "unknown"
+    return str(values.iloc[0]) if len(values) else "unknown"
 
 
 def _median(values: pd.Series[Any]) -> float | None:
@@ -168,90 +167,68 @@ def _median(values: pd.Series[Any]) -> float | None:
 
 
 def _baselines(results: Sequence[ArmResult], remarks: list[str]) -> dict[str, str]:
-    """Per view the arm that the others are compared to: non_saturating, or else the first with rows."""
-    found: dict[str, str] = {}
+    """The arm of each view that the others are compared with: non_saturating, or else the first with rows."""
+    baselines: dict[str, str] = {}
     for view in dict.fromkeys(r.view for r in results if r.n):
-        here = [r for r in results if r.view == view and r.n]
-        named = [r for r in here if r.loss == BASELINE]
-        found[view] = (named or here)[0].arm
-        if not named:
-            remarks.append(f"View {view}: no arm of {BASELINE} has rows; differences are to {found[view]}.")
-    return found
+        in_view = [r for r in results if r.view == view and r.n]
+        standard = [r for r in in_view if r.loss == BASELINE]
+        baselines[view] = (standard or in_view)[0].arm
+        if not standard:
+            remarks.append(f"View {view}: no arm of {BASELINE} has rows; differences are to {baselines[view]}.")
+    return baselines
 
 
-def _pair(
-    results: Sequence[ArmResult], groups: Mapping[str, pd.DataFrame], baselines: Mapping[str, str], floor: float,
-    rng_seed: int, remarks: list[str],
-) -> list[ArmResult]:  # fmt: skip
-    """The results with their differences to the baseline; Holm's correction is over all arms compared."""
-    paired = [_difference(r, groups, baselines, floor, rng_seed, remarks) for r in results]
-    corrected = iter(holm([r.paired.p for r in paired if r.paired]))
-    return [replace(r, paired=replace(r.paired, p_holm=next(corrected))) if r.paired else r for r in paired]
-
-
-def _difference(
-    result: ArmResult, groups: Mapping[str, pd.DataFrame], baselines: Mapping[str, str], floor: float, rng_seed: int,
-    remarks: list[str],
-) -> ArmResult:  # fmt: skip
+def _paired(
+    result: ArmResult, baselines: Mapping[str, str], scores: Mapping[str, pd.Series[Any]], floor: float, rng_seed: int
+) -> ArmResult:
+    """The result with its difference to the baseline, p not yet corrected. ``scores``: KS by seed of each arm."""
     if not result.n:
         return result
     baseline = baselines[result.view]
     if baseline == result.arm:
         return replace(result, paired_state="baseline")
-    own, other = (groups[a].set_index("seed")["ks"] for a in (result.arm, baseline))
-    shared = own.index.intersection(other.index)
-    if len(shared) < max(len(own), len(other)):
-        remarks.append(
-            f"{result.arm}: {len(own)} seeds, {baseline}: {len(other)}; the {len(shared)} shared ones are paired."
-        )
+    shared = scores[result.arm].index.intersection(scores[baseline].index)
     if not len(shared):
         return replace(result, paired_state="no shared seeds")
-    gaps = (own.loc[shared] - other.loc[shared]).to_numpy(dtype=np.float64)
+    gaps = (scores[result.arm].loc[shared] - scores[baseline].loc[shared]).to_numpy(dtype=np.float64)
     median, mean = (interval_of(gaps, s, rng_seed=rng_seed) for s in ("median", "mean"))
     p = signed_rank(gaps)
-    floors = median.estimate / floor if median.estimate is not None else None
-    return replace(result, paired=Paired(baseline, len(gaps), median, mean, p, p, floors), paired_state="compared")
+    paired = Paired(
+        baseline=baseline, pairs=len(gaps), median=median, mean=mean, p=p, p_holm=p,
+        floors=median.estimate / floor if median.estimate is not None else None,
+    )  # fmt: skip
+    return replace(result, paired=paired, paired_state="compared")
 
 
-def compare_sweep(store: Store) -> Comparison:
-    """Compare a sweep's committed rows under its own success threshold.
+def _corrected(results: Sequence[ArmResult]) -> list[ArmResult]:
+    """The results with Holm's correction over all arms compared."""
+    p_holm = iter(holm([r.paired.p for r in results if r.paired]))
+    return [replace(r, paired=replace(r.paired, p_holm=next(p_holm))) if r.paired else r for r in results]
 
-    Raises:
-        StoreError: there is no sweep, or its description is damaged.
-    """
-    return compare_described(*read(store))
+
+def _pairing_remark(
+    result: ArmResult, baselines: Mapping[str, str], scores: Mapping[str, pd.Series[Any]]
+) -> str | None:
+    """A remark where an arm and its baseline do not have the same seeds."""
+    if not result.n or (baseline := baselines[result.view]) == result.arm:
+        return None
+    seeds, others = scores[result.arm].index, scores[baseline].index
+    shared = len(seeds.intersection(others))
+    if shared == max(len(seeds), len(others)):
+        return None
+    return f"{result.arm}: {len(seeds)} seeds, {baseline}: {len(others)}; the {shared} shared ones are paired."
 
 
 def compare_described(description: Mapping[str, Any], frame: pd.DataFrame, remarks: Sequence[str] = ()) -> Comparison:
     """``compare`` with the arms and the success threshold of ``sweep.json``; ``remarks`` come first."""
-    threshold, doubts = success_threshold(description)
-    found = compare(frame, success_ks=threshold, arms=arms_of(description))
-    return replace(found, remarks=(*remarks, *found.remarks, *doubts))
+    threshold, threshold_remarks = success_threshold(description)
+    comparison = compare(frame, success_ks=threshold, arms=arms_of(description))
+    return replace(comparison, remarks=(*remarks, *comparison.remarks, *threshold_remarks))
 
 
 def success_threshold(description: Mapping[str, Any]) -> tuple[float, tuple[str, ...]]:
     """The KS distance below which ``sweep.json`` calls a member a success, and a remark where it does not say."""
-    told = spec_of(description).get("success_ks")
-    if isinstance(told, (int, float)) and 0 < told <= 1:
-        return float(told), ()
+    threshold = spec_of(description).get("success_ks")
+    if isinstance(threshold, (int, float)) and 0 < threshold <= 1:
+        return float(threshold), ()
     return SUCCESS_KS, (f"sweep.json has no success threshold; {SUCCESS_KS:g} is used.",)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the comparison of a sweep's folder; exit status 2 where there is none to read."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.comparison", description=main.__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
-    try:
-        found = compare_sweep(Store(options.folder))
-    except InputError as error:
-        sys.stderr.write(f"{visible(error)}\n")
-        return 2
-    shown = json.dumps(found.as_json(), indent=1, allow_nan=False) if options.json else text(found)
-    sys.stdout.write(f"{shown}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What the figures show, as small tables: paths over steps, a member's law."""
+"""Small tables that the figures draw: paths over steps, and a member's generated law."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.rows import LOST, numbers, quantiles, select
+from analysis.rows import numbers, quantiles, select
 from harness.data.target import Target
+from harness.metrics.trials import LOST
 from harness.store import QUANTILE_LEVELS
 
 Float64 = NDArray[np.float64]
@@ -21,10 +22,9 @@ _WINDOW = 8
 def over_steps(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Median, quartiles and number of members of a snapshot column at each step; columns step, median, q25, q75, n.
 
-    A KS distance is carried on as 1 past the step where a member diverged or failed, be it before its first snapshot;
-    its losses end there.
+    A lost member's KS distance counts as 1 at every later step, also if it has no snapshot; its losses end.
     """
-    steps_found, values_found = [], []
+    all_steps, all_values = [], []
     grid = np.unique(np.concatenate([s for s in map(numbers, rows["snapshot_step"]) if s is not None] or [np.empty(0)]))
     cells = zip(rows["snapshot_step"], rows[f"snapshot_{column}"], rows["outcome"], strict=True)
     for step_cell, value_cell, outcome in cells:
@@ -39,11 +39,11 @@ def over_steps(rows: pd.DataFrame, column: str) -> pd.DataFrame:
             steps = np.concatenate([steps, later])
             values = np.concatenate([values, np.ones(later.size)])
         known = np.isfinite(values) & np.isfinite(steps)
-        steps_found.append(steps[known])
-        values_found.append(values[known])
-    if not steps_found:
+        all_steps.append(steps[known])
+        all_values.append(values[known])
+    if not all_steps:
         return pd.DataFrame({"step": [], "median": [], "q25": [], "q75": [], "n": []})
-    long = pd.DataFrame({"step": np.concatenate(steps_found), "value": np.concatenate(values_found)})
+    long = pd.DataFrame({"step": np.concatenate(all_steps), "value": np.concatenate(all_values)})
     grouped = long.groupby("step")["value"]
     return pd.DataFrame(
         {
@@ -56,7 +56,7 @@ def over_steps(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def member_of(rows: pd.DataFrame, which: str) -> pd.Series[Any] | None:
-    """Of the rows with a finite law that of least ("best"), lower-median or largest ("worst") KS; None without one."""
+    """The row of least ("best"), lower-median or largest ("worst") KS among those with a finite law, or None."""
     known = rows[[quantiles({"quantiles": cell}) is not None for cell in rows["quantiles"]]]
     if known.empty:
         return None
@@ -89,47 +89,47 @@ def law_density(law: Float64) -> tuple[Float64, Float64]:
 def path_table(frame: pd.DataFrame, arms: Sequence[str], columns: Sequence[str], points: int = 6) -> pd.DataFrame:
     """Medians over steps of each arm at about ``points`` of its snapshots, first and last among them."""
     rows = select(frame).frame
-    lines: list[dict[str, Any]] = []
+    table: list[dict[str, Any]] = []
     for arm in arms:
-        own = rows[rows["arm"] == arm]
-        paths = {c: over_steps(own, c) for c in columns}
+        members = rows[rows["arm"] == arm]
+        paths = {c: over_steps(members, c) for c in columns}
         steps = sorted({float(s) for p in paths.values() for s in p["step"]})
         wanted = [steps[round(i)] for i in np.linspace(0, len(steps) - 1, min(points, len(steps)))] if steps else []
         for step in wanted:
-            line: dict[str, Any] = {"arm": arm, "step": int(step)}
+            row: dict[str, Any] = {"arm": arm, "step": int(step)}
             for name, path in paths.items():
-                at = path[path["step"] == step]
-                line |= {f"{name} median": float(at["median"].iloc[0]) if len(at) else None}
+                at_step = path[path["step"] == step]
+                row[f"{name} median"] = float(at_step["median"].iloc[0]) if len(at_step) else None
                 if len(columns) == 1:
-                    line |= {q: float(at[q].iloc[0]) if len(at) else None for q in ("q25", "q75")}
-            lines.append(line)
-    return pd.DataFrame(lines, dtype=object)
+                    row |= {q: float(at_step[q].iloc[0]) if len(at_step) else None for q in ("q25", "q75")}
+            table.append(row)
+    return pd.DataFrame(table, dtype=object)
 
 
 def law_table(frame: pd.DataFrame, target: Target | None, arms: Sequence[str]) -> pd.DataFrame:
     """Quantiles of the target and of each arm's generated law at its median seed."""
     rows = select(frame).frame
-    places = {"1 %": 1, "5 %": 9, "25 %": 49, "50 %": 99, "75 %": 149, "95 %": 189, "99 %": 197}
-    lines: list[dict[str, Any]] = []
+    indices = {"1 %": 1, "5 %": 9, "25 %": 49, "50 %": 99, "75 %": 149, "95 %": 189, "99 %": 197}
+    table: list[dict[str, Any]] = []
     if target is not None:
-        known = target.quantile(LEVELS)
-        lines.append({"arm": "target", "seed": None, "KS": None} | {n: float(known[i]) for n, i in places.items()})
+        exact = target.quantile(LEVELS)
+        table.append({"arm": "target", "seed": None, "KS": None} | {n: float(exact[i]) for n, i in indices.items()})
     for arm in arms:
-        row = member_of(rows[rows["arm"] == arm], "median")
-        law = None if row is None else quantiles(row)
-        if row is not None and law is not None and law.size == LEVELS.size:
-            told = {"arm": arm, "seed": int(row["seed"]), "KS": float(row["ks"])}
-            lines.append(told | {n: float(law[i]) for n, i in places.items()})
+        member = member_of(rows[rows["arm"] == arm], "median")
+        law = None if member is None else quantiles(member)
+        if member is not None and law is not None and law.size == LEVELS.size:
+            row = {"arm": arm, "seed": int(member["seed"]), "KS": float(member["ks"])}
+            table.append(row | {n: float(law[i]) for n, i in indices.items()})
         else:
-            lines.append({"arm": arm, "seed": None, "KS": None} | dict.fromkeys(places))
-    return pd.DataFrame(lines, dtype=object)
+            table.append({"arm": arm, "seed": None, "KS": None} | dict.fromkeys(indices))
+    return pd.DataFrame(table, dtype=object)
 
 
 def seed_table(frame: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
-    """Per arm and member: seed, outcome, KS on stratified noise and on independent draws, mean and sd."""
+    """Seed, outcome, KS on stratified noise and on independent draws, mean and sd of each member, arm by arm."""
     rows = select(frame).frame
     names = {"arm": "arm", "seed": "seed", "outcome": "outcome", "ks": "KS", "ks_iid": "KS, independent draws",
              "mean": "mean", "sd": "sd", "stopped_step": "stopped at step"}  # fmt: skip
-    place = {arm: i for i, arm in enumerate(arms)}
-    ranked = rows.assign(place=rows["arm"].map(place)).sort_values(["place", "seed"], kind="stable")
+    order = {arm: i for i, arm in enumerate(arms)}
+    ranked = rows.assign(order=rows["arm"].map(order)).sort_values(["order", "seed"], kind="stable")
     return ranked[list(names)].rename(columns=names).astype(object)

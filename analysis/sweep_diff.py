@@ -1,4 +1,4 @@
-"""Two sweeps side by side: which settings differ, and how the arms that both have came out. Pure, but for ``versus``.
+"""The difference of two sweeps: settings that differ, and the results of the arms in both.
 
 Differences are B minus A, so that a negative one means that B is nearer the target. They are paired by seed where a
 seed is the same thing in both: the same draws of the same target, trained equally long.
@@ -19,7 +19,7 @@ from analysis.rows import select, spec_of
 from harness.config import diff_specs
 from harness.store import Store
 
-#: What must be equal for a seed to be the same draws in both sweeps, and how it is called where it is not.
+#: Keys of the spec that must be equal for a seed to mean the same draws in both sweeps, and the words if they are not.
 SHARED = {"target": "the targets differ", "steps": "the steps differ", "seed": "the sweeps' own seeds differ"}
 
 
@@ -49,7 +49,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Arm:
+class ArmPair:
     """An arm in both sweeps or in one; ``unpaired`` says why there is no ``gap``."""
 
     arm: str
@@ -60,35 +60,35 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Versus:
+class SweepDiff:
     """Two sweeps: ``settings`` as ``key: A -> B``, arms of both first, by their median KS in B, then the others."""
 
     a: Side
     b: Side
     settings: tuple[str, ...]
-    arms: tuple[Arm, ...]
+    arms: tuple[ArmPair, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, as values that JSON knows."""
+        """Everything, as JSON values."""
         return asdict(self)
 
 
-def versus(a: Store, b: Store) -> Versus:
+def diff_sweeps(a: Store, b: Store) -> SweepDiff:
     """Compare two sweeps, from their committed rows.
 
     Raises:
         StoreError: there is no sweep, or its description is damaged.
     """
-    return beside(read_sweep(a), read_sweep(b), (str(a.folder), str(b.folder)))
+    return diff_reads(read_sweep(a), read_sweep(b), (str(a.folder), str(b.folder)))
 
 
-def beside(a: Read, b: Read, folders: tuple[str, str] = ("A", "B")) -> Versus:
-    """``versus`` of what was read."""
+def diff_reads(a: Read, b: Read, folders: tuple[str, str] = ("A", "B")) -> SweepDiff:
+    """``diff_sweeps`` of two sweeps that were read."""
     results = [compare_described(read.description, read.frame) for read in (a, b)]
     specs = [spec_of(read.description) for read in (a, b)]
-    sides = [_side(*each) for each in zip((a, b), results, folders, strict=True)]
+    sides = [_side(*side) for side in zip((a, b), results, folders, strict=True)]
     arms = _arms(results, (a.frame, b.frame), _unshared(*specs))
-    return Versus(sides[0], sides[1], tuple(diff_specs(*specs)), tuple(arms))
+    return SweepDiff(sides[0], sides[1], tuple(diff_specs(*specs)), tuple(arms))
 
 
 def _side(read: Read, result: Comparison, folder: str) -> Side:
@@ -98,23 +98,23 @@ def _side(read: Read, result: Comparison, folder: str) -> Side:
 
 
 def _unshared(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
-    """Why a seed is not the same in both, or an empty text."""
+    """The reason why a seed is not the same in both, or an empty text."""
     return "; ".join(why for key, why in SHARED.items() if a.get(key) != b.get(key))
 
 
-def _arms(results: Sequence[Comparison], frames: Sequence[pd.DataFrame], unshared: str) -> list[Arm]:
+def _arms(results: Sequence[Comparison], frames: Sequence[pd.DataFrame], unshared: str) -> list[ArmPair]:
     sides = [{arm.arm: arm for arm in result.arms} for result in results]
     confirm = all(result.stage == "confirm" for result in results)
     rows = [dict(tuple(select(frame).frame.groupby("arm"))) for frame in frames]
-    found = []
-    for name in [*(n for n in sides[1] if n in sides[0]), *(n for n in sides[0] if n not in sides[1]),
-                 *(n for n in sides[1] if n not in sides[0])]:  # fmt: skip
+    pairs = []
+    in_both = [name for name in sides[1] if name in sides[0]]
+    for name in dict.fromkeys([*in_both, *sides[0], *sides[1]]):
         a, b = (side.get(name) for side in sides)
-        why = "in one of them alone" if a is None or b is None else "no confirm seeds" if not confirm else unshared
-        gap = None if why else _gap(*(side.get(name) for side in rows))
-        found.append(Arm(name, a, b, gap, why or ("" if gap else "no confirm seed is in both")))
-    corrected = iter(holm([arm.gap.p for arm in found if arm.gap]))
-    return [replace(arm, gap=replace(arm.gap, p_holm=next(corrected))) if arm.gap else arm for arm in found]
+        reason = "in one of them alone" if a is None or b is None else "no confirm seeds" if not confirm else unshared
+        gap = None if reason else _gap(*(side.get(name) for side in rows))
+        pairs.append(ArmPair(name, a, b, gap, reason or ("" if gap else "no confirm seed is in both")))
+    corrected = iter(holm([arm.gap.p for arm in pairs if arm.gap]))
+    return [replace(arm, gap=replace(arm.gap, p_holm=next(corrected))) if arm.gap else arm for arm in pairs]
 
 
 def _gap(a: pd.DataFrame | None, b: pd.DataFrame | None) -> Gap | None:

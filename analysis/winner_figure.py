@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 
 from analysis.plotting import Note, Panel, Scene
-from analysis.plotting.static import paper, png
+from analysis.plotting.static import png, to_matplotlib
 from analysis.report.sections.generators import Draw, axis_between, draw_density, draw_quantiles
 from analysis.rows import quantiles, target_of
 from harness.data.target import Target
 from harness.store import Store, slug, write_whole
 
-#: A picture's file: how it is drawn, and what its axes are.
+#: The pictures by file name: the drawing function and the labels of the axes.
 _PICTURES: dict[str, tuple[Draw, str, str]] = {
     "qq": (draw_quantiles, "target's quantile", "generated quantile"),
     "density": (draw_density, "value", "density"),
@@ -27,18 +27,18 @@ def draw_winners(store: Store) -> None:
         return
     for best in store.winners():
         for name, scene in winner_scenes(best, target).items():
-            write_whole(store.folder / "winners" / slug(best["arm"]) / f"{name}.png", png(paper(scene)))
+            write_whole(store.folder / "winners" / slug(best["arm"]) / f"{name}.png", png(to_matplotlib(scene)))
 
 
 def winner_scenes(row: dict[str, Any], target: Target) -> dict[str, Scene]:
     """Q-Q plot and density of one member's generated law against the target, from its row in the store."""
     member = {"best": pd.Series(row)} if quantiles(row) is not None else {}
     title = f"{row.get('arm')}, seed {row.get('seed')}"
-    found = {}
+    scenes = {}
     for name, (draw, x, y) in _PICTURES.items():
-        drawn = draw(member, target)
+        drawing = draw(member, target)
         lawless = f"no finite law: {row.get('sample_state') or row.get('outcome') or 'missing'}"
-        marks = drawn.marks if member else [Note(lawless)]
-        panel = Panel(marks, axis_between(x, drawn.x), axis_between(y, drawn.y), title, drawn.said)
-        found[name] = Scene([panel], height=480)
-    return found
+        marks = drawing.marks if member else [Note(lawless)]
+        panel = Panel(marks, axis_between(x, drawing.x), axis_between(y, drawing.y), title, drawing.note)
+        scenes[name] = Scene([panel], height=480)
+    return scenes

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis import intervals
-from analysis.improvement import probability_of_improvement
-from analysis.intervals import STATISTICS, Statistic, holm, interval_of, signed_rank
+from analysis.intervals import STATISTICS, Statistic, holm, interval_of, probability_of_improvement, signed_rank
 
 Float64 = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Float64]

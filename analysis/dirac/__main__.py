@@ -1,6 +1,4 @@
-"""``python -m analysis.dirac [-o DIR]``: play the registry on the Dirac-GAN and hold it against its predictions;
-``python -m analysis.dirac SWEEP [-o DIR]``: hold a sweep's arms against theirs.
-"""
+"""``python -m analysis.dirac [-o DIR]``: play every loss on the Dirac-GAN and compare outcomes with predictions."""
 
 from __future__ import annotations
 
@@ -15,22 +13,13 @@ from rich.table import Table
 
 from analysis.dirac.entries import HEADINGS, besides, disagreements, registered, shown
 from analysis.dirac.theory_page import write_theory
-from analysis.report.sections.predictions import section, told
-from analysis.script import answered
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play every entry of the registry; print and write what happened. Exit status 1 where a prediction fails.
-
-    With SWEEP, write what theory predicts of its arms beside what became of their seeds; exit status 2 without a sweep.
-    """
-    given = sys.argv[1:] if arguments is None else arguments
-    if given and not given[0].startswith("-"):
-        question = "What does theory predict of each arm, and what became of its seeds?"
-        return answered("theory", question, [section], given, told)
+    """Play every entry of the registry; print and write the outcomes. Exit status 1 where a prediction fails."""
     parser = argparse.ArgumentParser(prog="python -m analysis.dirac", description=main.__doc__)
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write theory.md, .csv and .png")
-    out = parser.parse_args(given).out
+    out = parser.parse_args(arguments).out
     entries, others = registered(), besides()
     console = Console()
     _print(pd.concat([entries, others], ignore_index=True), console)

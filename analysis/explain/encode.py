@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.explain.cast import label_of, slopes_of
 from analysis.explain.frames import Float64, Run, Show, density, toward
 from analysis.explain.lessons import alike, late
-from analysis.plotting.theme import THEMES, Style, looks_of
+from analysis.plotting.theme import THEMES, Style, styles_of
 from harness.losses import parse_variant
 from harness.losses.notation import text
 from harness.store import QUANTILE_LEVELS
@@ -40,7 +40,7 @@ def packed(show: Show) -> dict[str, Any]:
     densities = np.stack([_padded(density(run.values, show.grid), count) for run in runs])
     decisions = np.stack([_padded(_sigmoid(run.curve), count) for run in runs])
     samples = np.stack([_padded(_samples(run), count) for run in runs])
-    looks = looks_of(show.losses)
+    styles = styles_of(show.losses)
     return {
         "steps": show.steps,
         "grid": {"low": show.grid[0], "high": show.grid[-1], "count": len(show.grid)},
@@ -53,7 +53,7 @@ def packed(show: Show) -> dict[str, Any]:
         },
         "success": show.success_ks,
         "logits": {"low": float(LOGITS[0]), "high": float(LOGITS[-1]), "count": len(LOGITS)},
-        "losses": [_loss(loss, looks[loss]) for loss in show.losses],
+        "losses": [_loss(loss, styles[loss]) for loss in show.losses],
         "cast": dict(show.cast),
         "runs": [_run(run, show) for run in runs],
         "alike": _alike(show),
@@ -68,13 +68,13 @@ def packed(show: Show) -> dict[str, Any]:
     }
 
 
-def _loss(loss: str, look: Style) -> dict[str, Any]:
+def _loss(loss: str, style: Style) -> dict[str, Any]:
     """A variant's formulas, by the registry, as the page writes them; its slope over ``LOGITS``, and its colours."""
     variant, params = parse_variant(loss)
     values = {p.symbol: sympy.nsimplify(params[p.name]) for p in variant.parameters}
     return {
         "name": loss,
-        "colours": {theme: colours[look.colour] for theme, colours in THEMES.items()},
+        "colours": {theme: colours[style.colour] for theme, colours in THEMES.items()},
         "label": label_of(loss),
         "generator": readable(text(variant.generator.subs(values))),
         "slope": readable(text(variant.generator_derivative.own.subs(values))),

@@ -29,17 +29,17 @@ def why_true_figure(show: Show) -> Figure:
         len(show.cast) * (len(frames) + 1), columns=len(show.cast), height=1.12, sharex=False, sharey=False
     )
     grid = np.reshape(np.array(axes, dtype=object), (len(frames) + 1, len(show.cast)))
-    looks, said = mpl_style.styles(show.losses), texts(LANGUAGES[0])
+    styles, said = mpl_style.styles(show.losses), texts(LANGUAGES[0])
     for column, (word, place) in enumerate(show.cast.items()):
         run = show.runs[place]
         mpl_style.title(grid[0, column], said["cast"][word])
         for row, frame in enumerate(frames):
-            _law(grid[row, column], show, run, min(frame, len(run.ks) - 1), looks[run.loss].colour)
+            _law(grid[row, column], show, run, min(frame, len(run.ks) - 1), styles[run.loss].colour)
             if column == 0:
                 mpl_style.labels(grid[row, 0], y=f"step {show.steps[frame]:,}")
             if row < len(frames) - 1:
                 grid[row, column].tick_params(labelbottom=False)
-        _ks(grid[-1, column], show, run, looks[run.loss].colour)
+        _ks(grid[-1, column], show, run, styles[run.loss].colour)
     mpl_style.labels(grid[-1, 0], x="steps", y="KS")
     return figure
 

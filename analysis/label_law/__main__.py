@@ -13,8 +13,8 @@ from pathlib import Path
 from analysis.label_law.figure import label_figure
 from analysis.label_law.law_pages import label_law
 from analysis.label_law.verdicts import paragraph, verdicts
+from analysis.load import read_sweep
 from analysis.plotting import mpl_style
-from analysis.rows import read
 from harness.errors import InputError
 from harness.store import Store, write_whole
 from harness.text import csv_cell, visible
@@ -27,7 +27,8 @@ def write_label_law(folder: Path, out: Path) -> tuple[list[Path], str]:
         StoreError: there is no sweep, or its description is damaged.
         InputError: it has no arm of the variant.
     """
-    law = label_law(*read(Store(folder)))
+    read = read_sweep(Store(folder))
+    law = label_law(read.description, read.frame, read.remarks)
     table = law.table.assign(view=[csv_cell(v) for v in law.table["view"]])
     files = {
         "label_law.png": mpl_style.png(label_figure(law.members, law.table, law.success_ks, law.later)),

@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import signal
 
-from analysis.rows import LOST, numbers
+from analysis.rows import numbers
+from harness.metrics.trials import LOST
 
 Float64 = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.label_law.verdicts import law_of_d, law_of_rhythm, rhythm_scale, rhythmic
 from analysis.plotting import mpl_style
-from analysis.plotting.mpl_style import INK, QUIET, Style
+from analysis.plotting.mpl_style import INK, QUIET, MplStyle
 
 _LAW_DASH = (0, (4, 2))
 _LOWEST = 1e-4
@@ -23,7 +23,7 @@ def label_figure(members: pd.DataFrame, table: pd.DataFrame, success_ks: float, 
     counted above it.
     """
     views = list(dict.fromkeys(table["view"]))
-    looks = mpl_style.styles(views)
+    styles = mpl_style.styles(views)
     figure, axes = mpl_style.panels(6, columns=2, height=2.9, sharex=True, sharey=False)
     success, arrival, settling, ks, d_fake, rhythm = axes
     for ax in axes:
@@ -32,56 +32,56 @@ def label_figure(members: pd.DataFrame, table: pd.DataFrame, success_ks: float, 
     for i, view in enumerate(views):
         own, rows = table[table["view"] == view], members[members["view"] == view]
         rows = rows.assign(x=rows["label"] + _APART * (i - (len(views) - 1) / 2))
-        look = looks[view]
+        style = styles[view]
         own = own.rename(columns={"success": "success_median"})
-        _band(success, own, "success", look)
+        _band(success, own, "success", style)
         for ax, name in ((arrival, "arrival"), (settling, "settling")):
-            _times(ax, rows, own, name, look, after, i)
-        _dots(ks, rows["x"], rows["ks"].clip(_LOWEST), look)
-        _dots(d_fake, rows["x"], rows["d_fake"], look)
-        _dots(rhythm, rows["x"], rows["frequency"], look)
-        _band(ks, own, "ks", look)
-        _band(d_fake, own[own["d_fake_n"] > 0], "d_fake", look)
-        _rhythm(rhythm, own, look)
+            _times(ax, rows, own, name, style, after, i)
+        _dots(ks, rows["x"], rows["ks"].clip(_LOWEST), style)
+        _dots(d_fake, rows["x"], rows["d_fake"], style)
+        _dots(rhythm, rows["x"], rows["frequency"], style)
+        _band(ks, own, "ks", style)
+        _band(d_fake, own[own["d_fake_n"] > 0], "d_fake", style)
+        _rhythm(rhythm, own, style)
     _axes(axes, table, success_ks, after)
-    entries = {f"view {view}": mpl_style.key(looks[view]) for view in views}
-    entries |= {"law of the Dirac-GAN": mpl_style.key(Style(INK, "", _LAW_DASH))}
+    entries = {f"view {view}": mpl_style.key(styles[view]) for view in views}
+    entries |= {"law of the Dirac-GAN": mpl_style.key(MplStyle(INK, "", _LAW_DASH))}
     mpl_style.legend(figure, entries, columns=3)
     return figure
 
 
-def _dots(ax: Axes, x: pd.Series[float], y: pd.Series[float], look: Style) -> None:
-    ax.scatter(x, y, s=7, color=look.colour, alpha=0.3, lw=0)
+def _dots(ax: Axes, x: pd.Series[float], y: pd.Series[float], style: MplStyle) -> None:
+    ax.scatter(x, y, s=7, color=style.colour, alpha=0.3, lw=0)
 
 
-def _band(ax: Axes, own: pd.DataFrame, name: str, look: Style) -> None:
+def _band(ax: Axes, own: pd.DataFrame, name: str, style: MplStyle) -> None:
     """Median and 95 % band of one view over t."""
     low, high = (own[f"{name}_{end}"].astype(float) for end in ("low", "high"))
-    ax.fill_between(own["label"], low, high, color=look.colour, alpha=0.18, lw=0)
-    ax.plot(own["label"], own[f"{name}_median"], color=look.colour, ls=look.dash, marker=look.marker, ms=4, lw=1.5)
+    ax.fill_between(own["label"], low, high, color=style.colour, alpha=0.18, lw=0)
+    ax.plot(own["label"], own[f"{name}_median"], color=style.colour, ls=style.dash, marker=style.marker, ms=4, lw=1.5)
 
 
 def _times(
-    ax: Axes, rows: pd.DataFrame, own: pd.DataFrame, name: str, look: Style, after: float, place: int
+    ax: Axes, rows: pd.DataFrame, own: pd.DataFrame, name: str, style: MplStyle, after: float, place: int
 ) -> None:  # fmt: skip
     """Known times as dots, censored ones as crosses at ``after``, and above them how many there are at each label."""
     known = rows[rows[name].notna()]
-    _dots(ax, known["x"], known[name], look)
+    _dots(ax, known["x"], known[name], style)
     censored = rows[rows[name].isna()].drop_duplicates("label")
-    ax.scatter(censored["x"], [after] * len(censored), s=16, color=look.colour, marker="x", lw=1)
-    _band(ax, own, name, look)
+    ax.scatter(censored["x"], [after] * len(censored), s=16, color=style.colour, marker="x", lw=1)
+    _band(ax, own, name, style)
     for label, count in zip(own["label"], own[f"{name}_censored"], strict=True):
         ax.annotate(str(count), (label, 1), (0, 3 + 8 * place), xycoords=("data", "axes fraction"), ha="center",
-                    textcoords="offset points", fontsize=6.5, color=look.colour)  # fmt: skip
+                    textcoords="offset points", fontsize=6.5, color=style.colour)  # fmt: skip
 
 
-def _rhythm(ax: Axes, own: pd.DataFrame, look: Style) -> None:
+def _rhythm(ax: Axes, own: pd.DataFrame, style: MplStyle) -> None:
     """Median frequency where half of the members have one, and the law's shape scaled to it."""
-    _band(ax, rhythmic(own), "frequency", look)
+    _band(ax, rhythmic(own), "frequency", style)
     scale = rhythm_scale(own)
     if scale is not None:
         labels = [0.5 + 0.005 * i for i in range(101)]
-        ax.plot(labels, [scale * law_of_rhythm(t) for t in labels], color=look.colour, ls=_LAW_DASH, lw=1)
+        ax.plot(labels, [scale * law_of_rhythm(t) for t in labels], color=style.colour, ls=_LAW_DASH, lw=1)
 
 
 def _axes(axes: list[Axes], table: pd.DataFrame, success_ks: float, after: float) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison import SUCCESS_KS
+from analysis.comparison import success_threshold
 from analysis.intervals import interval_of, success_interval
 from analysis.label_law.arrival import landings, later
-from analysis.rows import LOST, select, spec_of
+from analysis.rows import select
 from harness.errors import InputError
+from harness.metrics.trials import LOST
 
 #: The variant whose arms are read, and its parameter.
 VARIANT, LABEL = "generator_label", "t"
@@ -48,11 +49,12 @@ def label_law(description: Mapping[str, Any], frame: pd.DataFrame, remarks: Sequ
     rows = chosen.frame[chosen.frame["loss"] == VARIANT]
     if rows.empty:
         raise InputError(f"no rows of the variant {VARIANT!r}; allowed: a sweep such as experiments/label_dial.toml")
-    told = spec_of(description).get("success_ks")
-    success_ks = float(told) if isinstance(told, (int, float)) else SUCCESS_KS
+    success_ks, threshold_remarks = success_threshold(description)
     members = landings(rows, LABEL, success_ks)
     after = later(rows)
-    return LabelLaw(members, by_label(members, after), success_ks, after, (*remarks, *chosen.remarks))
+    return LabelLaw(
+        members, by_label(members, after), success_ks, after, (*remarks, *chosen.remarks, *threshold_remarks)
+    )
 
 
 def by_label(members: pd.DataFrame, after: float) -> pd.DataFrame:

@@ -1,11 +1,11 @@
-"""A figure as plain data, drawn twice: by plotly on the page (``screen``), by matplotlib on paper (``paper``).
+"""Figures as plain data, drawn by plotly on the page (``interactive``) and by matplotlib as PNG and SVG (``static``).
 
-A scene is panels of marks. What a figure shows is decided once, where the scene is made, so that the interactive
-figure, its copy as PNG and SVG, and the print agree. Colours are names (``looks``), because the page has two themes.
+A scene is panels of marks. Both drawings, and the printed page, show the same scene, so they agree. Colours are names
+(``theme``), because the page has a light and a dark theme.
 """
 
 from analysis.plotting.marks import Axis, Band, Bars, Dots, Heatmap, IntervalMarks, Line, Mark, Note, Panel, Rule, Scene
-from analysis.plotting.theme import CLASSES, FAINT, INK, QUIET, Style, looks_of
+from analysis.plotting.theme import CLASSES, FAINT, INK, QUIET, Style, styles_of
 
 __all__ = [
     "CLASSES",
@@ -25,5 +25,5 @@ __all__ = [
     "Rule",
     "Scene",
     "Style",
-    "looks_of",
+    "styles_of",
 ]

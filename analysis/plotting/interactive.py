@@ -1,7 +1,7 @@
 """A scene for plotly in a browser: plain dictionaries with names for colours, which the page's script resolves.
 
-A colour is ``@name`` or ``@name:opacity``. Text is written so that plotly, which reads a few HTML tags in its labels,
-shows it letter by letter.
+A colour is ``@name`` or ``@name:opacity``. Plotly reads a few HTML tags in its labels; text is escaped so that it shows
+them literally.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from harness.text import visible
 LONGEST_NAME, _LONGEST_BELOW = 40, 24
 
 
-def screen(scene: Scene) -> dict[str, Any]:
-    """Everything that the page's script draws of a scene; values that JSON knows, numbers to five digits."""
+def to_plotly(scene: Scene) -> dict[str, Any]:
+    """The scene as the page's script draws it; JSON values, numbers to five digits."""
     return {
         "columns": scene.columns,
         "height": scene.height,
         "keys": [
-            {"name": visible(name), "colour": look.colour, "marker": look.marker, "dash": look.dash}
-            for name, look in scene.keys.items()
+            {"name": visible(name), "colour": style.colour, "marker": style.marker, "dash": style.dash}
+            for name, style in scene.keys.items()
         ],
         "panels": [
             {"title": visible(p.title), "detail": visible(p.detail), "data": _data(p), "layout": _layout(p)}
@@ -53,7 +53,7 @@ def screen(scene: Scene) -> dict[str, Any]:
 def plain(text: object, width: int = 10_000) -> str:
     """``text`` for a label of plotly's: no tag, no entity, at most ``width`` characters."""
     shown = visible(text)
-    if len(shown) > width:  # both ends of a name tell: the loss stands at its head, its view at its tail
+    if len(shown) > width:  # both ends matter: a name begins with the loss and ends with the view
         shown = f"{shown[: (width + 1) // 2]}…{shown[-(width // 2 - 1) :]}"
     return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -62,7 +62,7 @@ def _numbers(values: Numbers) -> list[float | None]:
     return [float(f"{v:.5g}") if np.isfinite(v) else None for v in np.asarray(values, dtype=np.float64).ravel()]
 
 
-def _told(texts: Sequence[str]) -> dict[str, Any]:
+def _hover(texts: Sequence[str]) -> dict[str, Any]:
     # No hovertemplate: it would read a name's %{...} as a field.
     return {"text": [plain(t) for t in texts], "hoverinfo": "text"} if texts else {"hoverinfo": "x+y+name"}
 
@@ -83,19 +83,19 @@ def _traces(mark: Mark) -> list[dict[str, Any]]:
     if isinstance(mark, Dots):
         return [_dots(mark)]
     if isinstance(mark, IntervalMarks):
-        return [_spans(mark)]
+        return [_intervals(mark)]
     if isinstance(mark, Bars):
         return [_bars(mark)]
-    return [_cells(mark)] if isinstance(mark, Heatmap) else []
+    return [_heatmap(mark)] if isinstance(mark, Heatmap) else []
 
 
 def _line(mark: Line) -> dict[str, Any]:
-    look = mark.look
+    style = mark.style
     return {
-        "type": "scatter", "mode": "lines+markers" if look.marker else "lines", **_named(mark), **_told(mark.told),
+        "type": "scatter", "mode": "lines+markers" if style.marker else "lines", **_named(mark), **_hover(mark.hover),
         "x": _numbers(mark.x), "y": _numbers(mark.y),
-        "line": {"color": f"@{look.colour}", "dash": look.dash, "width": mark.width},
-        "marker": {"symbol": look.marker or "circle", "size": 5},
+        "line": {"color": f"@{style.colour}", "dash": style.dash, "width": mark.width},
+        "marker": {"symbol": style.marker or "circle", "size": 5},
     }  # fmt: skip
 
 
@@ -103,68 +103,68 @@ def _band(mark: Band) -> dict[str, Any]:
     x, low, high = (_numbers(v) for v in (mark.x, mark.low, mark.high))
     return {
         "type": "scatter", "mode": "lines", **_named(mark), "x": [*x, *x[::-1]], "y": [*low, *high[::-1]],
-        "fill": "toself", "fillcolor": f"@{mark.look.colour}:{mark.strength:g}", "line": {"width": 0},
+        "fill": "toself", "fillcolor": f"@{mark.style.colour}:{mark.strength:g}", "line": {"width": 0},
         "hoverinfo": "skip",
     }  # fmt: skip
 
 
 def _dots(mark: Dots) -> dict[str, Any]:
     size: Any = float(mark.size) if isinstance(mark.size, (float, int)) else _numbers(np.asarray(mark.size))
-    symbol = mark.look.marker or "circle"
+    symbol = mark.style.marker or "circle"
     drawn = f"{symbol}-open" if mark.hollow or symbol in ("x-thin", "line-ns") else symbol
     return {
-        "type": "scatter", "mode": "markers", **_named(mark), **_told(mark.told),
+        "type": "scatter", "mode": "markers", **_named(mark), **_hover(mark.hover),
         "x": _numbers(mark.x), "y": _numbers(mark.y),
-        "marker": {"symbol": drawn, "size": size, "color": f"@{mark.look.colour}", "opacity": mark.strength,
-                   "line": {"width": 1.5 if drawn.endswith("-open") else 0, "color": f"@{mark.look.colour}"}},
+        "marker": {"symbol": drawn, "size": size, "color": f"@{mark.style.colour}", "opacity": mark.strength,
+                   "line": {"width": 1.5 if drawn.endswith("-open") else 0, "color": f"@{mark.style.colour}"}},
     }  # fmt: skip
 
 
-def _spans(mark: IntervalMarks) -> dict[str, Any]:
+def _intervals(mark: IntervalMarks) -> dict[str, Any]:
     low, middle, high = (np.asarray(v, dtype=np.float64) for v in (mark.low, mark.middle, mark.high))
     return {
-        "type": "scatter", "mode": "markers", **_named(mark), **_told(mark.told),
+        "type": "scatter", "mode": "markers", **_named(mark), **_hover(mark.hover),
         "x": _numbers(middle), "y": _numbers(mark.y),
         "error_x": {"type": "data", "symmetric": False, "array": _numbers(high - middle),
                     "arrayminus": _numbers(middle - low), "thickness": 2, "width": 4,
-                    "color": f"@{mark.look.colour}"},
-        "marker": {"symbol": mark.look.marker or "line-ns-open", "size": 10, "color": f"@{mark.look.colour}",
-                   "line": {"width": 2.5, "color": f"@{mark.look.colour}"}},
+                    "color": f"@{mark.style.colour}"},
+        "marker": {"symbol": mark.style.marker or "line-ns-open", "size": 10, "color": f"@{mark.style.colour}",
+                   "line": {"width": 2.5, "color": f"@{mark.style.colour}"}},
     }  # fmt: skip
 
 
 def _bars(mark: Bars) -> dict[str, Any]:
     return {
-        "type": "bar", "orientation": "h", **_named(mark), "hovertext": [plain(t) for t in mark.told],
-        "hoverinfo": "text" if mark.told else "x+name", "y": _numbers(mark.y),
+        "type": "bar", "orientation": "h", **_named(mark), "hovertext": [plain(t) for t in mark.hover],
+        "hoverinfo": "text" if mark.hover else "x+name", "y": _numbers(mark.y),
         "x": _numbers(mark.length), "base": _numbers(mark.start), "width": 0.62,
-        "marker": {"color": f"@{mark.look.colour}", "line": {"width": 1, "color": "@paper"}},
+        "marker": {"color": f"@{mark.style.colour}", "line": {"width": 1, "color": "@paper"}},
     }  # fmt: skip
 
 
-def _cells(mark: Heatmap) -> dict[str, Any]:
+def _heatmap(mark: Heatmap) -> dict[str, Any]:
     value = np.asarray(mark.value, dtype=np.float64)
     z = np.log10(value) if mark.log else value
     low, high = (math.log10(v) if mark.log else v for v in (mark.low, mark.high))
     exponents = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
     ticks = {"tickvals": list(exponents), "ticktext": [f"{10.0**e:g}" for e in exponents]} if mark.log else {}
-    found: dict[str, Any] = {
+    trace: dict[str, Any] = {
         "type": "heatmap", "x": _numbers(mark.x), "y": _numbers(mark.y), "z": [_numbers(line) for line in z],
         "zmin": low, "zmax": high, "xgap": 1, "ygap": 1, "hoverongaps": False, "showlegend": False,
         "colorscale": [[i / (len(SCALE) - 1), colour] for i, colour in enumerate(SCALE)],
         "colorbar": {"title": {"text": plain(mark.label), "side": "right"}, "thickness": 12, "outlinewidth": 0,
                      **ticks},
     }  # fmt: skip
-    if mark.told:
-        found |= {"hovertext": [[plain(t) for t in line] for line in mark.told], "hoverinfo": "text"}
+    if mark.hover:
+        trace |= {"hovertext": [[plain(t) for t in line] for line in mark.hover], "hoverinfo": "text"}
     if mark.shown:
-        found |= {"text": [[plain(t) for t in line] for line in mark.shown], "texttemplate": "%{text}",
+        trace |= {"text": [[plain(t) for t in line] for line in mark.shown], "texttemplate": "%{text}",
                   "textfont": {"size": 11}}  # fmt: skip
-    return found
+    return trace
 
 
 def _layout(panel: Panel) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    layout: dict[str, Any] = {
         "xaxis": _axis(panel.x, "x"),
         "yaxis": _axis(panel.y, "y"),
         "shapes": [],
@@ -172,15 +172,15 @@ def _layout(panel: Panel) -> dict[str, Any]:
     }
     for mark in panel.marks:
         if isinstance(mark, Rule):
-            found["shapes"].append(_rule(mark, panel.x if mark.axis == "x" else panel.y))
+            layout["shapes"].append(_rule(mark, panel.x if mark.axis == "x" else panel.y))
         elif isinstance(mark, Note):
-            found["annotations"].append(
+            layout["annotations"].append(
                 {"text": plain(mark.text), "xref": "paper", "yref": "paper", "x": mark.x, "y": mark.y,
                  "xanchor": mark.anchor, "showarrow": False, "font": {"color": f"@{mark.colour}", "size": 12}}
             )  # fmt: skip
     if any(isinstance(m, Bars) for m in panel.marks):
-        found["barmode"] = "overlay"
-    return found
+        layout["barmode"] = "overlay"
+    return layout
 
 
 def _rule(mark: Rule, axis: Axis) -> dict[str, Any]:
@@ -198,34 +198,34 @@ def _rule(mark: Rule, axis: Axis) -> dict[str, Any]:
 
 
 def _side(at: float, axis: Axis) -> str:
-    """Where words at ``at`` are held, so that they stay within the panel."""
+    """The anchor of words at ``at`` that keeps them within the panel."""
     if axis.low is None or axis.high is None:
         return "center"
-    place, low, high = (np.log10(v) if axis.log else v for v in (at, axis.low, axis.high))
-    share = (place - low) / (high - low)
+    position, low, high = (np.log10(v) if axis.log else v for v in (at, axis.low, axis.high))
+    share = (position - low) / (high - low)
     return "left" if share < 0.2 else "right" if share > 0.8 else "center"
 
 
 def _axis(axis: Axis, across: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"title": {"text": plain(axis.label)}}
+    layout: dict[str, Any] = {"title": {"text": plain(axis.label)}}
     low, high = axis.low, axis.high
     if axis.log:
-        # Two and five are labelled, too, where there are few decades; where there are many, not each.
+        # With few decades two and five are labelled, too; with many, not every decade is.
         decades = np.log10(high / low) if low is not None and high is not None else 3.0
-        found |= {"type": "log", "dtick": "D2" if decades < 1.8 else int(np.ceil(decades / 7)), "tickformat": "~g"}
+        layout |= {"type": "log", "dtick": "D2" if decades < 1.8 else int(np.ceil(decades / 7)), "tickformat": "~g"}
         if decades >= 3 and low is not None and low < 1e-3:
-            found["tickformat"] = ".0e"
+            layout["tickformat"] = ".0e"
     if low is not None and high is not None:
         ends = [float(np.log10(v)) if axis.log else v for v in (low, high)]
-        found |= {"range": ends[::-1] if axis.down else ends}
+        layout |= {"range": ends[::-1] if axis.down else ends}
     elif axis.down:
-        found["autorange"] = "reversed"
+        layout["autorange"] = "reversed"
     if axis.names:
         width = LONGEST_NAME if across == "y" else _LONGEST_BELOW
-        found |= {"tickmode": "array", "tickvals": list(range(len(axis.names))),
+        layout |= {"tickmode": "array", "tickvals": list(range(len(axis.names))),
                   "ticktext": [plain(n, width) for n in axis.names]}  # fmt: skip
     elif axis.steps:
-        found["tickformat"] = ",~r"
+        layout["tickformat"] = ",~r"
     elif axis.bare:
-        found |= {"showticklabels": False, "ticks": "", "showline": False, "showgrid": False}
-    return found
+        layout |= {"showticklabels": False, "ticks": "", "showline": False, "showgrid": False}
+    return layout

@@ -1,9 +1,9 @@
-"""What a scene is made of: records of numbers and text, without a word of any plotting library."""
+"""The parts of a scene: records of numbers and text, independent of any plotting library."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -21,10 +21,10 @@ class Line:
 
     x: Numbers
     y: Numbers
-    look: Style
+    style: Style
     key: str = ""
     width: float = 1.6
-    told: Sequence[str] = ()
+    hover: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -34,48 +34,48 @@ class Band:
     x: Numbers
     low: Numbers
     high: Numbers
-    look: Style
+    style: Style
     key: str = ""
     strength: float = 0.16
 
 
 @dataclass(frozen=True)
 class Dots:
-    """A mark per point; ``told`` is what a pointer over it reads. ``sizes``: one for all, or one each, in pixels."""
+    """A mark per point; ``hover`` is shown under the pointer. ``size``: one for all, or one each, in pixels."""
 
     x: Numbers
     y: Numbers
-    look: Style
+    style: Style
     key: str = ""
     size: float | Numbers = 6.0
     strength: float = 0.7
     hollow: bool = False
-    told: Sequence[str] = ()
+    hover: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class IntervalMarks:
-    """A horizontal interval with its estimate, per line."""
+    """A horizontal interval with its estimate, per row ``y``."""
 
     y: Numbers
     low: Numbers
     middle: Numbers
     high: Numbers
-    look: Style
+    style: Style
     key: str = ""
-    told: Sequence[str] = ()
+    hover: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal bars of ``length`` that start at ``start``, one per line ``y``."""
+    """Horizontal bars of ``length`` that start at ``start``, one per row ``y``."""
 
     y: Numbers
     start: Numbers
     length: Numbers
-    look: Style
+    style: Style
     key: str = ""
-    told: Sequence[str] = ()
+    hover: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Heatmap:
     """A grid of values, drawn in colours from ``low`` to ``high``; ``value[i][j]`` lies at ``y[i]``, ``x[j]``.
 
     ``edges``: x and y are the edges of the cells, one more each than cells. ``log``: colours by the logarithm.
-    ``shown`` is printed in each cell, where given.
+    ``shown`` is text printed in each cell.
     """
 
     x: Numbers
@@ -94,7 +94,7 @@ class Heatmap:
     label: str
     log: bool = False
     edges: bool = False
-    told: Sequence[Sequence[str]] = ()
+    hover: Sequence[Sequence[str]] = ()
     shown: Sequence[Sequence[str]] = ()
 
 
@@ -111,7 +111,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Note:
-    """Words in the panel at a share of its width and height; ``anchor``: which end of them stands there."""
+    """Words in the panel at a share of its width and height; ``anchor``: the end of the words that stands there."""
 
     text: str
     x: float = 0.5
@@ -125,10 +125,9 @@ Mark = Line | Band | Dots | IntervalMarks | Bars | Heatmap | Rule | Note
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: its label, its ends (data's own where None), and names of the lines 0, 1, ... instead of numbers.
+    """One axis: its label, its ends (data's own where None), and names of the rows 0, 1, ... instead of numbers.
 
-    ``down``: the first line is at the top. ``bare``: neither numbers nor marks stand beside it. ``steps``: its numbers
-    are counts of thousands, and read 20,000.
+    ``down``: the first row is at the top. ``bare``: no numbers and no ticks. ``steps``: numbers read 20,000.
     """
 
     label: str = ""
@@ -143,7 +142,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Panel:
-    """Marks within a pair of axes; ``title`` and ``detail`` stand above."""
+    """Marks within a pair of axes, with ``title`` and ``detail`` above."""
 
     marks: Sequence[Mark]
     x: Axis = field(default_factory=Axis)
@@ -166,7 +165,7 @@ class Scene:
     empty: str = ""
 
     def points(self) -> int:
-        """How many coordinates the figure carries; a page is to stay quick to open."""
+        """Number of coordinates of the figure, which a page that opens quickly must limit."""
         return sum(_size(mark) for mark in self._marks())
 
     def _marks(self) -> Iterator[Mark]:
@@ -180,3 +179,36 @@ def _size(mark: Mark) -> int:
     if isinstance(mark, (Line, Dots, Band)):
         return len(mark.x)
     return len(mark.y) if isinstance(mark, (IntervalMarks, Bars)) else 1
+
+
+def renamed(scene: Scene, names: Mapping[str, str]) -> Scene:
+    """The scene with ``names[name]`` wherever exactly that name stands on an axis, above a panel or in the legend."""
+    panels = [
+        replace(
+            panel,
+            title=names.get(panel.title, panel.title),
+            x=_renamed_axis(panel.x, names),
+            y=_renamed_axis(panel.y, names),
+            marks=[_renamed_mark(mark, names) for mark in panel.marks],
+        )
+        for panel in scene.panels
+    ]
+    return replace(scene, panels=panels, keys={names.get(name, name): style for name, style in scene.keys.items()})
+
+
+def without_shared_suffix(names: Sequence[str], separator: str) -> dict[str, str]:
+    """Each name without the part after its last ``separator``, if that part is the same in all; else empty."""
+    parts = [name.rpartition(separator) for name in names]
+    if not all(start for start, _, _ in parts) or len({end for _, _, end in parts}) != 1:
+        return {}
+    return {name: start for name, (start, _, _) in zip(names, parts, strict=True)}
+
+
+def _renamed_axis(axis: Axis, names: Mapping[str, str]) -> Axis:
+    return replace(axis, names=[names.get(name, name) for name in axis.names])
+
+
+def _renamed_mark(mark: Mark, names: Mapping[str, str]) -> Mark:
+    if isinstance(mark, (Line, Band, Dots, IntervalMarks, Bars)) and mark.key in names:
+        return replace(mark, key=names[mark.key])
+    return mark

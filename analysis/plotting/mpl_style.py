@@ -1,4 +1,4 @@
-"""How the figures look: colours and marks of the arms, axes, legends, PNG. Matplotlib's objects, no global state."""
+"""Matplotlib style of the figures: colours and marks of the arms, axes, legends, PNG. No global state."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation
 
-from analysis.plotting.theme import DASHES, MARKERS, THEMES, looks_of
+from analysis.plotting.theme import DASHES, MARKERS, THEMES, styles_of
 from harness.text import drawable
 
 INK, QUIET, FAINT = "#222222", "#777777", "#DDDDDD"
 WIDTH, DPI = 9.0, 110
 #: Characters of a name beside an axis.
 LONGEST_TICK = 54
-#: Inches that a row of a legend takes; three of them fit below panels as they are.
+#: Inches that a row of a legend takes; three rows fit below the panels without more height.
 _LEGEND_ROW = 0.19
 
 
 @dataclass(frozen=True)
-class Style:
-    """How one arm is drawn, the same in every figure of a report."""
+class MplStyle:
+    """Colour, marker and dash of one arm as matplotlib takes them."""
 
     colour: str
     marker: str
     dash: Any
 
 
-def styles(arms: Iterable[str]) -> dict[str, Style]:
-    """A style per arm: its look (``scene.looks``) under matplotlib's names, in the light theme."""
+def styles(arms: Iterable[str]) -> dict[str, MplStyle]:
+    """A style per arm: that of ``theme.styles_of`` under matplotlib's names, in the light theme."""
     light = THEMES["light"]
-    return {a: Style(light[s.colour], MARKERS[s.marker], DASHES[s.dash]) for a, s in looks_of(arms).items()}
+    return {a: MplStyle(light[s.colour], MARKERS[s.marker], DASHES[s.dash]) for a, s in styles_of(arms).items()}
 
 
 def panels(count: int, *, columns: int, height: float, sharex: bool, sharey: bool) -> tuple[Figure, list[Axes]]:
@@ -89,7 +89,7 @@ def labels(ax: Axes, x: str = "", y: str = "") -> None:
 
 
 def log_axis(ax: Axes, which: str) -> None:
-    """Make the x or the y axis logarithmic: decades are labelled, and what lies between where there is under one."""
+    """Make the x or the y axis logarithmic: decades are labelled; within less than one, the steps between are, too."""
     (ax.set_xscale if which == "x" else ax.set_yscale)("log")
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_major_formatter(LogFormatterSciNotation())
@@ -112,16 +112,16 @@ def legend(figure: Figure, entries: Mapping[str, Line2D], columns: int = 2) -> N
     names = [drawable(n, 100 // wide) for n in entries]
     # A leading underscore would hide the entry; the zero-width joiner before it does not show.
     texts = [f"\u200d{n}" if n.startswith("_") else n for n in names]
-    made = figure.legend(
+    drawn = figure.legend(
         list(entries.values()), texts, loc="outside lower center" if fitted else "lower center", ncols=wide,
         fontsize=8.5, frameon=False, borderaxespad=0.1,
     )  # fmt: skip
-    for entry in made.get_texts():
+    for entry in drawn.get_texts():
         entry.set_parse_math(False)
 
 
-def key(style: Style, *, line: bool = True) -> Line2D:
-    """What stands for an arm in a legend."""
+def key(style: MplStyle, *, line: bool = True) -> Line2D:
+    """The legend's mark of an arm."""
     dash: Any = style.dash if line else "none"
     return Line2D([], [], color=style.colour, marker=style.marker, linestyle=dash, markersize=5)
 

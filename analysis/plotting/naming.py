@@ -20,7 +20,7 @@ def renamed(scene: Scene, words: Mapping[str, str]) -> Scene:
         )
         for panel in scene.panels
     ]
-    return replace(scene, panels=panels, keys={words.get(name, name): look for name, look in scene.keys.items()})
+    return replace(scene, panels=panels, keys={words.get(name, name): style for name, style in scene.keys.items()})
 
 
 def without_shared_end(names: Sequence[str], separator: str) -> dict[str, str]:

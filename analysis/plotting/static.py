@@ -1,4 +1,4 @@
-"""A scene on paper: matplotlib's figure, as PNG and SVG, in the light theme."""
+"""A scene as a figure of matplotlib in the light theme, and that as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from analysis.plotting.marks import Axis, Band, Dots, Heatmap, IntervalMarks, Li
 from analysis.plotting.theme import DASHES, MARKERS, SCALE, THEMES, Style
 from harness.text import drawable
 
-_PAPER = THEMES["light"]
+_LIGHT = THEMES["light"]
 _MAP = LinearSegmentedColormap.from_list("scale", SCALE)
-#: Inches per pixel of a scene's height: paper holds more of it than a screen.
-_INCH = 1 / 120
-_LOWER = 8
-#: Characters of a line above a panel, where three stand beside each other.
-_WIDE = 40
+#: Inches per pixel of a scene's height: paper holds more than a screen.
+_INCHES_PER_PIXEL = 1 / 120
+_FONT_SIZE = 8
+#: Characters of a line above a panel, where there are three panels in a row.
+_TITLE_WIDTH = 40
 
 
-def paper(scene: Scene) -> Figure:
+def to_matplotlib(scene: Scene) -> Figure:
     """The scene as a figure of matplotlib."""
     if scene.empty or not scene.panels:
         return mpl_style.empty(scene.empty or "There is nothing to draw.")
     figure, axes = _grid(scene)
     for ax, panel in zip(axes, scene.panels, strict=True):
         _draw(ax, panel, figure)
-    mpl_style.legend(figure, {name: _key(look) for name, look in scene.keys.items()}, columns=2)
+    mpl_style.legend(figure, {name: _key(style) for name, style in scene.keys.items()}, columns=2)
     return figure
 
 
 def _grid(scene: Scene) -> tuple[Figure, list[Axes]]:
-    """A figure with room for what stands around its panels, which is known; to have it found out takes ten times as
-    long as all else.
+    """A figure with room for the words around its panels, computed here: matplotlib's layout takes ten times as long as
+    everything else.
     """
     wide = max(1, min(scene.columns, len(scene.panels)))
     rows = math.ceil(len(scene.panels) / wide)
     names = max((min(len(n), mpl_style.LONGEST_TICK) for p in scene.panels for n in p.y.names), default=0)
     left, right = max(0.62, 0.2 + 0.068 * names), 0.15
-    lines = max(len(_title(p)) + _has_words_above(p) for p in scene.panels)
+    lines = max(len(_title(p)) + _has_rule_text(p) for p in scene.panels)
     below = 1.1 if any(p.x.names for p in scene.panels) else 0.5
     above, keys = 0.12 + 0.15 * lines, 0.19 * math.ceil(len(scene.keys) / 2) + 0.1
-    inner = max(scene.height * _INCH - below, 0.8)
+    inner = max(scene.height * _INCHES_PER_PIXEL - below, 0.8)
     height = rows * (inner + above + below) + keys
     figure = Figure(figsize=(mpl_style.WIDTH, height), dpi=mpl_style.DPI)
     FigureCanvasAgg(figure)
@@ -70,11 +70,11 @@ def _grid(scene: Scene) -> tuple[Figure, list[Axes]]:
 
 def _title(panel: Panel) -> list[str]:
     """Title and detail, each in at most three lines as wide as a panel of three."""
-    texts = [drawable(text, 3 * _WIDE) for text in (panel.title, panel.detail) if text]
-    return [line for text in texts for line in textwrap.wrap(text, _WIDE)[:3]]
+    texts = [drawable(text, 3 * _TITLE_WIDTH) for text in (panel.title, panel.detail) if text]
+    return [line for text in texts for line in textwrap.wrap(text, _TITLE_WIDTH)[:3]]
 
 
-def _has_words_above(panel: Panel) -> bool:
+def _has_rule_text(panel: Panel) -> bool:
     return any(isinstance(m, Rule) and m.axis == "x" and m.text for m in panel.marks)
 
 
@@ -102,24 +102,24 @@ def _draw(ax: Axes, panel: Panel, figure: Figure) -> None:
             _rule(ax, mark)
         elif isinstance(mark, Note):
             ax.text(mark.x, mark.y, drawable(mark.text, 60), transform=ax.transAxes, ha=mark.anchor, va="center",
-                    fontsize=_LOWER, color=_PAPER[mark.colour], parse_math=False)  # fmt: skip
+                    fontsize=_FONT_SIZE, color=_LIGHT[mark.colour], parse_math=False)  # fmt: skip
     lines = _title(panel)
     if lines:
-        # Words of rules stand directly above the panel, and the title above them.
-        ax.set_title("\n".join(lines), fontsize=_LOWER, loc="left", color=_PAPER["ink"], parse_math=False,
-                     pad=14 if _has_words_above(panel) else 4)  # fmt: skip
+        # Words of rules stand directly above the panel; the title stands above those.
+        ax.set_title("\n".join(lines), fontsize=_FONT_SIZE, loc="left", color=_LIGHT["ink"], parse_math=False,
+                     pad=14 if _has_rule_text(panel) else 4)  # fmt: skip
     mpl_style.labels(ax, panel.x.label, panel.y.label)
 
 
 def _mark(ax: Axes, mark: Mark, figure: Figure) -> None:
     if isinstance(mark, Heatmap):
-        _cells(ax, mark, figure)
+        _heatmap(ax, mark, figure)
         return
     if isinstance(mark, (Rule, Note)):
         return
-    colour, marker = _PAPER[mark.look.colour], MARKERS.get(mark.look.marker, "")
+    colour, marker = _LIGHT[mark.style.colour], MARKERS.get(mark.style.marker, "")
     if isinstance(mark, Line):
-        ax.plot(mark.x, mark.y, color=colour, ls=DASHES[mark.look.dash], marker=marker, ms=3.5, lw=mark.width)
+        ax.plot(mark.x, mark.y, color=colour, ls=DASHES[mark.style.dash], marker=marker, ms=3.5, lw=mark.width)
     elif isinstance(mark, Band):
         ax.fill_between(np.asarray(mark.x), mark.low, mark.high, color=colour, alpha=mark.strength, lw=0)
     elif isinstance(mark, Dots):
@@ -139,12 +139,12 @@ def _dots(ax: Axes, mark: Dots, colour: str, marker: str) -> None:
                edgecolors=None if thin else colour, lw=1.2 if thin or mark.hollow else 0)  # fmt: skip
 
 
-def _cells(ax: Axes, mark: Heatmap, figure: Figure) -> None:
+def _heatmap(ax: Axes, mark: Heatmap, figure: Figure) -> None:
     norm = (LogNorm if mark.log else Normalize)(mark.low, mark.high)
     x, y = ((np.asarray(v) if mark.edges else _edges(len(v))) for v in (mark.x, mark.y))
     drawn = ax.pcolormesh(x, y, np.ma.masked_invalid(mark.value), norm=norm, cmap=_MAP, edgecolors="white", lw=0.5)
     bar = figure.colorbar(drawn, ax=ax, shrink=0.9)
-    bar.set_label(drawable(mark.label), fontsize=_LOWER, parse_math=False)
+    bar.set_label(drawable(mark.label), fontsize=_FONT_SIZE, parse_math=False)
     bar.ax.tick_params(labelsize=7)
     for i, line in enumerate(mark.shown):
         for j, text in enumerate(line):
@@ -158,7 +158,7 @@ def _edges(count: int) -> np.ndarray:
 
 
 def _rule(ax: Axes, mark: Rule) -> None:
-    colour = _PAPER[mark.colour]
+    colour = _LIGHT[mark.colour]
     (ax.axvline if mark.axis == "x" else ax.axhline)(mark.at, color=colour, lw=0.9, ls=DASHES[mark.dash])
     if not mark.text:
         return
@@ -177,29 +177,29 @@ def _side(ax: Axes, at: float) -> str:
 
 
 def _axis(ax: Axes, axis: Axis, which: str) -> None:
-    own = ax.xaxis if which == "x" else ax.yaxis
+    mpl_axis = ax.xaxis if which == "x" else ax.yaxis
     if axis.log:
         (ax.set_xscale if which == "x" else ax.set_yscale)("log")
     if axis.low is not None and axis.high is not None:
         ends = (axis.high, axis.low) if axis.down else (axis.low, axis.high)
         (ax.set_xlim if which == "x" else ax.set_ylim)(*ends)
     elif axis.down:
-        own.set_inverted(True)
+        mpl_axis.set_inverted(True)
     if axis.names:
         _names(ax, axis.names, which)
     elif axis.bare:
-        own.set_ticks([])
+        mpl_axis.set_ticks([])
         ax.grid(False)
     elif axis.log:
-        # As on the screen: two and five are labelled, too, where there are few decades.
-        low, high = own.get_view_interval()
-        own.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 60 * low else (1.0,), numticks=8))
-        own.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        own.set_minor_locator(NullLocator())
+        # As on the page: with few decades two and five are labelled, too.
+        low, high = mpl_axis.get_view_interval()
+        mpl_axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 60 * low else (1.0,), numticks=8))
+        mpl_axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        mpl_axis.set_minor_locator(NullLocator())
     else:
-        own.set_major_locator(MaxNLocator(5))
+        mpl_axis.set_major_locator(MaxNLocator(5))
         if axis.steps:
-            own.set_major_formatter("{x:,.6g}")
+            mpl_axis.set_major_formatter("{x:,.6g}")
 
 
 def _names(ax: Axes, names: Sequence[str], which: str) -> None:
@@ -210,5 +210,5 @@ def _names(ax: Axes, names: Sequence[str], which: str) -> None:
     ax.set_xticklabels([drawable(n, 24) for n in names], fontsize=7.5, rotation=35, ha="right", parse_math=False)
 
 
-def _key(look: Style) -> Line2D:
-    return Line2D([], [], color=_PAPER[look.colour], marker=MARKERS.get(look.marker, ""), ls=DASHES[look.dash], ms=5)
+def _key(style: Style) -> Line2D:
+    return Line2D([], [], color=_LIGHT[style.colour], marker=MARKERS.get(style.marker, ""), ls=DASHES[style.dash], ms=5)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-#: Names of colours that are not an arm's: text and axes, what stands back, what is hardly there.
+#: Names of colours that are not an arm's: text and axes, background marks, grid lines.
 INK, QUIET, FAINT = "ink", "quiet", "faint"
 
-#: Colours that stay apart for colour-blind readers and in grey (Okabe and Ito 2008): on white without the yellow that
-#: paper swallows, on a dark page without the black, and lighter where the original would be too dark to see.
+#: Colours that colour-blind readers can tell apart, also in grey (Okabe and Ito 2008): on white without the yellow,
+#: which is too light there; on a dark page without the black, and lighter where the original would be too dark.
 THEMES: dict[str, dict[str, str]] = {
     "light": {
         INK: "#222222", QUIET: "#707070", FAINT: "#dddddd",
@@ -24,11 +24,11 @@ THEMES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 COLOURS = tuple(name for name in THEMES["light"] if name.startswith("c"))
-#: Five classes from least to most: the least stand out on either page.
+#: Five classes from least to most; the least stands out in either theme.
 CLASSES = tuple(name for name in THEMES["light"] if name.startswith("s"))
 
-#: From little to much, light to dark, and the other way on a dark page: cividis, which is even for colour-blind
-#: readers (Nuñez, Anderton and Renslow 2018), at nine of its points.
+#: Nine points of cividis, which is perceptually uniform for colour-blind readers, too (Nuñez, Anderton and Renslow
+#: 2018); from the least value to the largest.
 SCALE = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55")
 
 #: Name (plotly's) to matplotlib's.
@@ -37,22 +37,22 @@ MARKERS = {"circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "tr
 DASHES: dict[str, Any] = {
     "solid": "-", "dash": (0, (5, 2)), "dot": (0, (1, 1.4)), "dashdot": (0, (6, 2, 1.4, 2)),
 }  # fmt: skip
-_TURNS = tuple(MARKERS)[:9]
+_ARM_MARKERS = tuple(MARKERS)[:9]
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one arm is drawn, the same in every figure of a report."""
+    """Colour, marker and dash of one arm, the same in every figure of a report."""
 
     colour: str
     marker: str = ""
     dash: str = "solid"
 
 
-def looks_of(names: Iterable[str]) -> dict[str, Style]:
-    """A look per name: colour and marker change with each, so that the first 63 differ in both together."""
+def styles_of(names: Iterable[str]) -> dict[str, Style]:
+    """A style per name. Colour and marker change with each, so that the first 63 pairs of them are distinct."""
     colours, dashes = len(COLOURS), tuple(DASHES)
     return {
-        name: Style(COLOURS[i % colours], _TURNS[i % len(_TURNS)], dashes[(i // colours + i) % len(dashes)])
+        name: Style(COLOURS[i % colours], _ARM_MARKERS[i % len(_ARM_MARKERS)], dashes[(i // colours + i) % len(dashes)])
         for i, name in enumerate(dict.fromkeys(names))
     }

@@ -1,7 +1,7 @@
-"""A sweep's report: one page that asks no other machine for anything, its figures and tables as files, Markdown, JSON.
+"""The report of a sweep: a self-contained HTML page, its figures and tables as files, and Markdown and JSON.
 
-The page is a function of committed rows and their description; missing, partial and diverged data are named on it.
-``sections`` is the list of what stands on it, ``page`` how it is written, ``writing`` which files there are.
+The page is a function of committed rows and their description. It names missing, partial and diverged data.
+``sections`` holds the page's sections, ``report_page`` renders it, ``files`` writes it and what lies beside it.
 """
 
 from analysis.report.files import write_report, write_reports

@@ -1,4 +1,4 @@
-"""What figures of a report have in common: ends of axes, floors, heights, steps that are drawn."""
+"""Helpers of the report's figures: ends of axes, noise floors, heights, steps and arms that a panel draws."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from analysis.comparison import DRAWS
 from analysis.intervals import noise_floor, stratified_floor
 from analysis.plotting import QUIET, Rule
-from analysis.report.context import MOST_LINES, ReportContext
+from analysis.report.context import MAX_LINES, ReportContext
 
 #: Steps of a path that are drawn: more do not show on a panel.
-MOST_STEPS = 40
+MAX_STEPS = 40
 
 
 def extent(values: Iterable[float], lowest: float, room: float = 1.25) -> tuple[float, float]:
@@ -22,9 +23,9 @@ def extent(values: Iterable[float], lowest: float, room: float = 1.25) -> tuple[
     return float(known.min() / room), float(known.max() * room)
 
 
-def floors(draws: int, low: float, high: float, axis: str) -> list[Rule]:
+def floors(low: float, high: float, axis: str) -> list[Rule]:
     """The noise floors that lie within the ends of an axis."""
-    known = ((noise_floor(draws), "noise floor"), (stratified_floor(draws), ""))
+    known = ((noise_floor(DRAWS), "noise floor"), (stratified_floor(DRAWS), ""))
     return [Rule(axis, at, text, dash="dot", colour=QUIET) for at, text in known if low < at < high]
 
 
@@ -34,21 +35,21 @@ def row_height(rows: int) -> int:
 
 
 def drawn_steps(steps: Sequence[float]) -> list[float]:
-    """At most ``MOST_STEPS`` of the steps, evenly among them, first and last included."""
+    """At most ``MAX_STEPS`` of the steps, evenly among them, first and last included."""
     known = sorted(steps)
-    if len(known) <= MOST_STEPS:
+    if len(known) <= MAX_STEPS:
         return known
-    return [known[i] for i in np.unique(np.linspace(0, len(known) - 1, MOST_STEPS).round().astype(int))]
+    return [known[i] for i in np.unique(np.linspace(0, len(known) - 1, MAX_STEPS).round().astype(int))]
 
 
-def shares(material: ReportContext, arms: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """What each panel draws: a view, and at most ``MOST_LINES`` of its arms."""
-    views = {a.arm: a.view for a in material.comparison.arms}
-    found: list[tuple[str, list[str]]] = []
+def panel_arms(context: ReportContext, arms: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Title and arms of each panel: one view, and at most ``MAX_LINES`` of its arms."""
+    views = {a.arm: a.view for a in context.comparison.arms}
+    panels: list[tuple[str, list[str]]] = []
     for view in dict.fromkeys(views[a] for a in arms):
-        there = [a for a in arms if views[a] == view]
-        for i in range(0, len(there), MOST_LINES):
-            some = there[i : i + MOST_LINES]
-            part = f", arms {i + 1} to {i + len(some)}" if len(there) > MOST_LINES else ""
-            found.append((f"view: {view}{part}", some))
-    return found
+        in_view = [a for a in arms if views[a] == view]
+        for i in range(0, len(in_view), MAX_LINES):
+            chosen = in_view[i : i + MAX_LINES]
+            part = f", arms {i + 1} to {i + len(chosen)}" if len(in_view) > MAX_LINES else ""
+            panels.append((f"view: {view}{part}", chosen))
+    return panels

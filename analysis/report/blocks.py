@@ -1,4 +1,4 @@
-"""What a section of the report is made of: text, tables and figures, unescaped; the template decides how they look."""
+"""The blocks of a section: text, tables and figures as unescaped text, which the template renders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Bullets:
-    """A list of sentences; ``warning``: what a reader must not overlook."""
+    """A list of sentences; ``warning``: a reader must not overlook them."""
 
     kind: ClassVar[str] = "bullets"
     lines: Sequence[str]
@@ -33,7 +33,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and what they stand for."""
+    """Names with their values."""
 
     kind: ClassVar[str] = "facts"
     pairs: Sequence[tuple[str, str]]
@@ -41,7 +41,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Code:
-    """Text that keeps its lines; folded under ``label`` where one is given."""
+    """Preformatted text; folded under ``label`` where there is one."""
 
     kind: ClassVar[str] = "code"
     text: str
@@ -49,13 +49,13 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Lines:
-    """A table on the page. ``ranges``: cells such as ``0.1 [0.08, 0.12]`` break before the bracket.
+class TableBlock:
+    """A table. ``ranges``: cells such as ``0.1 [0.08, 0.12]`` break before the bracket.
 
     With a ``name``, ``numbers`` are written beside the page as ``name``.csv and .parquet.
     """
 
-    kind: ClassVar[str] = "lines"
+    kind: ClassVar[str] = "table"
     label: str
     table: Table
     ranges: bool = False
@@ -65,7 +65,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: ``alt`` is what a reader who cannot see it is told, ``numbers`` what it draws, as a table.
+    """A figure. ``alt`` describes it to a reader who cannot see it; ``numbers`` is what it draws, as a table.
 
     ``name`` names its files: ``name``.png, .svg, .csv and .parquet.
     """
@@ -88,13 +88,13 @@ class Formula:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One arm: its formulas, its source, what theory predicts and what was found.
+class ArmCard:
+    """One arm: its formulas, its source, its prediction and its result.
 
     ``outcome``: the prediction in a word beside the diagnoses.
     """
 
-    kind: ClassVar[str] = "variant"
+    kind: ClassVar[str] = "arm"
     name: str
     discriminator: Formula
     generator: Formula
@@ -103,8 +103,19 @@ class Variant:
     found: str
     outcome: str
 
+    def facts(self) -> list[tuple[str, str]]:
+        """Names and texts, in order."""
+        formulas = [("Discriminator", self.discriminator.text), ("Generator", self.generator.text)]
+        texts = [
+            ("Source", self.source),
+            ("Predicted", self.prediction),
+            ("Found", self.found),
+            ("Outcome", self.outcome),
+        ]
+        return formulas + texts
 
-Block = Text | Bullets | Facts | Code | Lines | Figure | Variant
+
+Block = Text | Bullets | Facts | Code | TableBlock | Figure | ArmCard
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the sections of a report read: one sweep's description, rows, comparison and looks."""
+"""The input of a report's sections: one sweep's description, rows, comparison and styles."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ import pandas as pd
 
 from analysis.comparison import ArmResult, Comparison, compare_described
 from analysis.load import Read
-from analysis.plotting import Style, looks_of
+from analysis.plotting import Style, styles_of
 from analysis.rows import Selection, arms_of, select, spec_of, target_of
 from harness.data.target import Target
 
-#: Score samples of a member (``harness.engines.generate``), which set the noise floor.
-DRAWS = 10_000
 #: The least distance that a logarithmic axis shows.
 LOWEST = 1e-5
-#: Arms that a figure with panels of their own draws, and lines that one panel can hold and still be read.
-MOST_PANELS, MOST_LINES = 9, 8
+#: Arms that a figure with a panel each draws, and lines that one panel can hold and still be read.
+MAX_PANELS, MAX_LINES = 9, 8
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,12 @@ class ReportContext:
 
     read: Read
     comparison: Comparison
-    looks: Mapping[str, Style]
+    styles: Mapping[str, Style]
     prefix: str = ""  # of figures' names, where a page has several sweeps
 
     @property
     def description(self) -> Mapping[str, Any]:
-        """What ``sweep.json`` says."""
+        """The contents of ``sweep.json``."""
         return self.read.description
 
     @property
@@ -50,12 +48,12 @@ class ReportContext:
     @cached_property
     def name(self) -> str:
         """The sweep's name, or words that say it has none."""
-        told = self.spec.get("name") or self.description.get("name")
-        return told if isinstance(told, str) and told.strip() else "A sweep without a name"
+        name = self.spec.get("name") or self.description.get("name")
+        return name if isinstance(name, str) and name.strip() else "A sweep without a name"
 
     @cached_property
     def target(self) -> Target | None:
-        """What was to be learned; None where this program does not know it."""
+        """The target; None where this version does not know it."""
         return target_of(self.description)
 
     @cached_property
@@ -78,11 +76,11 @@ class ReportContext:
         """Names of all arms, nearest first, those without rows last."""
         return [arm.arm for arm in self.comparison.arms]
 
-    def look(self, arm: str) -> Style:
-        """How an arm is drawn."""
-        return self.looks[arm]
+    def style(self, arm: str) -> Style:
+        """The style in which an arm is drawn."""
+        return self.styles[arm]
 
-    def shown(self, most: int = MOST_PANELS) -> tuple[list[str], str]:
+    def shown(self, most: int = MAX_PANELS) -> tuple[list[str], str]:
         """Arms that get a panel of their own, by rank, and a sentence where some do not.
 
         The nearest, each view's baseline, and the farthest.
@@ -90,23 +88,22 @@ class ReportContext:
         names = [a.arm for a in self.ranked]
         if len(names) <= most:
             return names, ""
-        bases = [arm for arm in self.comparison.baselines.values() if arm in names]
-        kept = list(dict.fromkeys([*bases[: most - 2], names[-1], *names]))[:most]
-        said = f"Of {len(names)} arms with rows {most} are drawn: the nearest, the baselines, and the farthest."
-        return [n for n in names if n in kept], said
+        baselines = [arm for arm in self.comparison.baselines.values() if arm in names]
+        chosen = list(dict.fromkeys([*baselines[: most - 2], names[-1], *names]))[:most]
+        note = f"Of {len(names)} arms with rows {most} are drawn: the nearest, the baselines, and the farthest."
+        return [n for n in names if n in chosen], note
 
 
-def material_of(read: Read, looks: Mapping[str, Style] | None = None, prefix: str = "") -> ReportContext:
-    """The material of one sweep. ``looks``: those of a page with several sweeps; an arm keeps its look by its name."""
+def report_context(read: Read, styles: Mapping[str, Style] | None = None, prefix: str = "") -> ReportContext:
+    """The context of one sweep. ``styles``: those of a page with several sweeps; an arm has one style on all of it."""
     comparison = compare_described(read.description, read.frame, read.remarks)
-    return ReportContext(read, comparison, looks_of(names_of([read])) if looks is None else looks, prefix)
+    return ReportContext(read, comparison, styles_of(arm_names([read])) if styles is None else styles, prefix)
 
 
-def names_of(reads: Iterable[Read]) -> list[str]:
-    """Arms of all sweeps in the order in which the experiment files have them, then those that only rows know."""
-    known = list(reads)
-    declared = [str(a["arm"]) for read in known for a in arms_of(read.description)]
-    tables = [table for read in known for table in (read.frame, read.trials, read.diagnoses)]
-    return list(
-        dict.fromkeys([*declared, *sorted({str(a) for table in tables for a in table["arm"].dropna().unique()})])
-    )
+def arm_names(reads: Iterable[Read]) -> list[str]:
+    """Arms of all sweeps in the order of their experiment files, then those that only rows have."""
+    sweeps = list(reads)
+    declared = [str(a["arm"]) for read in sweeps for a in arms_of(read.description)]
+    tables = [table for read in sweeps for table in (read.frame, read.trials, read.diagnoses)]
+    in_rows = {str(arm) for table in tables for arm in table["arm"].dropna().unique()}
+    return list(dict.fromkeys([*declared, *sorted(in_rows)]))

@@ -19,7 +19,7 @@ _WRITTEN = {
     real: ("ℓ", "r", False), fake: ("ℓ", "f", False), real_mean: ("ℓ", "r", True), fake_mean: ("ℓ", "f", True),
     y_real: ("y", "r", False), y_fake: ("y", "f", False), log_mean_exp: ("Λ", "", False),
 }  # fmt: skip
-#: What a page says of these letters.
+#: The explanation of these letters for a reader.
 NOTATION = (
     "ℓ with index r is the discriminator's logit on a real value, with index f on a generated one; a bar is the mean "
     "over the batch; σ is the sigmoid; Λ is the logarithm of the mean of exp over all logits; y is a random label."

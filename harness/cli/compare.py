@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from analysis.comparison import ArmResult
     from analysis.intervals import Interval
-    from analysis.sweep_diff import Arm, Side, Versus
+    from analysis.sweep_diff import ArmPair, Side, SweepDiff
 
 _SWEEP = "A sweep's folder, or its name in sweeps/."
 
@@ -36,10 +36,10 @@ def command(
 
         harness compare sweeps/labels /tmp/other --json
     """
-    from analysis.sweep_diff import versus
+    from analysis.sweep_diff import diff_sweeps
     from harness.sweep.lookup import existing_sweep
 
-    found = versus(existing_sweep(a), existing_sweep(b))
+    found = diff_sweeps(existing_sweep(a), existing_sweep(b))
     if as_json:
         print(json.dumps(found.as_json(), indent=1, allow_nan=False))  # noqa: T201
         return
@@ -54,7 +54,7 @@ def command(
         console.print(line, soft_wrap=True)
 
 
-def _head(found: Versus) -> Iterator[str]:
+def _head(found: SweepDiff) -> Iterator[str]:
     yield _side("A", found.a)
     yield _side("B", found.b)
     yield "settings that differ (A -> B):" if found.settings else "no setting that decides results differs"
@@ -69,7 +69,7 @@ def _side(letter: str, side: Side) -> str:
     )
 
 
-def _table(found: Versus) -> Table:
+def _table(found: SweepDiff) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -91,7 +91,7 @@ def _reached(result: ArmResult | None) -> str:
     return _interval(result.ks_median, ".4f", f", {result.successes}/{result.n}")
 
 
-def _difference(arm: Arm) -> tuple[str, str]:
+def _difference(arm: ArmPair) -> tuple[str, str]:
     if arm.gap is None:
         return "only in B" if arm.a is None else "only in A" if arm.b is None else "not paired", "-"
     if arm.gap.same == arm.gap.pairs:
@@ -105,7 +105,7 @@ def _interval(found: Interval, form: str, behind: str = "") -> str:
     return f"{found.estimate:{form}}{behind}\n[{found.low:{form}}, {found.high:{form}}]"
 
 
-def _tail(found: Versus) -> Iterator[str]:
+def _tail(found: SweepDiff) -> Iterator[str]:
     for why in dict.fromkeys(arm.unpaired for arm in found.arms if arm.a and arm.b and arm.unpaired):
         yield f"not paired: {why}"
     for letter, side in (("A", found.a), ("B", found.b)):

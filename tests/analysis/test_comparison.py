@@ -1,8 +1,6 @@
 """The comparison of arms: what is counted, what is paired, and what is said when data are missing."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fabricated import ARMS, FabricatedArm, fabricate_sweep
-from support.paths import ROOT
+from support.fabricated import ARMS, fabricate_sweep
 
-from analysis.arms_table import text
-from analysis.comparison import ArmResult, Comparison, compare, compare_sweep, main
+from analysis.comparison import ArmResult, Comparison, compare, compare_described
+from analysis.load import read_sweep
+from analysis.report.tables import arm_cells
 from harness.store import SCHEMA, Store
 
 
@@ -34,6 +32,12 @@ def row(
             "trial": 0, "mean": 4.0, "sd": 1.0}  # fmt: skip
 
 
+def compare_committed(store: Store) -> Comparison:
+    """The comparison of a sweep's folder, as its report has it."""
+    read = read_sweep(store)
+    return compare_described(read.description, read.frame, read.remarks)
+
+
 def of(comparison: Comparison, arm: str) -> ArmResult:
     """The result of one arm."""
     return next(a for a in comparison.arms if a.arm == arm)
@@ -46,7 +50,7 @@ def assert_no_nan(value: object) -> None:
 
 def test_numbers_of_a_sweep(store: Store) -> None:
     """Median, mean, success and lost members equal those counted from the rows directly; arms ascend in median KS."""
-    found, frame = compare_sweep(store), store.frame()
+    found, frame = compare_committed(store), store.frame()
     assert found.stage == "confirm"
     medians = []
     for arm in found.arms:
@@ -135,11 +139,10 @@ def test_large_seeds_stay_apart() -> None:
 
 def test_without_confirm_rows_it_is_no_comparison(tmp_path: Path) -> None:
     """Search rows alone give each arm's best trial, no differences, and a remark in clear words."""
-    found = compare_sweep(fabricate_sweep(tmp_path, trials=3, seeds=2, confirm=0))
+    found = compare_committed(fabricate_sweep(tmp_path, trials=3, seeds=2, confirm=0))
     assert found.stage == "search only"
     assert "search only, not a comparison" in found.remarks[0]
     assert all(a.n == 2 and a.paired is None for a in found.arms)
-    assert "search only" in text(found)
 
 
 def test_search_only_reads_the_best_trial() -> None:
@@ -164,7 +167,7 @@ def test_an_empty_sweep_and_a_missing_arm_are_said(store: Store) -> None:
 
 def test_one_seed_has_a_point_and_says_so(tmp_path: Path) -> None:
     """A single confirm seed gives intervals named "one value" and p = 1."""
-    for arm in compare_sweep(fabricate_sweep(tmp_path, trials=1, confirm=1)).arms:
+    for arm in compare_committed(fabricate_sweep(tmp_path, trials=1, confirm=1)).arms:
         assert arm.ks_median.method == "one value"
         assert arm.paired is None or arm.paired.p == 1.0
 
@@ -191,7 +194,7 @@ def test_any_missing_rows_and_columns_give_named_results(store: Store, data: st.
     assert {a.arm for a in found.arms} == {a.label for a in ARMS}
     assert_no_nan(found.as_json())
     assert len(found.to_frame()) == len(ARMS)
-    assert all(a.label in text(found) for a in ARMS)
+    assert {arm_cells(a)[0] for a in found.arms} == {a.label for a in ARMS}
 
 
 def test_a_damaged_file_is_named_and_the_rest_compared(tmp_path: Path) -> None:
@@ -199,27 +202,6 @@ def test_a_damaged_file_is_named_and_the_rest_compared(tmp_path: Path) -> None:
     store = fabricate_sweep(tmp_path, arms=ARMS[:2], trials=2, confirm=3)
     path = tmp_path / "populations" / "000000.parquet"
     path.write_bytes(path.read_bytes()[:200])
-    found = compare_sweep(store)
+    found = compare_committed(store)
     assert "000000.parquet" in found.remarks[0]
     assert all(a.n == 3 for a in found.arms)
-
-
-def test_command_prints_a_table_or_json_and_refuses_an_empty_folder(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The command prints the table, or JSON that reads back; without a sweep one line and status 2."""
-    run = [sys.executable, "-m", "analysis.comparison", str(store.folder)]
-    table = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert ARMS[0].label in table.stdout
-    assert main([str(store.folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["stage"] == "confirm"
-    assert main([str(tmp_path)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_terminal_text_shows_control_characters_as_text() -> None:
-    """A name with a terminal escape sequence is printed without the escape character."""
-    arm = FabricatedArm("\x1b[2Jevil")
-    found = compare(pd.DataFrame([row(arm.label, 0, 0.1)]))
-    assert "\x1b" not in text(found)
-    assert "\\x1b[2Jevil" in text(found)

@@ -28,7 +28,7 @@ from analysis.explain.explainer_page import SCRIPTS, html, inert, write_explaine
 from analysis.explain.frames import Show, density, read_show, toward
 from analysis.explain.lessons import ALIKE, alike, late
 from analysis.explain.words import LANGUAGES, texts
-from analysis.plotting.theme import THEMES, looks_of
+from analysis.plotting.theme import THEMES, styles_of
 from harness.errors import InputError
 from harness.losses import LOSSES, parse_variant
 from harness.store import QUANTILE_LEVELS, Store
@@ -156,9 +156,9 @@ def test_slopes_are_the_registrys(show: Show) -> None:
         expected = -sigma if loss["name"] == "minimax" else sigma - (loss["label"] or 0)
         np.testing.assert_allclose(loss["slopes"], expected, atol=6e-5)
     assert told["non_saturating"]["slope"] == "−σ(−ℓ)"
-    looks = looks_of(show.losses)
+    styles = styles_of(show.losses)
     for theme, colours in THEMES.items():
-        assert [loss["colours"][theme] for loss in told.values()] == [colours[looks[name].colour] for name in told]
+        assert [loss["colours"][theme] for loss in told.values()] == [colours[styles[name].colour] for name in told]
         assert len({told[loss]["colours"][theme] for loss in CAST.values()}) == len(CAST)
 
 

@@ -11,9 +11,9 @@ import pytest
 from support.fabricated import ARMS, fabricate_sweep
 
 from analysis import load
-from analysis.comparison import compare_described, compare_sweep
-from analysis.load import read_sweep
-from analysis.rows import best_of, best_trials, read, select, target_of, tidy
+from analysis.comparison import compare_described
+from analysis.load import best_of, read_sweep
+from analysis.rows import best_trials, select, target_of, tidy
 from harness.errors import StoreError
 from harness.metrics.diagnosis import diagnose
 from harness.store import Store
@@ -31,15 +31,15 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def agrees(store: Store) -> None:
-    """What is compared, the best trials and the comparison are the same from both readings."""
-    _, frame, _ = read(store)
+    """The compared rows, the best trials and the comparison are those of all rows."""
+    frame = store.frame()
     found = read_sweep(store)
     chosen, whole = select(found.frame), select(frame)
     assert chosen.stage == whole.stage
     pd.testing.assert_frame_equal(plain(chosen.frame), plain(whole.frame))
     rows, _ = tidy(frame)
     assert best_of(found.trials) == best_trials(rows[rows["stage"] == "search"])
-    assert compare_described(found.description, found.frame).arms == compare_sweep(store).arms
+    assert compare_described(found.description, found.frame).arms == compare_described(store.describe(), frame).arms
     assert found.members == len(frame)
     assert found.diagnoses["members"].sum() == len(frame)
 
@@ -52,7 +52,7 @@ def test_confirm_rows_are_read_whole(made: Store) -> None:
 def test_files_together_or_alone(made: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many files are looked at at a time changes nothing."""
     together = read_sweep(made)
-    monkeypatch.setattr(load, "TOGETHER", 2)
+    monkeypatch.setattr(load, "BATCH", 2)
     alone = read_sweep(made)
     for name in ("frame", "trials", "diagnoses"):
         pd.testing.assert_frame_equal(getattr(together, name), getattr(alone, name))
@@ -65,7 +65,7 @@ def test_search_only(tmp_path: Path) -> None:
 
 def test_trials_by_hand(made: Store) -> None:
     """Score, halves, lost seeds, rates and diagnosis of each trial are those of its rows."""
-    description, frame, _ = read(made)
+    description, frame = made.describe(), made.frame()
     found = read_sweep(made).trials
     search = frame[frame["stage"] == "search"].assign(
         word=lambda rows: diagnose(rows, target_of(description), description["spec"]["success_ks"])
@@ -84,7 +84,7 @@ def test_trials_by_hand(made: Store) -> None:
 
 def test_diagnoses_are_of_all_members(made: Store) -> None:
     """The counts are those of every row, search and confirm apart."""
-    description, frame, _ = read(made)
+    description, frame = made.describe(), made.frame()
     words = diagnose(frame, target_of(description), description["spec"]["success_ks"])
     expected = frame.assign(diagnosis=words).groupby(["arm", "stage", "diagnosis"]).size().to_dict()
     told = read_sweep(made).diagnoses

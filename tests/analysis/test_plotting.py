@@ -24,15 +24,15 @@ from analysis.plotting import (
     Rule,
     Scene,
     Style,
-    looks_of,
     mpl_style,
+    styles_of,
 )
-from analysis.plotting.interactive import plain, screen
-from analysis.plotting.naming import renamed, without_shared_end
-from analysis.plotting.static import paper, png, svg
+from analysis.plotting.interactive import plain, to_plotly
+from analysis.plotting.marks import renamed, without_shared_suffix
+from analysis.plotting.static import png, svg, to_matplotlib
 from analysis.plotting.theme import DASHES, MARKERS, THEMES
 
-LOOK = Style("c0", "circle", "dash")
+STYLE = Style("c0", "circle", "dash")
 HOSTILE = ("$\\input{x}$", "_hidden", "\x1b[31m\n$", "\u4e2d\u6587 \u202e", "x" * 300, "<img src=x>", "a & b", "%{x}")
 
 
@@ -40,18 +40,20 @@ def everything(name: str = "an arm") -> Scene:
     """A scene with every kind of mark, of one name."""
     x, y = np.array([1.0, 10.0, 100.0]), np.array([0.1, np.nan, 0.4])
     lines = Panel(
-        [Band(x, y / 2, y * 2, LOOK, name), Line(x, y, LOOK, name, told=[name] * 3), Rule("x", 10.0, name),
+        [Band(x, y / 2, y * 2, STYLE, name), Line(x, y, STYLE, name, hover=[name] * 3), Rule("x", 10.0, name),
          Rule("y", 0.2, name), Note(name)],
         Axis(name, log=True, low=1.0, high=100.0), Axis(name), name, name,
     )  # fmt: skip
     rows = Panel(
-        [IntervalMarks([0], [0.1], [0.2], [0.4], LOOK, name, told=[name]), Dots([0.3], [0.0], LOOK, name, told=[name]),
-         Bars([0.0], [0.0], [0.5], LOOK, name, told=[name])],
+        [IntervalMarks([0], [0.1], [0.2], [0.4], STYLE, name, hover=[name]),
+         Dots([0.3], [0.0], STYLE, name, hover=[name]), Bars([0.0], [0.0], [0.5], STYLE, name, hover=[name])],
         Axis(name), Axis(names=[name], low=-0.6, high=0.6, down=True),
     )  # fmt: skip
     value = np.array([[0.01, np.nan], [0.1, 1.0]])
-    cells = Heatmap([0, 1], [0, 1], value, 0.01, 1.0, name, log=True, told=[[name] * 2] * 2, shown=[[name] * 2] * 2)
-    return Scene([lines, rows, Panel([cells], Axis(names=[name] * 2), Axis(names=[name] * 2))], {name: LOOK}, columns=2)
+    cells = Heatmap([0, 1], [0, 1], value, 0.01, 1.0, name, log=True, hover=[[name] * 2] * 2, shown=[[name] * 2] * 2)
+    return Scene(
+        [lines, rows, Panel([cells], Axis(names=[name] * 2), Axis(names=[name] * 2))], {name: STYLE}, columns=2
+    )
 
 
 def resolved(value: object) -> object:
@@ -66,15 +68,15 @@ def resolved(value: object) -> object:
 def test_both_drawings_show_the_same_numbers() -> None:
     """plotly's line and matplotlib's have the points of the mark; NaN is a gap in both."""
     scene = everything()
-    line = screen(scene)["panels"][0]["data"][1]
+    line = to_plotly(scene)["panels"][0]["data"][1]
     assert (line["x"], line["y"]) == ([1.0, 10.0, 100.0], [0.1, None, 0.4])
-    drawn = paper(scene).axes[0].get_lines()[0]
+    drawn = to_matplotlib(scene).axes[0].get_lines()[0]
     np.testing.assert_allclose(np.asarray(drawn.get_ydata(), dtype=float), [0.1, np.nan, 0.4])
 
 
 def test_plotly_takes_every_mark() -> None:
     """All traces and layouts are valid to plotly's own Python package, which refuses what it does not know."""
-    for panel in screen(everything())["panels"]:
+    for panel in to_plotly(everything())["panels"]:
         figure = go.Figure(resolved({"data": panel["data"], "layout": panel["layout"]}))
         assert len(figure.data) == len(panel["data"]) > 0
 
@@ -82,7 +84,7 @@ def test_plotly_takes_every_mark() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_drawn_as_text(name: str) -> None:
     """Formula marks, control characters, missing glyphs, a leading underscore, markup and a long name break nothing."""
-    figure = paper(everything(name))
+    figure = to_matplotlib(everything(name))
     assert png(figure).startswith(b"\x89PNG")
     assert b"<script" not in svg(figure)
     (key,) = figure.legends
@@ -99,22 +101,22 @@ def test_labels_hold_no_tag(text: str) -> None:
 
 def test_a_scene_without_panels_says_why() -> None:
     """The figure holds the reason."""
-    figure = paper(Scene([], empty="nothing was committed"))
+    figure = to_matplotlib(Scene([], empty="nothing was committed"))
     assert [t.get_text() for t in figure.axes[0].texts] == ["nothing was committed"]
 
 
 def test_looks_differ_and_are_known_to_both() -> None:
     """No two of 60 arms share colour and marker; what they are made of exists in both themes and libraries."""
-    looks = list(looks_of(str(i) for i in range(60)).values())
-    assert len({(s.colour, s.marker) for s in looks}) == 60
-    assert {s.marker for s in looks} <= set(MARKERS)
-    assert {s.dash for s in looks} <= set(DASHES)
-    assert set(THEMES["light"]) == set(THEMES["dark"]) >= {s.colour for s in looks}
+    styles = list(styles_of(str(i) for i in range(60)).values())
+    assert len({(s.colour, s.marker) for s in styles}) == 60
+    assert {s.marker for s in styles} <= set(MARKERS)
+    assert {s.dash for s in styles} <= set(DASHES)
+    assert set(THEMES["light"]) == set(THEMES["dark"]) >= {s.colour for s in styles}
 
 
 def test_a_look_belongs_to_a_name() -> None:
     """An arm keeps its look when others come after it, and a name twice counts once."""
-    few, more = looks_of(["a", "b"]), looks_of(["a", "b", "a", "c"])
+    few, more = styles_of(["a", "b"]), styles_of(["a", "b", "a", "c"])
     assert {n: more[n] for n in few} == few
     assert len(more) == 3
 
@@ -139,7 +141,7 @@ def test_text_and_lines_stand_out(theme: str, page: str) -> None:
 
 def test_same_scene_same_bytes() -> None:
     """A picture made twice from the same scene has the same bytes, as PNG and as SVG."""
-    one, two = paper(everything()), paper(everything())
+    one, two = to_matplotlib(everything()), to_matplotlib(everything())
     assert (png(one), svg(one)) == (png(two), svg(two))
 
 
@@ -157,17 +159,17 @@ def test_no_pyplot() -> None:
 def test_scripts_draw_arms_alike() -> None:
     """The styles of ``drawing`` are the looks of a scene under matplotlib's names."""
     (style,) = mpl_style.styles(["a"]).values()
-    (look,) = looks_of(["a"]).values()
+    (style,) = styles_of(["a"]).values()
     assert (style.colour, style.marker, style.dash) == (
-        THEMES["light"][look.colour], MARKERS[look.marker], DASHES[look.dash],
+        THEMES["light"][style.colour], MARKERS[style.marker], DASHES[style.dash],
     )  # fmt: skip
 
 
 def test_what_all_names_share_at_their_end_is_left_out() -> None:
     """One view: names without it. Two views, a name without one, or nothing before it: as they are."""
-    assert without_shared_end(["a / raw", "b(t=0.5) / raw"], " / ") == {"a / raw": "a", "b(t=0.5) / raw": "b(t=0.5)"}
+    assert without_shared_suffix(["a / raw", "b(t=0.5) / raw"], " / ") == {"a / raw": "a", "b(t=0.5) / raw": "b(t=0.5)"}
     for kept in (["a / raw", "b / sample"], ["a / raw", "b"], [" / raw", "a / raw"], []):
-        assert without_shared_end(kept, " / ") == {}
+        assert without_shared_suffix(kept, " / ") == {}
 
 
 def test_another_word_stands_wherever_the_name_stood() -> None:

@@ -18,13 +18,12 @@ from support.fabricated import ARMS, fabricate_sweep
 from support.reports import Outline, committed, page_of
 
 from analysis.report import write_report, write_reports
-from analysis.report.__main__ import main
 from analysis.report.report_page import markdown_page
 from analysis.report.sections.answer import remarks
-from analysis.report.sections.settings import budget
-from analysis.report.tables import LONGEST, table_of
+from analysis.report.sections.settings import budget_table
+from analysis.report.tables import MAX_LINES, table_of
 from harness.config import Experiment
-from harness.errors import InputError
+from harness.errors import InputError, StoreError
 from harness.store import SCHEMA, Store
 from harness.text import visible
 
@@ -294,7 +293,7 @@ def test_only_settings_that_say_something_are_shown(small: Store) -> None:
     frame["lr_g"] = [1e-3 if arm == ARMS[0].label else 2e-3 for arm in frame["arm"]]
     frame["activations_g"] = [["tanh"]] * len(frame)
     frame["noise"] = ["normal" if arm == ARMS[0].label else "uniform" for arm in frame["arm"]]
-    table, shared, _ = budget(committed(small.describe(), frame))
+    table, shared, _ = budget_table(committed(small.describe(), frame))
     assert table.columns[6:] == ("noise", "lr_g")
     assert {line[0]: line[6:] for line in table.lines} == {
         ARMS[0].label: ("normal", "0.001"),
@@ -307,14 +306,14 @@ def test_only_settings_that_say_something_are_shown(small: Store) -> None:
 
 def test_long_tables_are_cut_and_say_so() -> None:
     """A table of one line too many leaves out one and counts it."""
-    table = table_of(pd.DataFrame({"seed": range(LONGEST + 1)}))
-    assert (len(table.lines), table.left_out) == (LONGEST, 1)
+    table = table_of(pd.DataFrame({"seed": range(MAX_LINES + 1)}))
+    assert (len(table.lines), table.left_out) == (MAX_LINES, 1)
 
 
-def test_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command refuses a folder without a sweep in one line with status 2, and writes nothing there."""
-    assert main([str(tmp_path / "none")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+def test_a_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
+    """No report without a sweep, and nothing is written there."""
+    with pytest.raises(StoreError, match="no sweep here"):
+        write_report(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 

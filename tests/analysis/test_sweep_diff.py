@@ -11,7 +11,7 @@ from scipy import stats
 from support.command_line import harness, tree
 from support.sweeps import RATES, STEPS, InterruptingListener, carry_on, experiment
 
-from analysis.sweep_diff import versus
+from analysis.sweep_diff import diff_sweeps
 from harness.store import Store
 
 HOSTILE = "[red]\x1b]0;x\x07<b>"
@@ -34,7 +34,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def test_differences_are_b_minus_a_over_the_shared_seeds(done: Store, other: Store) -> None:
     """Of the arm in both, the median of the two seeds' differences, and p of numpy's and scipy's own making."""
-    found = versus(done, other)
+    found = diff_sweeps(done, other)
     arms = {arm.arm: arm for arm in found.arms}
     frames = [store.frame().query("stage == 'confirm' and arm == @LEAST").set_index("seed") for store in (done, other)]
     gaps = (frames[1]["ks"] - frames[0]["ks"]).dropna().to_numpy()
@@ -56,7 +56,7 @@ def test_differences_are_b_minus_a_over_the_shared_seeds(done: Store, other: Sto
 
 def test_sides_and_settings_are_those_of_the_sweeps(done: Store, other: Store) -> None:
     """Names, numbers of arms and trials, time; each setting that decides results, and no name or label."""
-    found = versus(done, other)
+    found = diff_sweeps(done, other)
     assert (found.a.name, found.a.finished, found.a.arms, found.a.trials) == ("small", True, 2, 8)
     assert (found.b.name, found.b.trials) == (HOSTILE, 4)
     seconds = sum(float(other.metadata(index)["seconds"]) for index in other.committed())
@@ -68,7 +68,7 @@ def test_sides_and_settings_are_those_of_the_sweeps(done: Store, other: Store) -
 
 def test_a_sweep_beside_itself_has_no_difference(done: Store) -> None:
     """Every pair is one member, by its key, and no setting differs."""
-    found = versus(done, done)
+    found = diff_sweeps(done, done)
     assert found.settings == ()
     for arm in found.arms:
         assert arm.gap is not None
@@ -88,7 +88,7 @@ def test_seeds_that_are_no_pairs_are_not_paired(
     done: Store, tmp_path: Path, change: dict[str, object], why: str
 ) -> None:
     """Another target, seed of the sweep or number of steps: both arms stand side by side, with the reason."""
-    found = versus(done, carry_on(experiment(**change), tmp_path / "changed", reuse=False))
+    found = diff_sweeps(done, carry_on(experiment(**change), tmp_path / "changed", reuse=False))
     assert {(arm.gap, arm.unpaired) for arm in found.arms} == {(None, why)}
     assert all(arm.a and arm.b and arm.a.n == arm.b.n == 2 for arm in found.arms)
 
@@ -97,7 +97,7 @@ def test_a_sweep_without_confirm_seeds_is_told_as_such(done: Store, tmp_path: Pa
     """Interrupted after its second commit it has search rows alone: no pairs, said in words, and no number lost."""
     with pytest.raises(KeyboardInterrupt):
         carry_on(experiment(), tmp_path / "half", InterruptingListener(commits=2), reuse=False)
-    found = versus(done, Store(tmp_path / "half"))
+    found = diff_sweeps(done, Store(tmp_path / "half"))
     assert not found.b.finished
     assert {arm.unpaired for arm in found.arms} == {"no confirm seeds"}
     assert any("No confirm rows yet" in remark for remark in found.b.remarks)
@@ -115,7 +115,7 @@ def test_the_command_prints_both_and_changes_neither(done: Store, other: Store, 
     assert any("only in A" in line for line in lines)
     assert any("only in B" in line for line in lines)
     told = harness(tmp_path, "compare", str(done.folder), str(other.folder), "--json")
-    assert json.loads(told.stdout) == json.loads(json.dumps(versus(done, other).as_json()))
+    assert json.loads(told.stdout) == json.loads(json.dumps(diff_sweeps(done, other).as_json()))
     missing = harness(tmp_path, "compare", str(done.folder), "nowhere")
     assert (missing.returncode, missing.stdout) == (2, "")
     assert (

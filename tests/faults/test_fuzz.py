@@ -16,7 +16,7 @@ from support.command_line import EXPERIMENT
 from support.reports import page_of
 
 from analysis.load import read_sweep
-from analysis.report.context import material_of
+from analysis.report.context import report_context
 from analysis.report.report_page import markdown_page
 from harness.config import Experiment, load
 from harness.data.target import Target
@@ -195,7 +195,7 @@ def test_any_sound_sweep_has_a_page(data: st.DataObject, done: Store, tmp_path: 
         description[name] = data.draw(JSON)
     store.start(description)
     store.commit(0, rows, {})
-    material = material_of(read_sweep(store))
-    names = Elements(page_of(material)).names
+    context = report_context(read_sweep(store))
+    names = Elements(page_of(context)).names
     assert not names & {"img", "iframe", "link", "form", "onerror"}
-    assert markdown_page(material)
+    assert markdown_page(context)

@@ -17,7 +17,7 @@ from support.members import member
 from support.sweeps import altered, carry_on, experiment
 from torch import Tensor
 
-from analysis.comparison import compare_sweep
+from analysis.comparison import compare_described
 from harness.config import Experiment
 from harness.data.latent import midpoints
 from harness.data.mlp import perceptron
@@ -152,18 +152,23 @@ def first_row(store: Store, index: int) -> dict[str, Any]:
     return found
 
 
+def compared_arms(store: Store) -> dict[str, Any]:
+    """The comparison of a sweep's arms."""
+    return compare_described(store.describe(), store.frame()).as_json()
+
+
 def test_a_lucky_checkpoint_wins_nothing(copied: Store) -> None:
     """A losing member that once was at KS 0.0001 stays a loser: the winners and the comparison are the same as before.
 
     By the least KS on the way it would be the winner of its arm.
     """
-    before, compared = {r["arm"]: r["key"] for r in copied.winners()}, compare_sweep(copied).as_json()
+    before, compared = {r["arm"]: r["key"] for r in copied.winners()}, compared_arms(copied)
     losers = [i for i in copied.committed() if first_row(copied, i)["stage"] == "confirm"]
     index = next(i for i in losers if first_row(copied, i)["key"] not in before.values())
     lucky = first_row(copied, index)
     altered(copied, index, "snapshot_ks", [1e-4, *lucky["snapshot_ks"][1:]])
     assert {r["arm"]: r["key"] for r in copied.winners()} == before
-    assert compare_sweep(copied).as_json() == compared
+    assert compared_arms(copied) == compared
     rows = copied.table().to_pylist(maps_as_pydicts="strict")
     assert best_by(rows, trapped_checkpoint)[lucky["arm"]] == lucky["seed"]
     assert best_by(rows, lambda row: row["ks"])[lucky["arm"]] != lucky["seed"]

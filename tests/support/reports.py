@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.load import read_sweep
-from analysis.report.context import ReportContext, material_of
-from analysis.report.files import part_of
+from analysis.report.context import ReportContext, report_context
+from analysis.report.files import page_part
 from analysis.report.report_page import html_page
 from harness.store import Store
 
@@ -54,16 +54,16 @@ class Outline(HTMLParser):
 
 
 def committed(description: Mapping[str, Any], frame: pd.DataFrame) -> ReportContext:
-    """The material of a sweep with this description and these rows, which are committed and read back."""
+    """The report's context of a sweep with this description and these rows, committed and read back."""
     objects = frame.astype(object).where(frame.notna(), None)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         store.start(description)
         if len(frame):
             store.commit(0, objects.to_dict("records"), {"seconds": "0"})
-        return material_of(read_sweep(store))
+        return report_context(read_sweep(store))
 
 
-def page_of(material: ReportContext) -> str:
+def page_of(context: ReportContext) -> str:
     """The page without the copies of its figures."""
-    return html_page(material.name, [part_of(material)], {})
+    return html_page(context.name, [page_part(context)], {})

@@ -1,8 +1,11 @@
-"""The sections of a report, in order. A new one is a module here with ``section(material)``, named in ``SECTIONS``."""
+"""The sections of a report, in order. A new section is a module here with ``section(context)``, named in ``SECTIONS``.
+
+The first line of the docstring of ``section`` is what ``python -m analysis`` says of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from analysis.report.blocks import Section
 from analysis.report.context import ReportContext
@@ -15,29 +18,32 @@ from analysis.report.sections import (
     generators,
     importance,
     pairs,
+    predictions,
     profiles,
     provenance,
     ranking,
     search,
     seeds,
     settings,
-    variants,
 )
 
-SECTIONS: tuple[Callable[[ReportContext], Section], ...] = (
-    answer.section,
-    ranking.section,
-    pairs.section,
-    seeds.section,
-    profiles.section,
-    dynamics.section,
-    anatomy.section,
-    generators.section,
-    budget.section,
-    importance.section,
-    search.section,
-    settings.section,
-    diagnosis.section,
-    variants.section,
-    provenance.section,
-)
+SectionFunction = Callable[[ReportContext], Section]
+
+#: Each section by its key, which is also its anchor on the page.
+SECTIONS: Mapping[str, SectionFunction] = {
+    "answer": answer.section,
+    "ranking": ranking.section,
+    "pairs": pairs.section,
+    "seeds": seeds.section,
+    "profiles": profiles.section,
+    "dynamics": dynamics.section,
+    "anatomy": anatomy.section,
+    "generators": generators.section,
+    "budget": budget.section,
+    "importance": importance.section,
+    "search": search.section,
+    "settings": settings.section,
+    "diagnosis": diagnosis.section,
+    "predictions": predictions.section,
+    "provenance": provenance.section,
+}

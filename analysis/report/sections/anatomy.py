@@ -1,62 +1,137 @@
-"""How hard the generator was pushed: D's logit on what it makes, its loss's slope there, and what came of it."""
+"""Anatomy of the generator's gradient: D's logit on generated data, the loss's slope there, and both gradient norms."""
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from analysis.gradient_anatomy import QUANTITIES, gradient_anatomy
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from analysis.curves import over_steps
 from analysis.plotting import Axis, Band, Line, Mark, Panel, Scene
 from analysis.report.axes import drawn_steps, extent
 from analysis.report.blocks import Figure, Section
 from analysis.report.context import ReportContext
+from analysis.rows import numbers, select
+from harness.errors import InputError
+from harness.losses import LOSSES
 
+Float64 = NDArray[np.float64]
+#: Each quantity: its name, its title, whether its axis is logarithmic.
+QUANTITIES = (
+    ("logit", "D's logit on generated data", False),
+    ("slope", "slope dL_G/dlogit there", False),
+    ("grad_norm_g", "norm of G's gradient", True),
+    ("grad_norm_d", "norm of D's gradient", True),
+)
+COLUMNS = ("arm", "column", "step", "median", "q25", "q75", "n")
 #: The least norm that a logarithmic axis shows.
-_LEAST = 1e-8
+_LEAST_NORM = 1e-8
 
 
-def section(material: ReportContext) -> Section:
-    """One figure, a panel per quantity."""
-    return Section("anatomy", "What the generator was told", [_figure(material)])
+def section(context: ReportContext) -> Section:
+    """D's logit on generated data, the slope of G's loss there, and both gradient norms."""
+    return Section("anatomy", "What the generator was told", [_figure(context)])
 
 
-def _figure(material: ReportContext) -> Figure:
-    arms, said = material.shown()
-    paths = gradient_anatomy(material.frame, arms)
-    panels = [_panel(paths[paths["column"] == name], arms, material, meaning, log) for name, meaning, log in QUANTITIES]
-    last = paths[paths["column"] == "slope"].drop_duplicates("arm", keep="last")
-    slopes = "; ".join(f"{a} {v:.2g}" for a, v in zip(last["arm"], last["median"], strict=True)) or "none is known"
-    seen = [arm for arm in arms if arm in set(paths["arm"])]
+def gradient_anatomy(frame: pd.DataFrame, arms: Sequence[str] = ()) -> pd.DataFrame:
+    """D's logit on generated data, G's slope at it, and both gradient norms over training, arm by arm.
+
+    logit = log(p/(1 - p)) of the minibatch's mean probability p (column snapshot_d_fake), so it stands for the whole
+    minibatch. slope = dL_G/dlogit of the arm's formula at that one logit (``losses``); a relativistic loss also reads
+    D's logit on real data, computed likewise. A member whose D is certain to the last digit has no logit there.
+    Columns: arm, column (of ``QUANTITIES``), step, median, q25, q75, n.
+    """
+    rows = select(frame).frame
+    parts = []
+    for arm in arms or list(dict.fromkeys(rows["arm"])):
+        members = _with_slopes(rows[rows["arm"] == arm])
+        parts += [over_steps(members, name).assign(arm=arm, column=name) for name, *_ in QUANTITIES]
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _with_slopes(members: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one arm and setting with the columns snapshot_logit and snapshot_slope."""
+    fakes, reals = ([_logit(cell) for cell in members[f"snapshot_{n}"]] for n in ("d_fake", "d_real"))
+    fakes = [f if f.size == r.size else f[:0] for f, r in zip(fakes, reals, strict=True)]
+    reals = [r if f.size == r.size else r[:0] for f, r in zip(fakes, reals, strict=True)]
+    by_member: list[Float64] = [np.full(f.size, np.nan) for f in fakes]
+    if len(members):
+        cell = members["loss_params"].iloc[0]
+        params = cell if isinstance(cell, Mapping) else {}
+        joined = slopes(str(members["loss"].iloc[0]), params, np.concatenate(reals), np.concatenate(fakes))
+        if joined is not None:
+            by_member = np.split(joined, np.cumsum([f.size for f in fakes])[:-1])
+    return members.assign(
+        snapshot_logit=pd.Series(fakes, members.index), snapshot_slope=pd.Series(by_member, members.index)
+    )
+
+
+def _logit(cell: object) -> Float64:
+    """log(p/(1 - p)) of a list of probabilities, NaN for 0 and 1; empty where the cell holds none."""
+    probabilities = numbers(cell)
+    logits = logit(probabilities) if probabilities is not None else np.empty(0)
+    return np.where(np.isfinite(logits), logits, np.nan)
+
+
+def slopes(loss: str, params: Mapping[str, float], real: Float64, fake: Float64) -> Float64 | None:
+    """dL_G/dlogit of a loss at logits (n,), each a minibatch of its own; None for a loss that is not registered."""
+    import torch
+
+    try:
+        variant, bound = LOSSES.parse(loss)
+        at_real, at_fake = (torch.tensor(v[:, None], dtype=torch.float64) for v in (real, fake))
+        values: dict[str, Any] = {**bound, **params}
+        slope: Float64 = variant.generator_slope(at_real, at_fake, **values).numpy()[:, 0]
+    except InputError:
+        return None
+    return slope
+
+
+def _figure(context: ReportContext) -> Figure:
+    arms, note = context.shown()
+    table = gradient_anatomy(context.frame, arms)
+    panels = [_panel(context, table[table["column"] == name], arms, title, log=log) for name, title, log in QUANTITIES]
+    last = table[table["column"] == "slope"].drop_duplicates("arm", keep="last")
+    last_slopes = "; ".join(f"{a} {v:.2g}" for a, v in zip(last["arm"], last["median"], strict=True))
+    drawn = [arm for arm in arms if arm in set(table["arm"])]
     return Figure(
         "gradient_anatomy", "Logit, slope and gradients over training",
         "Median over seeds and the middle half. Logit: log p/(1 - p) of the mean probability that D gives generated "
-        "data. Slope: dL_G/dlogit of the arm's formula at that logit; zero is no push, and the sign says which way a "
-        f"rising logit is taken. {said}".strip(),
-        f"Four panels over training steps. Slope of the generator's loss at the last step: {slopes}.",
-        Scene(panels if seen else [], {arm: material.look(arm) for arm in seen}, columns=2, height=280,
-              empty="" if seen else "No committed row holds them."),
-        paths,
+        "data. Slope: dL_G/dlogit of the arm's formula at that logit. Where it is zero, nothing drives the generator; "
+        f"where it is negative, a step raises the logit; where it is positive, a step lowers it. {note}".strip(),
+        f"Four panels over training steps. Slope of the generator's loss at the last step: "
+        f"{last_slopes or 'none is known'}.",
+        Scene(panels if drawn else [], {arm: context.style(arm) for arm in drawn}, columns=2, height=280,
+              empty="" if drawn else "No committed row holds them."),
+        table,
     )  # fmt: skip
 
 
-def _panel(paths: pd.DataFrame, arms: list[str], material: ReportContext, meaning: str, log: bool) -> Panel:
+def _panel(context: ReportContext, table: pd.DataFrame, arms: Sequence[str], title: str, *, log: bool) -> Panel:
     marks: list[Mark] = []
-    seen: list[float] = []
+    ends: list[float] = []
     for arm in arms:
-        own = paths[paths["arm"] == arm]
-        own = own[own["step"].isin(drawn_steps(own["step"].tolist()))]
-        if own.empty:
+        path = table[table["arm"] == arm]
+        path = path[path["step"].isin(drawn_steps(path["step"].tolist()))]
+        if path.empty:
             continue
-        low, middle, high = ((own[n].clip(lower=_LEAST) if log else own[n]).tolist() for n in ("q25", "median", "q75"))
-        steps, look = own["step"].tolist(), material.look(arm)
-        seen += [*low, *high]
-        told = [f"{arm}, step {s:.0f}: {v:.3g}" for s, v in zip(steps, middle, strict=True)]
-        marks += [Band(steps, low, high, look, arm), Line(steps, middle, look, arm, told=told)]
-    ends = extent(seen, _LEAST) if log else _most(paths["median"])
-    return Panel(marks, Axis("training step", steps=True), Axis("", log=log, low=ends[0], high=ends[1]), meaning)
+        q25, median, q75 = (
+            (path[n].clip(lower=_LEAST_NORM) if log else path[n]).tolist() for n in ("q25", "median", "q75")
+        )
+        steps, style = path["step"].tolist(), context.style(arm)
+        ends += [*q25, *q75]
+        hover = [f"{arm}, step {s:.0f}: {v:.3g}" for s, v in zip(steps, median, strict=True)]
+        marks += [Band(steps, q25, q75, style, arm), Line(steps, median, style, arm, hover=hover)]
+    low, high = extent(ends, _LEAST_NORM) if log else _central_extent(table["median"])
+    return Panel(marks, Axis("training step", steps=True), Axis("", log=log, low=low, high=high), title)
 
 
-def _most(medians: pd.Series[float]) -> tuple[float | None, float | None]:
-    """Ends of an axis by what most of the medians do: one arm that left would flatten the others to a line."""
+def _central_extent(medians: pd.Series[float]) -> tuple[float | None, float | None]:
+    """Ends of an axis that shows most of the medians: one arm that ran away would flatten the others to a line."""
     if medians.empty:
         return None, None
     low, high = float(medians.quantile(0.2)), float(medians.quantile(0.8))

@@ -1,4 +1,4 @@
-"""How the run got there: KS, losses and gradient norms over steps, median and middle half of the seeds."""
+"""KS, losses and gradient norms over training steps: median and middle half of the seeds."""
 
 from __future__ import annotations
 
@@ -10,71 +10,102 @@ import pandas as pd
 
 from analysis.curves import over_steps, path_table
 from analysis.plotting import Axis, Band, Line, Mark, Note, Panel, Scene, Style
-from analysis.report.axes import drawn_steps, extent, floors, shares
+from analysis.report.axes import drawn_steps, extent, floors, panel_arms
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import DRAWS, LOWEST, ReportContext
+from analysis.report.context import LOWEST, ReportContext
 
 
 @dataclass(frozen=True)
-class Path:
-    """A line of a panel: the snapshot column, how it is drawn, its name, and whether its band is drawn."""
+class SnapshotLine:
+    """A line of a panel: its snapshot column, style and name; ``band``: whether the middle half is drawn."""
 
     column: str
-    look: Style
+    style: Style
     name: str
     band: bool = True
 
 
-LOSSES = (
-    Path("loss_d", Style("c0"), "discriminator"),
-    Path("loss_g", Style("c1"), "generator"),
-    Path("loss_d_real", Style("c2", dash="dash"), "discriminator: real", band=False),
-    Path("loss_d_fake", Style("c3", dash="dot"), "discriminator: generated", band=False),
-)
-NORMS = (Path("grad_norm_d", Style("c0"), "discriminator"), Path("grad_norm_g", Style("c1", dash="dash"), "generator"))
+@dataclass(frozen=True)
+class LineFigure:
+    """A figure of snapshot columns, a panel per arm."""
+
+    name: str
+    heading: str
+    caption: str
+    label: str
+    lines: Sequence[SnapshotLine]
+    log: bool = False
+
+
+LOSSES = LineFigure(
+    "losses", "Losses beside the distance",
+    "Median over seeds, and the middle half for each player's whole loss; arms in order of their final KS. A low loss "
+    "is not a small distance: compare the last panels with the first. Each panel has its own scale.",
+    "loss",
+    (
+        SnapshotLine("loss_d", Style("c0"), "discriminator"),
+        SnapshotLine("loss_g", Style("c1"), "generator"),
+        SnapshotLine("loss_d_real", Style("c2", dash="dash"), "discriminator: real", band=False),
+        SnapshotLine("loss_d_fake", Style("c3", dash="dot"), "discriminator: generated", band=False),
+    ),
+)  # fmt: skip
+NORMS = LineFigure(
+    "gradient_norms", "Gradients of both players",
+    "Euclidean norm of each player's gradient in the step of the snapshot: median over seeds and their middle half. A "
+    "generator whose norm is near zero no longer learns, however far from the target it is.",
+    "gradient norm",
+    (
+        SnapshotLine("grad_norm_d", Style("c0"), "discriminator"),
+        SnapshotLine("grad_norm_g", Style("c1", dash="dash"), "generator"),
+    ),
+    log=True,
+)  # fmt: skip
 
 #: The least gradient norm that a logarithmic axis shows.
 _LEAST_NORM = 1e-8
 
 
-def section(material: ReportContext) -> Section:
-    """Three figures over training steps."""
-    return Section("dynamics", "How the runs got there", [_distance(material), _losses(material), _norms(material)])
+def section(context: ReportContext) -> Section:
+    """KS, losses and gradient norms over training steps."""
+    figures = [_distance(context), _line_figure(context, LOSSES), _line_figure(context, NORMS)]
+    return Section("dynamics", "How the runs got there", figures)
 
 
-def _distance(material: ReportContext) -> Figure:
-    paths = {a: over_steps(material.groups[a], "ks") for a in material.arms if a in material.groups}
-    paths = {a: _thinned(p) for a, p in paths.items() if not p.empty}
-    low, high = extent([v for p in paths.values() for v in p["q25"]] + [1.0], LOWEST, 1.1)
+def _distance(context: ReportContext) -> Figure:
+    paths = {a: over_steps(context.groups[a], "ks") for a in context.arms if a in context.groups}
+    paths = {a: _thinned(path) for a, path in paths.items() if not path.empty}
+    low, high = extent([v for path in paths.values() for v in path["q25"]] + [1.0], LOWEST, 1.1)
     panels = [
         Panel(
-            [m for arm in some for m in _distance_marks(paths[arm], material.look(arm), arm)]
-            + list(floors(DRAWS, low, high, "y")),
+            [mark for arm in arms for mark in _distance_marks(arm, paths[arm], context.style(arm))]
+            + list(floors(low, high, "y")),
             Axis("training step", steps=True), Axis("KS distance", log=True, low=low, high=high), heading,
         )
-        for heading, some in shares(material, list(paths))
+        for heading, arms in panel_arms(context, list(paths))
     ]  # fmt: skip
-    last = {a: float(p["median"].iloc[-1]) for a, p in paths.items()}
+    last = {a: float(path["median"].iloc[-1]) for a, path in paths.items()}
     alt = "Median KS distance over training steps. At the last step: " + (
         "; ".join(f"{a} {v:.3g}" for a, v in list(last.items())[:5]) or "nothing is committed"
     )
     return Figure(
         "ks_over_steps", "Distance to the target during training",
-        "Median over seeds and the band of their middle half. A member that diverged counts as 1 from there on. "
+        "Median over seeds and the band of their middle half. A member that diverged counts as 1 from then on. "
         "Dotted: noise floor. The buttons hide and show an arm.", alt,
-        Scene(panels, {a: material.look(a) for a in paths}, columns=2 if len(panels) > 1 else 1,
+        Scene(panels, {a: context.style(a) for a in paths}, columns=2 if len(panels) > 1 else 1,
               height=360, empty="" if panels else "No committed row holds a path over training steps."),
-        path_table(material.frame, material.arms, ["ks"]),
+        path_table(context.frame, context.arms, ["ks"]),
     )  # fmt: skip
 
 
-def _distance_marks(path: pd.DataFrame, look: Style, arm: str) -> list[Mark]:
-    step, median, low, high = (path[c].to_numpy(dtype=np.float64) for c in ("step", "median", "q25", "q75"))
-    told = [f"{arm}, step {s:.0f}: KS {m:.3g} [{a:.2g}, {b:.2g}]" for s, m, a, b in zip(step, median, low, high,
-                                                                                        strict=True)]  # fmt: skip
+def _distance_marks(arm: str, path: pd.DataFrame, style: Style) -> list[Mark]:
+    step, median, q25, q75 = (path[c].to_numpy(dtype=np.float64) for c in ("step", "median", "q25", "q75"))
+    hover = [
+        f"{arm}, step {s:.0f}: KS {m:.3g} [{low:.2g}, {high:.2g}]"
+        for s, m, low, high in zip(step, median, q25, q75, strict=True)
+    ]
     return [
-        Band(step, low.clip(LOWEST), high.clip(LOWEST), look, arm),
-        Line(step, median.clip(LOWEST), look, arm, told=told),
+        Band(step, q25.clip(LOWEST), q75.clip(LOWEST), style, arm),
+        Line(step, median.clip(LOWEST), style, arm, hover=hover),
     ]
 
 
@@ -82,52 +113,38 @@ def _thinned(path: pd.DataFrame) -> pd.DataFrame:
     return path[path["step"].isin(drawn_steps(path["step"].tolist()))]
 
 
-def _losses(material: ReportContext) -> Figure:
-    return _paths(
-        material, "losses", LOSSES, "loss", "Losses beside the distance",
-        "Median over seeds, and the middle half for each player's whole loss; arms in order of their final KS. A low "
-        "loss is not a small distance: compare the last panels with the first. Each panel has its own scale.",
-        log=False,
-    )  # fmt: skip
-
-
-def _norms(material: ReportContext) -> Figure:
-    return _paths(
-        material, "gradient_norms", NORMS, "gradient norm", "Gradients of both players",
-        "Euclidean norm of each player's gradient in the step of the snapshot: median over seeds and their middle "
-        "half. A generator's norm near zero is a generator that no longer learns, wherever it stands.", log=True,
-    )  # fmt: skip
-
-
-def _paths(
-    material: ReportContext, name: str, paths: Sequence[Path], label: str, heading: str, caption: str, *, log: bool
-) -> Figure:
-    arms, said = material.shown()
+def _line_figure(context: ReportContext, spec: LineFigure) -> Figure:
+    arms, note = context.shown()
     panels, last = [], []
     for arm in arms:
-        own = material.groups[arm]
-        marks: list[Mark] = []
-        seen: list[float] = []
-        for path in paths:
-            found = _thinned(over_steps(own, path.column))
-            if log:
-                found = found[found["median"] > 0]
-            if found.empty:
-                continue
-            low = found["q25"].clip(lower=_LEAST_NORM) if log else found["q25"]
-            seen += [*low, *found["q75"]]
-            if path.band:
-                marks.append(Band(found["step"].tolist(), low.tolist(), found["q75"].tolist(), path.look, path.name))
-            marks.append(Line(found["step"].tolist(), found["median"].tolist(), path.look, path.name))
-            last.append(f"{arm}, {path.name}: {found['median'].iloc[-1]:.3g}")
-        final = f"final KS {own['ks'].median():.3g}"
-        ends = extent(seen, _LEAST_NORM) if log else (None, None)
-        y = Axis(label, log=log, low=ends[0], high=ends[1])
-        panels.append(Panel(marks or [Note("none committed")], Axis("training step", steps=True), y, arm, final))
-    alt = f"{heading}, one panel per arm. At the last step: {'; '.join(last[:6]) or 'nothing is committed'}."
+        paths = {line: _path(context.groups[arm], line.column, positive=spec.log) for line in spec.lines}
+        paths = {line: path for line, path in paths.items() if not path.empty}
+        panels.append(_line_panel(context, spec, arm, paths))
+        last += [f"{arm}, {line.name}: {path['median'].iloc[-1]:.3g}" for line, path in paths.items()]
+    alt = f"{spec.heading}, one panel per arm. At the last step: {'; '.join(last[:6]) or 'nothing is committed'}."
     return Figure(
-        name, heading, f"{caption} {said}".strip(), alt,
-        Scene(panels, {p.name: p.look for p in paths}, columns=3, height=230,
+        spec.name, spec.heading, f"{spec.caption} {note}".strip(), alt,
+        Scene(panels, {line.name: line.style for line in spec.lines}, columns=3, height=230,
               empty="" if panels else "No committed row holds them."),
-        path_table(material.frame, material.arms, [p.column for p in paths]),
+        path_table(context.frame, context.arms, [line.column for line in spec.lines]),
     )  # fmt: skip
+
+
+def _path(members: pd.DataFrame, column: str, *, positive: bool) -> pd.DataFrame:
+    """The steps of a column that are drawn; on a logarithmic axis those with a positive median."""
+    path = _thinned(over_steps(members, column))
+    return path[path["median"] > 0].assign(q25=path["q25"].clip(lower=_LEAST_NORM)) if positive else path
+
+
+def _line_panel(context: ReportContext, spec: LineFigure, arm: str, paths: dict[SnapshotLine, pd.DataFrame]) -> Panel:
+    marks: list[Mark] = []
+    for line, path in paths.items():
+        steps = path["step"].tolist()
+        if line.band:
+            marks.append(Band(steps, path["q25"].tolist(), path["q75"].tolist(), line.style, line.name))
+        marks.append(Line(steps, path["median"].tolist(), line.style, line.name))
+    ends = [v for path in paths.values() for v in (*path["q25"], *path["q75"])]
+    low, high = extent(ends, _LEAST_NORM) if spec.log else (None, None)
+    final = f"final KS {context.groups[arm]['ks'].median():.3g}"
+    x, y = Axis("training step", steps=True), Axis(spec.label, log=spec.log, low=low, high=high)
+    return Panel(marks or [Note("none committed")], x, y, arm, final)

@@ -1,4 +1,4 @@
-"""What was learned: best, median and worst generator of each arm beside the target."""
+"""Best, median and worst generator of each arm beside the target."""
 
 from __future__ import annotations
 
@@ -22,58 +22,72 @@ Float64 = NDArray[np.float64]
 #: Which members of an arm are drawn, and how.
 WHICH = {"median": Style("c0"), "best": Style("c2", dash="dash"), "worst": Style("c1", dash="dot")}
 _TARGET = Style(QUIET)
-#: Points of a curve that are drawn, and arms.
-_POINTS, _ARMS = 50, 8
+#: Points of a curve, and arms, that a figure draws.
+_MAX_POINTS, _MAX_ARMS = 50, 8
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The marks of a panel, the ends of its axes (the data's own where None), and what they cannot show in words."""
+class Drawing:
+    """The marks of a panel, the ends of its axes (the data's own where None), and a note on what they cannot show."""
 
     marks: list[Mark]
     x: tuple[float, float] | None = None
     y: tuple[float, float] | None = None
-    said: str = ""
+    note: str = ""
 
 
-Draw = Callable[[Mapping[str, "pd.Series[Any]"], Target | None], Drawn]
+#: Draws some members of an arm, by their names in ``WHICH``, beside the target.
+Draw = Callable[[Mapping[str, "pd.Series[Any]"], Target | None], Drawing]
 
 
-def section(material: ReportContext) -> Section:
-    """Densities, quantiles and differences of distribution functions."""
-    return Section("generators", "What was learned", [_densities(material), _quantiles(material), _gaps(material)])
+@dataclass(frozen=True)
+class LawFigure:
+    """A figure of generated laws, a panel per arm; ``reference`` is the legend's entry besides those of ``WHICH``."""
+
+    name: str
+    heading: str
+    caption: str
+    reference: str
+    x: str
+    y: str
+    draw: Draw
 
 
-def _members(material: ReportContext, arm: str) -> dict[str, pd.Series[Any]]:
-    own = material.groups[arm]
-    found = {which: member_of(own, which) for which in WHICH}
-    return {which: row for which, row in found.items() if row is not None}
+def section(context: ReportContext) -> Section:
+    """Best, median and worst generator of each arm: densities, quantiles, distribution functions."""
+    return Section("generators", "What was learned", [_figure(context, figure) for figure in FIGURES])
 
 
-def _detail(members: Mapping[str, pd.Series[Any]], own: pd.DataFrame) -> str:
-    told = ", ".join(f"{which} {members[which]['ks']:.3g}" for which in ("best", "median", "worst") if which in members)
-    lawless = sum(quantiles({"quantiles": cell}) is None for cell in own["quantiles"])
-    parts = [f"KS {told}"] if told else []
-    return "; ".join([*parts, *([f"{lawless} of {len(own)} have no finite law"] if lawless else [])])
+def _members(context: ReportContext, arm: str) -> dict[str, pd.Series[Any]]:
+    rows = {which: member_of(context.groups[arm], which) for which in WHICH}
+    return {which: row for which, row in rows.items() if row is not None}
 
 
-def _figure(
-    material: ReportContext, name: str, heading: str, caption: str, keys: Mapping[str, Style], x: str, y: str,
-    draw: Draw,
-) -> Figure:  # fmt: skip
-    arms, said = material.shown(_ARMS)
-    panels, told = [], []
+def _detail(members: Mapping[str, pd.Series[Any]], arm_rows: pd.DataFrame) -> str:
+    scores = ", ".join(
+        f"{which} {members[which]['ks']:.3g}" for which in ("best", "median", "worst") if which in members
+    )
+    lawless = sum(quantiles({"quantiles": cell}) is None for cell in arm_rows["quantiles"])
+    parts = [f"KS {scores}"] if scores else []
+    return "; ".join([*parts, *([f"{lawless} of {len(arm_rows)} have no finite law"] if lawless else [])])
+
+
+def _figure(context: ReportContext, spec: LawFigure) -> Figure:
+    arms, note = context.shown(_MAX_ARMS)
+    panels, details = [], []
     for arm in arms:
-        members = _members(material, arm)
-        drawn, detail = draw(members, material.target), _detail(members, material.groups[arm])
-        more = "; ".join(part for part in (detail, drawn.said) if part)
-        panels.append(Panel(drawn.marks, axis_between(x, drawn.x), axis_between(y, drawn.y), arm, more))
-        told.append(f"{arm}: {detail}")
+        members = _members(context, arm)
+        drawing, detail = spec.draw(members, context.target), _detail(members, context.groups[arm])
+        above = "; ".join(part for part in (detail, drawing.note) if part)
+        x, y = axis_between(spec.x, drawing.x), axis_between(spec.y, drawing.y)
+        panels.append(Panel(drawing.marks, x, y, arm, above))
+        details.append(f"{arm}: {detail}")
     return Figure(
-        name, heading, f"{caption} {said}".strip(), f"{heading}, one panel per arm. {'; '.join(told[:6])}.",
-        Scene(panels, dict(keys), columns=3, height=240,
+        spec.name, spec.heading, f"{spec.caption} {note}".strip(),
+        f"{spec.heading}, one panel per arm. {'; '.join(details[:6])}.",
+        Scene(panels, {spec.reference: Style(QUIET), **WHICH}, columns=3, height=240,
               empty="" if panels else "No committed row holds a generated law."),
-        law_table(material.frame, material.target, material.arms),
+        law_table(context.frame, context.target, context.arms),
     )  # fmt: skip
 
 
@@ -82,38 +96,30 @@ def axis_between(label: str, ends: tuple[float, float] | None) -> Axis:
     return Axis(label, low=ends[0], high=ends[1]) if ends else Axis(label)
 
 
-def _densities(material: ReportContext) -> Figure:
-    return _figure(
-        material, "densities", "Densities",
-        "Grey: the target. Lines: the generated laws of the arm's best, median and worst seed, from their quantiles.",
-        {"target": Style(QUIET), **WHICH}, "value", "density", draw_density,
-    )  # fmt: skip
-
-
-def draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
-    """The target's density, and those of some members' laws by which they are."""
+def draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawing:
+    """The target's density and those of the members' laws."""
     marks: list[Mark] = []
     low, high, top = -np.inf, np.inf, None
     if target is not None:
         low, high, x, f = _target_curve(target)
         top = _top(members, float(f.max()))
         marks += [Band(x, np.zeros_like(f), f, _TARGET, "target", 0.22), Line(x, f, _TARGET, "target", 1.0)]
-    off = []
+    notes = []
     for which, row in members.items():
         law = _law(row)
         x, f = law_density(law)
         if law[-1] < low or law[0] > high:
-            off.append(f"{which} is off to the {'right' if law[0] > high else 'left'}, median {np.median(law):.3g}")
+            notes.append(f"{which} is off to the {'right' if law[0] > high else 'left'}, median {np.median(law):.3g}")
         elif not x.size or (top is not None and f.min() > top):  # a spike, all of it above the panel
             marks.append(Line([float(np.median(law))] * 2, [0.0, top or 1.0], WHICH[which], which, 2.0))
         else:
             keep = _thin(x.size)
             marks.append(Line(x[keep], f[keep] if top is None else f[keep].clip(max=1.5 * top), WHICH[which], which))
             if top is not None and f.max() > top:
-                off.append(f"{which} peaks at {f.max():.2g}")
+                notes.append(f"{which} peaks at {f.max():.2g}")
     marks += [] if members else [Note("no finite law")]
-    said = "; ".join(off)
-    return Drawn(marks, (low, high), (0.0, top), said) if top else Drawn(marks, said=said)
+    note = "; ".join(notes)
+    return Drawing(marks, (low, high), (0.0, top), note) if top else Drawing(marks, note=note)
 
 
 def _top(members: Mapping[str, pd.Series[Any]], target: float) -> float:
@@ -130,18 +136,10 @@ def _target_curve(target: Target) -> tuple[float, float, Float64, Float64]:
     return float(x[0]), float(x[-1]), x, np.nan_to_num(target.density(x), posinf=0.0)
 
 
-def _quantiles(material: ReportContext) -> Figure:
-    return _figure(
-        material, "quantiles", "Quantiles",
-        "Generated quantiles against the target's. Grey: the line on which a perfect generator lies. Each panel has "
-        "its own scale.", {"perfect": Style(QUIET), **WHICH}, "target's quantile", "generated quantile", draw_quantiles,
-    )  # fmt: skip
-
-
-def draw_quantiles(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
-    """Generated quantiles of some members against the target's."""
+def draw_quantiles(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawing:
+    """Generated quantiles of the members against the target's."""
     if target is None:
-        return Drawn([Note("the target is unknown")])
+        return Drawing([Note("the target is unknown")])
     known = target.quantile(LEVELS)
     ends = known[[0, -1]]
     marks: list[Mark] = [Line(ends, ends, Style(QUIET), "perfect", 1.0)]
@@ -150,22 +148,13 @@ def draw_quantiles(members: Mapping[str, pd.Series[Any]], target: Target | None)
         law = _law(row)
         if law.size == LEVELS.size:
             marks.append(Line(known[keep], law[keep], WHICH[which], which))
-    return Drawn(marks if members else [*marks, Note("no finite law")])
+    return Drawing(marks if members else [*marks, Note("no finite law")])
 
 
-def _gaps(material: ReportContext) -> Figure:
-    return _figure(
-        material, "cdf_differences", "Where the distance lies",
-        "Generated minus target's distribution function; a dot marks the largest gap, which is the KS distance as far "
-        "as 200 quantiles tell. Above zero: too much mass to the left of there.",
-        {"zero": Style(QUIET), **WHICH}, "value", "F generated - F target", draw_gap,
-    )  # fmt: skip
-
-
-def draw_gap(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawn:
-    """F_generated - F_target of some members, the largest gap marked."""
+def draw_gap(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Drawing:
+    """F_generated - F_target of the members, the largest gap marked."""
     if target is None:
-        return Drawn([Note("the target is unknown")])
+        return Drawing([Note("the target is unknown")])
     low, high, grid, _ = _target_curve(target)
     marks: list[Mark] = [Line([low, high], [0.0, 0.0], Style(QUIET), "zero", 1.0)]
     largest = 0.02
@@ -175,11 +164,11 @@ def draw_gap(members: Mapping[str, pd.Series[Any]], target: Target | None) -> Dr
         keep = np.unique([*_thin(x.size), at])
         marks.append(Line(x[keep], gap[keep], WHICH[which], which))
         marks.append(Dots([x[at]], [gap[at]], Style(WHICH[which].colour, "circle"), which, size=8, strength=1,
-                          told=[f"{which} seed {row['seed']}: largest gap {gap[at]:+.3g} at {x[at]:.4g}; "
+                          hover=[f"{which} seed {row['seed']}: largest gap {gap[at]:+.3g} at {x[at]:.4g}; "
                                 f"KS {row['ks']:.3g}"]))  # fmt: skip
         largest = max(largest, float(np.abs(gap).max()))
     ends = (-1.1 * largest, 1.1 * largest)
-    return Drawn(marks if members else [*marks, Note("no finite law")], (low, high), ends)
+    return Drawing(marks if members else [*marks, Note("no finite law")], (low, high), ends)
 
 
 def _law(row: pd.Series[Any]) -> Float64:
@@ -189,4 +178,25 @@ def _law(row: pd.Series[Any]) -> Float64:
 
 
 def _thin(size: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, size - 1, _POINTS).round().astype(np.int64))
+    return np.unique(np.linspace(0, size - 1, _MAX_POINTS).round().astype(np.int64))
+
+
+FIGURES = (
+    LawFigure(
+        "densities", "Densities",
+        "Grey: the target. Lines: the generated laws of the arm's best, median and worst seed, from their quantiles.",
+        "target", "value", "density", draw_density,
+    ),
+    LawFigure(
+        "quantiles", "Quantiles",
+        "Generated quantiles against the target's. Grey: the line of a perfect generator. Each panel has its own "
+        "scale.",
+        "perfect", "target's quantile", "generated quantile", draw_quantiles,
+    ),
+    LawFigure(
+        "cdf_differences", "Where the distance lies",
+        "Generated minus target's distribution function. A dot marks the largest gap, which is the KS distance to the "
+        "precision of 200 quantiles. Above zero: too much mass to the left of that value.",
+        "zero", "value", "F generated - F target", draw_gap,
+    ),
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every seed as a dot."""
+"""Every compared seed as a dot."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from analysis.curves import seed_table
 from analysis.plotting import INK, Axis, Dots, Line, Mark, Panel, Rule, Scene, Style
 from analysis.report.axes import extent, floors
 from analysis.report.blocks import Figure, Section
-from analysis.report.context import DRAWS, LOWEST, ReportContext
-from analysis.rows import LOST
+from analysis.report.context import LOWEST, ReportContext
+from harness.metrics.trials import LOST
 
-#: Dots that a figure draws; where there are more seeds, a dot stands for an equal share of them.
-_MOST = 4000
-
-
-def section(material: ReportContext) -> Section:
-    """The figure of all compared members."""
-    return Section("seeds", "Every seed", [_figure(material)])
+#: Dots that the figure may hold; where there are more seeds, a dot stands for an equal share of them.
+_MAX_DOTS = 4000
 
 
-def _figure(material: ReportContext) -> Figure:
-    ranked, comparison = material.ranked, material.comparison
-    each = max(20, _MOST // max(len(ranked), 1))
+def section(context: ReportContext) -> Section:
+    """Final KS of every compared seed."""
+    return Section("seeds", "Every seed", [_figure(context)])
+
+
+def _figure(context: ReportContext) -> Figure:
+    ranked, threshold = context.ranked, context.comparison.success_ks
+    dots = max(20, _MAX_DOTS // max(len(ranked), 1))
     marks: list[Mark] = []
     for i, arm in enumerate(ranked):
-        marks += _strip(i, arm, material.groups[arm.arm], material.look(arm.arm), each)
-    ks = material.selection.frame["ks"]
-    low, high = extent([*ks, comparison.success_ks], LOWEST)
-    marks += [*floors(DRAWS, low, high, "x"),
-              Rule("x", comparison.success_ks, f"success: below {comparison.success_ks:g}")]  # fmt: skip
+        marks += _dots(i, context.groups[arm.arm], context.style(arm.arm), dots)
+        marks += _median_bar(i, arm)
+    ks = context.selection.frame["ks"]
+    low, high = extent([*ks, threshold], LOWEST)
+    marks += [*floors(low, high, "x"), Rule("x", threshold, f"success: below {threshold:g}")]
     panel = Panel(
         marks, Axis("KS distance to the target after training (log scale)", log=True, low=low, high=high),
         Axis(names=[a.arm for a in ranked], low=-0.6, high=len(ranked) - 0.4, down=True),
     )  # fmt: skip
-    shared = any(a.n > each for a in ranked)
-    caption = (f"Each dot is 1/{each} of the arm's seeds, at their quantiles. " if shared else "A dot per seed. ") + (
-        "The bar below is the median with its 95 % interval. Crosses are members that diverged or failed, counted as "
-        "1. Dashed: success threshold. Dotted: noise floor."
+    merged = any(a.n > dots for a in ranked)
+    caption = (f"Each dot is 1/{dots} of the arm's seeds, at their quantiles. " if merged else "A dot per seed. ") + (
+        "The bar below is the median with its 95 % interval. Crosses are members that diverged or failed; they count "
+        "as 1. Dashed: success threshold. Dotted: noise floor."
     )
     lost = sum(a.diverged + a.failed for a in ranked)
     known = [v for v in ks if np.isfinite(v)]
@@ -50,28 +50,35 @@ def _figure(material: ReportContext) -> Figure:
         "final_ks", "Distance to the target after training", caption, alt,
         Scene([panel] if ranked else [], height=100 + 38 * max(len(ranked), 1),
               empty="" if ranked else "No committed row holds a final KS distance."),
-        seed_table(material.frame, material.arms),
+        seed_table(context.frame, context.arms),
     )  # fmt: skip
 
 
-def _strip(line: int, arm: ArmResult, own: pd.DataFrame, look: Style, each: int) -> list[Mark]:
-    """The dots of one arm, its crosses, and the bar of its median."""
-    lost = own["outcome"].isin(LOST).to_numpy()
-    ks, seeds = own["ks"].to_numpy(dtype=np.float64).clip(LOWEST), own["seed"].astype(str).to_numpy()
-    told = np.array([f"seed {s}: KS {v:.3g}" for s, v in zip(seeds, ks, strict=True)], dtype=object)
-    if ks.size > each:
-        order = np.linspace(0, ks.size - 1, each).round().astype(int)
-        kept = np.lexsort((lost, ks))[order]
-        ks, lost, told = ks[kept], lost[kept], told[kept]
-    y = line - 0.14 + (0.2 * np.linspace(-1, 1, ks.size) if ks.size > 1 else np.zeros(1))
-    found = arm.ks_median
-    marks: list[Mark] = [Dots(ks[~lost], y[~lost], look, size=6, strength=0.6, told=list(told[~lost]))]
+def _dots(row: int, members: pd.DataFrame, style: Style, most: int) -> list[Mark]:
+    """A dot for each seed of one arm, or for an equal share of them, and a cross for each that was lost."""
+    lost = members["outcome"].isin(LOST).to_numpy()
+    ks, seeds = members["ks"].to_numpy(dtype=np.float64).clip(LOWEST), members["seed"].astype(str).to_numpy()
+    hover = np.array([f"seed {s}: KS {v:.3g}" for s, v in zip(seeds, ks, strict=True)], dtype=object)
+    if ks.size > most:
+        quantiles = np.linspace(0, ks.size - 1, most).round().astype(int)
+        drawn = np.lexsort((lost, ks))[quantiles]
+        ks, lost, hover = ks[drawn], lost[drawn], hover[drawn]
+    y = row - 0.14 + (0.2 * np.linspace(-1, 1, ks.size) if ks.size > 1 else np.zeros(1))
+    marks: list[Mark] = [Dots(ks[~lost], y[~lost], style, size=6, strength=0.6, hover=list(hover[~lost]))]
     if lost.any():
-        marks.append(Dots(ks[lost], y[lost], Style(look.colour, "x-thin"), size=7, strength=0.9, told=list(told[lost])))
-    if found.estimate is not None:
-        low, high = (found.estimate if v is None else v for v in (found.low, found.high))
-        ends, below = [low, high], line + 0.26
-        marks.append(Line(ends, [below, below], Style(INK), width=2.0))
-        marks.append(Dots([found.estimate], [below], Style(INK, "line-ns"), size=9, strength=1,
-                          told=[f"median {found.estimate:.3g} [{low:.2g}, {high:.2g}]"]))  # fmt: skip
+        cross = Style(style.colour, "x-thin")
+        marks.append(Dots(ks[lost], y[lost], cross, size=7, strength=0.9, hover=list(hover[lost])))
     return marks
+
+
+def _median_bar(row: int, arm: ArmResult) -> list[Mark]:
+    ks = arm.ks_median
+    if ks.estimate is None:
+        return []
+    low, high = (ks.estimate if v is None else v for v in (ks.low, ks.high))
+    y = row + 0.26
+    hover = f"median {ks.estimate:.3g} [{low:.2g}, {high:.2g}]"
+    return [
+        Line([low, high], [y, y], Style(INK), width=2.0),
+        Dots([ks.estimate], [y], Style(INK, "line-ns"), size=9, strength=1, hover=[hover]),
+    ]

@@ -1,4 +1,4 @@
-"""What each arm was given, what was searched, and where in the search the small distances lie."""
+"""Budget and chosen setting of each arm, and the settings that all arms share."""
 
 from __future__ import annotations
 
@@ -7,63 +7,63 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.arms_table import ABSENT
-from analysis.report.blocks import Block, Bullets, Lines, Section, Text
+from analysis.report.blocks import Block, Bullets, Section, TableBlock, Text
 from analysis.report.context import ReportContext
-from analysis.report.tables import Table, cell
+from analysis.report.tables import ABSENT, Table, cell
 from harness.config import Train
 from harness.store import HYPERPARAMETERS
 
 
-def section(material: ReportContext) -> Section:
-    """The budget table, and the figures of the search."""
-    table, shared, uneven = budget(material)
-    blocks: list[Block] = [Lines("Budget and chosen setting per arm", table)]
-    blocks += [Bullets(uneven, warning=True)] if uneven else []
+def section(context: ReportContext) -> Section:
+    """Budget and chosen setting of each arm."""
+    table, shared, warnings = budget_table(context)
+    blocks: list[Block] = [TableBlock("Budget and chosen setting per arm", table)]
+    blocks += [Bullets(warnings, warning=True)] if warnings else []
     blocks.append(Text(f"Settings that all arms share: {shared}."))
     return Section("settings", "Hyper-parameters", blocks)
 
 
-def budget(material: ReportContext) -> tuple[Table, str, tuple[str, ...]]:
-    """What each arm was given, the settings that all share, and a remark where arms were not searched equally."""
-    trials, counts = material.read.trials, _members(material)
-    given, settings = {}, {}
-    for arm in material.arms:
-        own = material.groups.get(arm, material.selection.frame.iloc[:0])
-        fresh = int(own["seed"].nunique()) if material.comparison.stage == "confirm" else 0
-        given[arm] = (int((trials["arm"] == arm).sum()), counts.get(arm, 0), fresh)
-        found = {n: cell(_one(own, n)) for n in ("trial", *HYPERPARAMETERS)}
-        settings[arm] = found | {"parameters": _parameters(own)}
-    shown = [n for n in HYPERPARAMETERS if len({s[n] for s in settings.values()}) > 1]
-    lines = tuple((a, *map(str, given[a]), *(settings[a][n] for n in ("trial", "parameters", *shown))) for a in given)
-    columns = ("arm", "trials", "search members", "confirm seeds", "chosen trial", "its loss parameters", *shown)
-    uneven = len({c[:2] for c in given.values()}) > 1
-    remarks = ("The arms were not searched equally; see the budget table.",) if uneven else ()
-    return Table(columns, lines), _shared(next(iter(settings.values()), {}), shown), remarks
+def budget_table(context: ReportContext) -> tuple[Table, str, tuple[str, ...]]:
+    """Budget and chosen setting per arm, the settings that all share, and a warning where budgets differ."""
+    trials, searched = context.read.trials, _search_members(context)
+    budgets, settings = {}, {}
+    for arm in context.arms:
+        rows = context.groups.get(arm, context.selection.frame.iloc[:0])
+        confirmed = int(rows["seed"].nunique()) if context.comparison.stage == "confirm" else 0
+        budgets[arm] = (int((trials["arm"] == arm).sum()), searched.get(arm, 0), confirmed)
+        settings[arm] = {n: cell(_first_known(rows, n)) for n in ("trial", *HYPERPARAMETERS)}
+        settings[arm]["parameters"] = _loss_parameters(rows)
+    differing = [n for n in HYPERPARAMETERS if len({s[n] for s in settings.values()}) > 1]
+    columns = ("arm", "trials", "search members", "confirm seeds", "chosen trial", "its loss parameters", *differing)
+    shown = ("trial", "parameters", *differing)
+    lines = tuple((arm, *map(str, budgets[arm]), *(settings[arm][n] for n in shown)) for arm in budgets)
+    equal = len({budget[:2] for budget in budgets.values()}) <= 1
+    warnings = () if equal else ("The arms were not searched equally; see the budget table.",)
+    return Table(columns, lines), _shared_text(next(iter(settings.values()), {}), differing), warnings
 
 
-def _members(material: ReportContext) -> dict[str, int]:
-    """Members of the search by arm, those that pruning spared among them."""
-    told = material.read.diagnoses
-    return {str(a): int(n) for a, n in told[told["stage"] == "search"].groupby("arm")["members"].sum().items()}
+def _search_members(context: ReportContext) -> dict[str, int]:
+    """Members of the search by arm, including those that pruning left untrained."""
+    table = context.read.diagnoses
+    return {str(a): int(n) for a, n in table[table["stage"] == "search"].groupby("arm")["members"].sum().items()}
 
 
-def _shared(setting: Mapping[str, str], shown: Sequence[str]) -> str:
-    """The settings that are the same in all arms, but for those at their default: there are dozens."""
+def _shared_text(setting: Mapping[str, str], differing: Sequence[str]) -> str:
+    """Settings that are the same in all arms and not at their defaults: there are dozens of those."""
     default = Train().model_dump(mode="json")
-    same = {n: v for n, v in setting.items() if n in default and n not in shown and v != cell(default[n])}
-    told = [f"{n} {v}" for n, v in same.items() if v != ABSENT]
-    absent = [n for n, v in same.items() if v == ABSENT]
-    parts = [", ".join(told) or "none but defaults"] + [f"not recorded: {', '.join(absent)}"] * bool(absent)
+    shared = {n: v for n, v in setting.items() if n in default and n not in differing and v != cell(default[n])}
+    recorded = [f"{n} {v}" for n, v in shared.items() if v != ABSENT]
+    absent = [n for n, v in shared.items() if v == ABSENT]
+    parts = [", ".join(recorded) or "none but defaults"] + [f"not recorded: {', '.join(absent)}"] * bool(absent)
     return f"{'; '.join(parts)}. Settings not named here are at their defaults"
 
 
-def _parameters(rows: pd.DataFrame) -> str:
+def _loss_parameters(rows: pd.DataFrame) -> str:
     """The variant's own parameters in the chosen trial: where they were searched, the arm's name has the default."""
-    told = rows["loss_params"].iloc[0] if len(rows) else None
-    return ", ".join(f"{k} {v:.4g}" for k, v in told.items()) if isinstance(told, Mapping) and told else ABSENT
+    params = rows["loss_params"].iloc[0] if len(rows) else None
+    return ", ".join(f"{k} {v:.4g}" for k, v in params.items()) if isinstance(params, Mapping) and params else ABSENT
 
 
-def _one(rows: pd.DataFrame, name: str) -> Any:
+def _first_known(rows: pd.DataFrame, name: str) -> Any:
     known = rows[name].dropna()
     return known.iloc[0] if len(known) else None

@@ -9,8 +9,9 @@ import pytest
 from support.fabricated import ARMS, fabricate_sweep
 
 from analysis.intervals import success_interval
-from analysis.profiles import performance_profiles
-from analysis.rows import LOST, select
+from analysis.report.sections.profiles import performance_profiles
+from analysis.rows import select
+from harness.metrics.trials import LOST
 
 
 def test_share_of_seeds_by_definition(tmp_path: Path) -> None:

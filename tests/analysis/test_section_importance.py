@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.importance import importance, space_of
+from analysis.report.sections.importance import importance, search_ranges
 
 SPACE = {
     "lr_g": {"low": 1e-5, "high": 1e-1, "log": True},
@@ -60,6 +60,6 @@ def test_nothing_is_claimed(some: pd.DataFrame) -> None:
 
 def test_a_damaged_space_is_no_space() -> None:
     """What sweep.json says of a key and this program cannot read is left out; without a space there is no row."""
-    assert set(space_of(description({**SPACE, "lr_d": {"low": 3, "high": 1}, "x": 7}))) == set(SPACE)
+    assert set(search_ranges(description({**SPACE, "lr_d": {"low": 3, "high": 1}, "x": 7}))) == set(SPACE)
     assert importance(trials(60), description(None)).empty
     assert importance(trials(60), {}).empty

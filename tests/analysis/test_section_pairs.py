@@ -1,4 +1,4 @@
-"""Mean ranks, Friedman's test and Nemenyi's critical difference, against published numbers and brute force."""
+"""All arms against all: mean ranks and critical difference against published numbers and brute force; pairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fabricated import fabricate_sweep
 
-from analysis.average_ranks import average_ranks, critical_difference, ranked
+from analysis.report.sections.pairs import average_ranks, critical_difference, improvement, ranked
 
 
 def test_critical_difference_of_the_paper() -> None:
@@ -60,3 +60,10 @@ def test_views_are_ranked_apart(tmp_path: Path) -> None:
     (found,) = average_ranks(fabricate_sweep(tmp_path / "s").frame())
     assert (found.view, found.seeds) == ("variances", 10)
     assert list(found.ranks)[-1].startswith("flipped_labels")
+
+
+def test_rows_are_ordered_pairs_of_a_view(tmp_path: Path) -> None:
+    """Every ordered pair of arms of a view has a row; the nearest arm has the largest probabilities."""
+    found = improvement(fabricate_sweep(tmp_path / "s").frame())
+    assert len(found) == 4 * 3
+    assert found[found["other"].str.startswith("flipped_labels")]["estimate"].min() > 0.9

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.budget import budget_curves, chosen
+from analysis.report.sections.budget import best_of_k_weights, budget_curves
 
 
 def trials(scores: list[tuple[float, float]], pruned: tuple[int, ...] = ()) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def test_curve_is_the_mean_over_all_sets(scores: list[tuple[float, float]]) -> N
 
 def test_weights_are_probabilities() -> None:
     """For 12,000 trials and any k the chances of the ranks add up to 1, and are not negative."""
-    weights = chosen(12_000, np.array([1, 7, 300, 12_000]))
+    weights = best_of_k_weights(12_000, np.array([1, 7, 300, 12_000]))
     assert weights.sum(axis=1) == pytest.approx(np.ones(4))
     assert weights.min() >= 0
     assert weights[3, 0] == pytest.approx(1)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from support.fabricated import fabricate_sweep
 
-from analysis.deceptive import deceptive, late_median
+from analysis.report.sections.diagnosis import late_median, suspicious_losses
 from harness.losses import LOSSES, parse_variant
 from harness.losses.describe import equilibrium_losses
 
@@ -58,7 +58,7 @@ def test_who_deceives() -> None:
         member(seed=5, loss="somebody_elses"),
         member(seed=6, loss="wasserstein"),
     ]
-    found = deceptive(pd.DataFrame(rows), success_ks=0.05)
+    found = suspicious_losses(pd.DataFrame(rows), success_ks=0.05)
     assert found["seed"].tolist() == [1]
     assert found["ideal_d"].tolist() == pytest.approx([2 * LOG2])
     assert found["loss_d"].tolist() == pytest.approx([1.39])
@@ -72,4 +72,4 @@ def test_a_late_median_without_snapshots_is_nan() -> None:
 
 def test_a_fabricated_sweep(tmp_path: Path) -> None:
     """Fabricated losses rise with the distance: nobody deceives, whatever the outcome of the members."""
-    assert deceptive(fabricate_sweep(tmp_path / "s", failure="no memory").frame(), 0.05).empty
+    assert suspicious_losses(fabricate_sweep(tmp_path / "s", failure="no memory").frame(), 0.05).empty

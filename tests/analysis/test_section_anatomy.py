@@ -10,7 +10,7 @@ import pytest
 from support.fabricated import fabricate_sweep
 
 from analysis.curves import over_steps
-from analysis.gradient_anatomy import QUANTITIES, gradient_anatomy, slopes
+from analysis.report.sections.anatomy import QUANTITIES, gradient_anatomy, slopes
 from analysis.rows import select
 
 
