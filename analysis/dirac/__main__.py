@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis.dirac.entries import HEADINGS, besides, disagreements, registered, shown
+from analysis.dirac.entries import HEADINGS, disagreements, more_games, registry_games, text_rows
 from analysis.dirac.theory_page import write_theory
 
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analysis.dirac", description=main.__doc__)
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write theory.md, .csv and .png")
     out = parser.parse_args(arguments).out
-    entries, others = registered(), besides()
+    entries, others = registry_games(), more_games()
     console = Console()
     _print(pd.concat([entries, others], ignore_index=True), console)
     wrong = disagreements(entries)
@@ -37,11 +37,11 @@ def _print(frame: pd.DataFrame, console: Console) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("entry, with settings", *HEADINGS[2:]):
         table.add_column(heading, no_wrap=heading in HEADINGS[4:], overflow="fold")
-    before = ""
-    for entry, settings, *rest in shown(frame):
-        told = f"{entry}, {settings}" if settings else entry
-        table.add_row("" if told == before else told, *rest, style="bold red" if rest[-1].startswith("not ") else None)
-        before = told
+    last = ""
+    for entry, settings, *cells in text_rows(frame):
+        name = f"{entry}, {settings}" if settings else entry
+        table.add_row("" if name == last else name, *cells, style="bold red" if cells[-1].startswith("not ") else None)
+        last = name
     console.print(table)
 
 

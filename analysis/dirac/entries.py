@@ -1,4 +1,4 @@
-"""Every loss of the registry on the Dirac-GAN: what happens, and whether that is what its entry predicts.
+"""Every loss of the registry on the Dirac-GAN: its outcome, beside the prediction of its entry.
 
 Each entry is played with its default parameters and the ``needs`` that mean something there, in both orders of updates,
 or in the one that it needs.
@@ -13,18 +13,17 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.dirac.game import Rules, game, obstacle, rules_of
-from analysis.dirac.outcomes import Course, course
-from analysis.dirac.play import play
+from analysis.dirac.game import DiracRules, game, obstacle, rules_of
+from analysis.dirac.play import RunResult, play, result_of
 from harness.losses import LOSSES, Variant, parse_variant, variant_text
 
 #: The orders that an entry is played in, unless it needs another.
 ORDERS = ("alternating", "simultaneous")
-#: Which of an entry's predictions an order is held against: extragradient finds both gradients at one point.
-HELD_AGAINST = {"alternating": "alternating", "simultaneous": "simultaneous", "extragradient": "simultaneous"}
+#: The prediction that an order is compared with: extragradient computes both gradients at one point.
+PREDICTION_OF = {"alternating": "alternating", "simultaneous": "simultaneous", "extragradient": "simultaneous"}
 
-#: Games besides the registry's defaults: an entry with parameters, and settings in place of its needs.
-BESIDES: tuple[tuple[str, Mapping[str, Any]], ...] = (
+#: Games beyond the registry's defaults: an entry with parameters, and settings in place of its required ones.
+MORE_GAMES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("generator_label(t=0)", {}),
     ("generator_label(t=0.25)", {}),
     ("generator_label(t=0.25)", {"r1": 0.1}),
@@ -50,25 +49,25 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def rules_in(order: str, needs: Mapping[str, Any]) -> Rules:
+def rules_in(order: str, needs: Mapping[str, Any]) -> DiracRules:
     """The rules of a variant that needs these settings, in that order unless it needs another."""
     return replace(rules_of(needs), order=needs.get("order", order))
 
 
-def settings_text(rules: Rules) -> str:
-    """What the rules add to plain steps: ``gp 10, d_steps 5``; empty where nothing."""
-    told: dict[str, float] = dict(rules.weights)
-    told |= {"weight_clip": rules.clip, "instance_noise": rules.noise, "momentum": rules.momentum}
-    told |= {name: n for name, n in (("d_steps", rules.d_steps), ("g_steps", rules.g_steps)) if n != 1}
-    listed = [f"{name} {value:g}" for name, value in told.items() if value]
+def settings_text(rules: DiracRules) -> str:
+    """The rules that differ from plain steps, as text: ``gp 10, d_steps 5``; empty where none does."""
+    values: dict[str, float] = dict(rules.weights)
+    values |= {"weight_clip": rules.clip, "instance_noise": rules.noise, "momentum": rules.momentum}
+    values |= {name: n for name, n in (("d_steps", rules.d_steps), ("g_steps", rules.g_steps)) if n != 1}
+    listed = [f"{name} {value:g}" for name, value in values.items() if value]
     return ", ".join([*listed, *(["optimistic steps"] if rules.optimistic else [])])
 
 
-def on_dirac(variant: Variant, params: Mapping[str, float], order: str, needs: Mapping[str, Any]) -> Course:
-    """The course of a variant's game from theta = 1, D flat."""
+def on_dirac(variant: Variant, params: Mapping[str, float], order: str, needs: Mapping[str, Any]) -> RunResult:
+    """The result of a variant's game from theta = 1, D flat."""
     rules = rules_in(order, needs)
-    made = game(variant, params, rules)
-    return course(made, rules, play(made, rules))
+    played = game(variant, params, rules)
+    return result_of(played, rules, play(played, rules))
 
 
 def rows_of(
@@ -81,23 +80,23 @@ def rows_of(
         yield dict.fromkeys(COLUMNS, "") | numbers | {"entry": entry, "reason": reason}
         return
     for order in dict.fromkeys(rules_in(order, needs).order for order in ORDERS):
-        found = on_dirac(variant, params, order, needs)
-        claim = getattr(variant.dirac, HELD_AGAINST[order]) if predicted else "unknown"
+        result = on_dirac(variant, params, order, needs)
+        claim = getattr(variant.dirac, PREDICTION_OF[order]) if predicted else "unknown"
         yield {
             "entry": entry,
             "settings": settings_text(rules_in(order, needs)),
             "order": order,
-            "outcome": found.outcome,
-            "frequency": found.frequency,
-            "amplitude": found.amplitude,
-            "offset": found.offset,
+            "outcome": result.outcome,
+            "frequency": result.frequency,
+            "amplitude": result.amplitude,
+            "offset": result.offset,
             "predicted": claim,
-            "agrees": "" if claim == "unknown" else "yes" if claim == found.outcome else "no",
+            "agrees": "" if claim == "unknown" else "yes" if claim == result.outcome else "no",
             "reason": "",
         }
 
 
-def registered() -> pd.DataFrame:
+def registry_games() -> pd.DataFrame:
     """Every entry of the registry with its defaults and needs, in the registry's order.
 
     Columns: entry, settings, order, outcome, frequency (radians per unit of time), amplitude, offset (of theta, which
@@ -107,9 +106,9 @@ def registered() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def besides() -> pd.DataFrame:
-    """The games of ``BESIDES``, in the columns of ``registered``; no entry predicts them."""
-    parsed = [(*parse_variant(text), needs) for text, needs in BESIDES]
+def more_games() -> pd.DataFrame:
+    """The games of ``MORE_GAMES``, in the columns of ``registry_games``; no entry predicts them."""
+    parsed = [(*parse_variant(text), needs) for text, needs in MORE_GAMES]
     rows = [row for variant, params, needs in parsed for row in rows_of(variant, params, needs, False)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -119,23 +118,21 @@ def disagreements(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["agrees"] == "no"]
 
 
-def shown(frame: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Each row as text: entry, settings (or why it is not played), order, outcome, frequency, amplitude, offset,
-    claim.
-    """
-    found: list[tuple[str, ...]] = []
+def text_rows(frame: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Each row as text under ``HEADINGS``; an entry that is not played has the reason in place of its settings."""
+    rows: list[tuple[str, ...]] = []
     for row in frame.to_dict("records"):
         if row["reason"]:
-            found.append((row["entry"], row["reason"], "", "not played", "", "", "", ""))
+            rows.append((row["entry"], row["reason"], "", "not played", "", "", "", ""))
             continue
-        says = {"": "", "yes": "holds", "no": f"not {row['predicted']}"}[row["agrees"]]
+        claim = {"": "", "yes": "holds", "no": f"not {row['predicted']}"}[row["agrees"]]
         numbers = (number(row[key], digits) for key, digits in (("frequency", 3), ("amplitude", 2), ("offset", 2)))
-        found.append((row["entry"], row["settings"], row["order"], row["outcome"], *numbers, says))
-    return found
+        rows.append((row["entry"], row["settings"], row["order"], row["outcome"], *numbers, claim))
+    return rows
 
 
 def number(value: float, digits: int) -> str:
-    """The value to so many digits after the point; beyond 1000 as a power of ten, empty for NaN."""
+    """The value to that many decimals; beyond 1000 as a power of ten, empty for NaN."""
     if math.isnan(value):
         return ""
     if abs(value) >= 1000:

@@ -2,7 +2,7 @@
 
 All real data are 0, all generated data are theta, and D(x) = psi x + bias. Each player's gradient is an expression of
 (theta, psi, bias), put together from the slopes that the registry derives for a loss variant (K = 1 decision) and from
-``PENALTIES``, whose norm is |psi| at every site. Nothing about a loss is written here; ``turns.py`` takes the steps.
+``PENALTIES``, whose norm is |psi| at every site. No loss is written here; ``play`` takes the steps.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ NODES = 7
 
 
 @dataclass(frozen=True)
-class Rules:
-    """How the game is played besides its loss: the settings of [train] that mean something with three parameters.
+class DiracRules:
+    """The settings of [train] that mean something with three parameters.
 
     ``weights`` are those of the gradient penalties and of consensus, by their names in ``PENALTIES``; ``clip`` bounds
     |psi| and |bias| (0: none); ``noise`` is the standard deviation of instance noise. Updates are plain gradient
@@ -56,7 +56,7 @@ class Rules:
 
     @property
     def substeps(self) -> int:
-        """Into how many a step of 0.1 is cut, so that D's gradient step does not overshoot in its penalties.
+        """Parts into which a step of 0.1 is cut, so that D's gradient step does not overshoot in its penalties.
 
         A step h on a curvature c multiplies the distance to the minimum by 1 - h c. The curvature of a penalty is
         taken just above norm 1.
@@ -70,14 +70,14 @@ class Rules:
         return max(1, math.ceil(STEP * curvature - 1e-6))
 
 
-#: Why a variant that needs this has no Dirac-GAN.
+#: Reasons why a variant that requires a setting has no Dirac-GAN.
 ABSENT = {
     "spectral_norm": "psi over its own spectral norm is its sign, which has no gradient",
 }
 
 
-def rules_of(needs: Mapping[str, Any]) -> Rules:
-    """The rules that a variant's ``needs`` ask for; sizes, rates and Adam's decays have no counterpart and fall away.
+def rules_of(needs: Mapping[str, Any]) -> DiracRules:
+    """The rules of a variant's required settings. Sizes, rates and Adam's decays have no counterpart here.
 
     RMSprop and Adam count as plain gradient steps, optimistic Adam as optimistic ones.
     """
@@ -87,7 +87,7 @@ def rules_of(needs: Mapping[str, Any]) -> Rules:
         if needs.get(name) and (isinstance(penalty, GradientPenalty) or name == "consensus")
     }
     optimizer = needs.get("optimizer")
-    return Rules(
+    return DiracRules(
         order=needs.get("order", "alternating"),
         d_steps=int(needs.get("d_steps", 1)),
         g_steps=int(needs.get("g_steps", 1)),
@@ -100,14 +100,14 @@ def rules_of(needs: Mapping[str, Any]) -> Rules:
 
 
 def obstacle(variant: Variant) -> str:
-    """Why the variant is not on Dirac; empty if it is."""
+    """The reason why the variant is not played on Dirac; empty if it is."""
     if variant.direct is not None:
         return "no discriminator"
     return next((reason for need, reason in ABSENT.items() if variant.needs.get(need)), "")
 
 
 @dataclass(frozen=True)
-class Game:
+class DiracGame:
     """A variant on Dirac: the gradient that each parameter descends, as expressions of ``STATE``."""
 
     generator: Expr
@@ -131,12 +131,14 @@ class Game:
         return lambda time, state: both(*state)
 
 
-def game(variant: Variant, params: Mapping[str, float], rules: Rules | None = None, *, biased: bool = True) -> Game:
+def game(
+    variant: Variant, params: Mapping[str, float], rules: DiracRules | None = None, *, biased: bool = True
+) -> DiracGame:
     """The game of a variant with parameters under the rules' penalties and noise.
 
     ``biased = False`` leaves D(x) = psi x, the discriminator of Mescheder et al. 2018.
     """
-    rules = rules or Rules()
+    rules = rules or DiracRules()
     slopes = slopes_at_one(variant, params)
     offset = bias if biased else sympy.S.Zero
     nodes = _normal_nodes(rules.noise)
@@ -160,7 +162,7 @@ def game(variant: Variant, params: Mapping[str, float], rules: Rules | None = No
             # |psi| sign(psi) = psi, which has a derivative at 0 where the two factors have none.
             pull_back = sympy.expand(slope * sympy.sign(psi)).subs(sympy.Abs(psi) * sympy.sign(psi), psi)
             weight = weight + strength * len(penalty.sites) * pull_back
-    return Game(generator, weight, shift)
+    return DiracGame(generator, weight, shift)
 
 
 def slopes_at_one(variant: Variant, params: Mapping[str, float]) -> tuple[Expr, Expr, Expr]:

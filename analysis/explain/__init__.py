@@ -1,6 +1,6 @@
-"""``harness explain``: one page on which the question of the label is answered by watching.
+"""The page of ``harness explain``, which answers the question of the label by an animation.
 
-``cast`` says which runs stand side by side, ``show`` reads rows and recording into one table of frames, ``lessons``
-takes the page's sentences' numbers from them, ``packing`` makes it small, ``page`` writes it; ``figure`` draws the
-same frames for paper. What is read of a language is in ``languages/``, what runs in the browser in ``page/``.
+``cast`` names the variants shown side by side, ``frames`` reads rows and recording into arrays, ``texts`` holds the
+sentences and the numbers in them, ``encode`` turns all of it into JSON, ``explainer_page`` writes the page, and
+``why_true_figure`` draws the same frames for print. Texts are in ``languages/``, the browser's part in ``page/``.
 """

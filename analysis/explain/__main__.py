@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.explain.explainer_page import write_explainer
-from analysis.explain.figure import why_true_figure
-from analysis.explain.frames import read_show
+from analysis.explain.frames import read_explainer_data
+from analysis.explain.why_true_figure import why_true_figure
 from analysis.plotting import mpl_style
 from harness.errors import InputError
 from harness.store import Store, write_whole
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.figure:
-            write_whole(options.figure, mpl_style.png(why_true_figure(read_show(Store(options.folder)))))
+            data = read_explainer_data(Store(options.folder))
+            write_whole(options.figure, mpl_style.png(why_true_figure(data)))
             path = options.figure
         else:
             path = write_explainer(options.folder, options.out)

@@ -1,4 +1,4 @@
-"""Which variants the page shows side by side, and which of a sweep's variants are labels on one dial."""
+"""The variants that the page shows side by side, and the label of a variant on the dial from False to True."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from harness.losses import LOSSES, parse_variant
 
-#: Left to right: the word that the language files have for each, and its variant as an experiment file names it.
+#: Left to right: the key of each in the language files, and its variant as an experiment file names it.
 CAST: Mapping[str, str] = MappingProxyType(
     {
         "true": "non_saturating",
@@ -25,9 +25,9 @@ _LOGITS, _EQUAL = torch.linspace(-8, 8, 33, dtype=torch.float64), 1e-12
 
 
 def label_of(loss: str) -> float | None:
-    """The label t in [0, 1] that a variant trains the generator towards; None where it is no such label.
+    """The label t in [0, 1] that a variant trains the generator towards; None where it is not on the dial.
 
-    Read off its formulas: D's loss is label True's, and the generator's slope is sigmoid(l) - t at every logit l.
+    By its formulas: D's loss is label True's, and the generator's slope is sigmoid(l) - t at every logit l.
     """
     name, params = _parsed(loss)
     if LOSSES[name].discriminator != LOSSES["non_saturating"].discriminator or LOSSES[name].generator_reads_real:

@@ -1,4 +1,4 @@
-"""Frames as the page holds them: rounded to what a screen can show, three arrays in base64 and plain numbers."""
+"""The data of the page as JSON: rounded to the precision of a screen, three arrays in base64 and plain numbers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from analysis.explain.cast import label_of, slopes_of
-from analysis.explain.frames import Float64, Run, Show, density, toward
-from analysis.explain.lessons import alike, late
+from analysis.explain.frames import ExplainerData, Float64, RecordedMember, density, toward
+from analysis.explain.texts import same_loss_pair, weakest_push
 from analysis.plotting.theme import THEMES, Style, styles_of
 from harness.losses import parse_variant
 from harness.losses.notation import text
@@ -23,41 +23,41 @@ from harness.store import QUANTILE_LEVELS
 #: Values of each law that are drawn with their arrows: every eighth of the store's quantiles, from the fifth.
 DRAWN = slice(4, None, 8)
 
-#: The densest that is drawn; a density is kept by its root, which gives the thin ones more of a byte.
+#: The largest density that is drawn. A density is stored as its root, which gives small ones more of a byte.
 DENSEST = 1.2
 
-#: What one unit of a sample's 16 bits is worth: of x, of D's logit, of the force. Forces beyond 3.2 are cut there:
-#: their arrows would be longer than the page draws any.
+#: Size of one unit of a sample's 16 bits: of x, of D's logit, of the force. Forces are cut at 3.2, the longest arrow
+#: that the page draws.
 UNITS = (0.01, 0.002, 0.0001)
 
 #: Logits that slopes are drawn over.
 LOGITS = torch.linspace(-10, 10, 81, dtype=torch.float64)
 
 
-def packed(show: Show) -> dict[str, Any]:
-    """The show as a dictionary that JSON can hold; runs by F frames each, padded with their last."""
-    runs, count = show.runs, len(show.steps)
-    densities = np.stack([_padded(density(run.values, show.grid), count) for run in runs])
-    decisions = np.stack([_padded(_sigmoid(run.curve), count) for run in runs])
-    samples = np.stack([_padded(_samples(run), count) for run in runs])
-    styles = styles_of(show.losses)
+def encoded(data: ExplainerData) -> dict[str, Any]:
+    """The data as JSON values; arrays have F frames for each member, padded with its last."""
+    members, count = data.members, len(data.steps)
+    densities = np.stack([_padded(density(m.values, data.grid), count) for m in members])
+    decisions = np.stack([_padded(_sigmoid(m.curve), count) for m in members])
+    samples = np.stack([_padded(_samples(m), count) for m in members])
+    styles = styles_of(data.losses)
     return {
-        "steps": show.steps,
-        "grid": {"low": show.grid[0], "high": show.grid[-1], "count": len(show.grid)},
+        "steps": data.steps,
+        "grid": {"low": data.grid[0], "high": data.grid[-1], "count": len(data.grid)},
         "levels": list(QUANTILE_LEVELS[DRAWN]),
         "target": {
-            "text": show.target.text,
-            "density": _rounded(show.target.density(show.grid)),
-            "values": _rounded(show.target.quantile(np.array(QUANTILE_LEVELS[DRAWN]))),
-            "mean": _number(float(show.target.frozen.mean())),
+            "text": data.target.text,
+            "density": _rounded(data.target.density(data.grid)),
+            "values": _rounded(data.target.quantile(np.array(QUANTILE_LEVELS[DRAWN]))),
+            "mean": _number(float(data.target.frozen.mean())),
         },
-        "success": show.success_ks,
+        "success": data.success_ks,
         "logits": {"low": float(LOGITS[0]), "high": float(LOGITS[-1]), "count": len(LOGITS)},
-        "losses": [_loss(loss, styles[loss]) for loss in show.losses],
-        "cast": dict(show.cast),
-        "runs": [_run(run, show) for run in runs],
-        "alike": _alike(show),
-        "late": _late(show),
+        "losses": [_loss(loss, styles[loss]) for loss in data.losses],
+        "cast": dict(data.cast),
+        "runs": [_member(m, data) for m in members],
+        "alike": _same_loss(data),
+        "late": _weakest_push(data),
         "densest": DENSEST,
         "units": UNITS,
         "packed": {
@@ -69,7 +69,7 @@ def packed(show: Show) -> dict[str, Any]:
 
 
 def _loss(loss: str, style: Style) -> dict[str, Any]:
-    """A variant's formulas, by the registry, as the page writes them; its slope over ``LOGITS``, and its colours."""
+    """A variant's formulas from the registry, its slope over ``LOGITS``, and its colours."""
     variant, params = parse_variant(loss)
     values = {p.symbol: sympy.nsimplify(params[p.name]) for p in variant.parameters}
     return {
@@ -90,45 +90,47 @@ def readable(formula: str) -> str:
     return formula
 
 
-def _run(run: Run, show: Show) -> dict[str, Any]:
+def _member(member: RecordedMember, data: ExplainerData) -> dict[str, Any]:
     return {
-        "loss": show.losses.index(run.loss),
-        "key": run.key,
-        "seed": run.seed,
-        "lr_d": run.lr_d,
-        "lr_g": run.lr_g,
-        "frames": len(run.ks),
-        "ks": _rounded(run.ks),
-        "loss_d": _rounded(run.loss_d),
-        "loss_g": _rounded(run.loss_g),
-        "mean": _rounded(run.values.mean(axis=1)),
-        "sd": _rounded(run.values.std(axis=1)),
-        "push": _rounded(np.abs(run.forces).mean(axis=1)),
-        "toward": _rounded(toward(run, show.target)),
-        "measured": {n: _rounded(v) for n, v in run.measured.items()} if run.trial == 0 else None,
+        "loss": data.losses.index(member.loss),
+        "key": member.key,
+        "seed": member.seed,
+        "lr_d": member.lr_d,
+        "lr_g": member.lr_g,
+        "frames": len(member.ks),
+        "ks": _rounded(member.ks),
+        "loss_d": _rounded(member.loss_d),
+        "loss_g": _rounded(member.loss_g),
+        "mean": _rounded(member.values.mean(axis=1)),
+        "sd": _rounded(member.values.std(axis=1)),
+        "push": _rounded(np.abs(member.forces).mean(axis=1)),
+        "toward": _rounded(toward(member, data.target)),
+        "measured": {n: _rounded(v) for n, v in member.measured.items()} if member.trial == 0 else None,
     }
 
 
-def _alike(show: Show) -> dict[str, Any] | None:
-    """Of ``lessons.alike`` of all runs of the cast the pair whose KS differ most, and whose run it is."""
-    found = {word: alike(show.runs[place]) for word, place in show.cast.items()}
-    known = {word: pair for word, pair in found.items() if pair is not None}
-    if not known:
+def _same_loss(data: ExplainerData) -> dict[str, Any] | None:
+    """The pair of ``same_loss_pair`` whose KS differ most over the cast, and the word of its member."""
+    pairs = {word: same_loss_pair(data.members[index]) for word, index in data.cast.items()}
+    present = {word: pair for word, pair in pairs.items() if pair is not None}
+    if not present:
         return None
-    word = max(known, key=lambda word: known[word].gap)
-    return {"word": word, "early": known[word].early, "late": known[word].late}
+    word = max(present, key=lambda word: present[word].gap)
+    return {"word": word, "early": present[word].early, "late": present[word].late}
 
 
-def _late(show: Show) -> dict[str, Any] | None:
-    """``lessons.late`` of minimax beside label True."""
-    run, other = (show.runs[show.cast[word]] for word in ("minimax", "true"))
-    found = late(run, other, show.success_ks)
-    return None if found is None else asdict(found)
+def _weakest_push(data: ExplainerData) -> dict[str, Any] | None:
+    """``weakest_push`` of minimax beside label True."""
+    minimax, label_true = (data.members[data.cast[word]] for word in ("minimax", "true"))
+    frames = weakest_push(minimax, label_true, data.success_ks)
+    return None if frames is None else asdict(frames)
 
 
-def _samples(run: Run) -> Float64:
+def _samples(member: RecordedMember) -> Float64:
     """Values, logits and forces of the drawn values in ``UNITS``, (F, S, 3)."""
-    parts = (part[:, DRAWN] / unit for part, unit in zip((run.values, run.logits, run.forces), UNITS, strict=True))
+    parts = (
+        part[:, DRAWN] / unit for part, unit in zip((member.values, member.logits, member.forces), UNITS, strict=True)
+    )
     return np.stack(list(parts), axis=2)
 
 
@@ -141,7 +143,7 @@ def _sigmoid(x: Float64) -> Float64:
 
 
 def _bytes(values: Float64, kind: type[np.integer[Any]]) -> str:
-    """Rounded to whole numbers of that kind, what does not fit to the nearest that does; little-endian, base64."""
+    """The values rounded to integers of that kind, clipped to its range; little-endian, base64."""
     limits = np.iinfo(kind)
     whole: NDArray[Any] = np.clip(np.rint(values), limits.min, limits.max).astype(np.dtype(kind).newbyteorder("<"))
     return base64.b64encode(whole.tobytes()).decode("ascii")
@@ -152,5 +154,5 @@ def _rounded(values: Float64) -> list[float | None]:
 
 
 def _number(value: float) -> float | None:
-    """Four digits, which is more than the page writes; None where it is no finite number."""
+    """Four significant digits, more than the page writes; None for a number that is not finite."""
     return float(f"{value:.4g}") if math.isfinite(value) else None

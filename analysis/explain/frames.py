@@ -1,4 +1,4 @@
-"""What the page shows, as arrays: the frames of every recorded run, joined with the losses of the committed rows."""
+"""The data of the page as arrays: frames of every recorded member, joined with the losses of its committed row."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _COLUMNS = ("key", "stage", "arm", "trial", "seed", "lr_d", "lr_g", "engine",
 
 
 @dataclass(frozen=True)
-class Run:
-    """One member's frames: F of them, fewer than the show's steps where it diverged.
+class RecordedMember:
+    """One member's frames: F of them, fewer than there are steps where it diverged.
 
     ``values``, ``logits`` and ``forces`` are (F, Q) at the store's quantile levels, ``curve`` D's logit (F, X) over the
-    grid, ``measured`` the generator's half of the step (F,) by column. Losses at the start are nan: no step was taken.
+    grid, ``measured`` the generator's half of the step (F,) by column. Losses are nan at the start, before any step.
     """
 
     key: str
@@ -52,21 +52,21 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Show:
-    """All runs over one axis of steps; ``cast`` are the places of those that stand side by side, by their words."""
+class ExplainerData:
+    """All recorded members over one axis of steps; ``cast`` has the indices of those side by side, by their keys."""
 
     steps: tuple[int, ...]
     grid: Float64
     target: Target
     losses: tuple[str, ...]
-    runs: tuple[Run, ...]
+    members: tuple[RecordedMember, ...]
     cast: Mapping[str, int]
     success_ks: float
     description: Mapping[str, Any]
 
 
-def read_show(store: Store) -> Show:
-    """The show of a recorded sweep; the runs side by side are those of trial 0, the file's own setting, and one seed.
+def read_explainer_data(store: Store) -> ExplainerData:
+    """Read a recorded sweep. The members side by side are of trial 0 (the setting of the file) and one seed.
 
     Raises:
         StoreError: there is no sweep, or its recording is damaged.
@@ -78,19 +78,19 @@ def read_show(store: Store) -> Show:
         raise InputError(f"{store.folder}: is not recorded yet; `harness explain` records it")
     target = target_of(description)
     if target is None:
-        raise InputError(f"{store.folder}: its target is none that this program knows")
+        raise InputError(f"{store.folder}: this version does not know its target")
     rows = [row for row in store.table(list(_COLUMNS)).to_pylist() if row["key"] in recording.digests]
     losses = {arm["arm"]: str(arm["loss"]) for arm in arms_of(description)}
     frames = _by_key(recording)
-    runs = tuple(_run(row, losses[row["arm"]], frames[row["key"]]) for row in rows)
-    steps = max((tuple(frames[run.key]["step"].tolist()) for run in runs), key=len)
-    return Show(
+    members = tuple(_member(row, losses[row["arm"]], frames[row["key"]]) for row in rows)
+    steps = max((tuple(frames[member.key]["step"].tolist()) for member in members), key=len)
+    return ExplainerData(
         steps=steps,
         grid=np.array(recording.grid),
         target=target,
-        losses=tuple(dict.fromkeys(run.loss for run in runs)),
-        runs=runs,
-        cast=_cast(store, runs),
+        losses=tuple(dict.fromkeys(member.loss for member in members)),
+        members=members,
+        cast=_cast(store, members),
         success_ks=float(description["spec"]["success_ks"]),
         description=description,
     )
@@ -108,26 +108,26 @@ def density(values_FQ: Float64, grid_X: Float64) -> Float64:
     return kernels_FX
 
 
-def toward(run: Run, target: Target) -> Float64:
-    """The share (F,) of values whose force points to where the target has the value of the same rank."""
+def toward(member: RecordedMember, target: Target) -> Float64:
+    """The share (F,) of values whose force points towards the target's value of the same rank."""
     wanted_Q = target.quantile(np.array(QUANTILE_LEVELS))
-    share: Float64 = (np.sign(run.forces) == np.sign(wanted_Q - run.values)).mean(axis=1)
+    share: Float64 = (np.sign(member.forces) == np.sign(wanted_Q - member.values)).mean(axis=1)
     return share
 
 
 def _by_key(recording: Recording) -> dict[str, dict[str, Float64]]:
     """The columns of each member's frames as arrays (F,) or (F, n), in the order of the steps."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    frames: dict[str, list[dict[str, Any]]] = {}
     for frame in recording.frames.to_pylist():
-        found.setdefault(frame.pop("key"), []).append(frame)
-    ordered = {key: sorted(frames, key=lambda frame: frame["step"]) for key, frames in found.items()}
-    return {key: {name: np.array([f[name] for f in some]) for name in some[0]} for key, some in ordered.items()}
+        frames.setdefault(frame.pop("key"), []).append(frame)
+    ordered = {key: sorted(rows, key=lambda row: row["step"]) for key, rows in frames.items()}
+    return {key: {name: np.array([row[name] for row in rows]) for name in rows[0]} for key, rows in ordered.items()}
 
 
-def _run(row: Mapping[str, Any], loss: str, frames: Mapping[str, Float64]) -> Run:
+def _member(row: Mapping[str, Any], loss: str, frames: Mapping[str, Float64]) -> RecordedMember:
     steps = frames["step"].tolist()
     measured = ("through_input", "input_cut", "left_on_d", "moved_g", "moved_d")
-    return Run(
+    return RecordedMember(
         key=row["key"],
         loss=loss,
         trial=row["trial"],
@@ -145,16 +145,16 @@ def _run(row: Mapping[str, Any], loss: str, frames: Mapping[str, Float64]) -> Ru
 
 def _at(row: Mapping[str, Any], column: str, steps: Sequence[int]) -> Float64:
     """A snapshot's values at these steps; nan where there is none."""
-    known = dict(zip(row["snapshot_step"], row[column], strict=True))
-    return np.array([known.get(step, np.nan) for step in steps], dtype=np.float64)
+    values = dict(zip(row["snapshot_step"], row[column], strict=True))
+    return np.array([values.get(step, np.nan) for step in steps], dtype=np.float64)
 
 
-def _cast(store: Store, runs: Sequence[Run]) -> dict[str, int]:
-    """The places of the runs side by side: trial 0 of each variant of the cast, with the first seed that all have."""
-    first = [(place, run) for place, run in enumerate(runs) if run.trial == 0]
-    missing = [loss for loss in CAST.values() if loss not in {run.loss for _, run in first}]
+def _cast(store: Store, members: Sequence[RecordedMember]) -> dict[str, int]:
+    """Indices of the members side by side: trial 0 of each variant of the cast, with the first seed that all have."""
+    first = [(index, member) for index, member in enumerate(members) if member.trial == 0]
+    missing = [loss for loss in CAST.values() if loss not in {member.loss for _, member in first}]
     if missing:
         raise InputError(f"{store.folder}: has no run of {missing[0]}; the page shows {', '.join(CAST.values())}")
-    seed = min(run.seed for _, run in first)
-    found = {(run.loss, run.seed): place for place, run in first}
-    return {word: found[loss, seed] for word, loss in CAST.items()}
+    seed = min(member.seed for _, member in first)
+    indices = {(member.loss, member.seed): index for index, member in first}
+    return {word: indices[loss, seed] for word, loss in CAST.items()}

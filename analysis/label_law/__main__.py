@@ -10,8 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.label_law.figure import label_figure
-from analysis.label_law.law_pages import label_law
+from analysis.label_law.law_pages import label_figure, label_law_result
 from analysis.label_law.verdicts import paragraph, verdicts
 from analysis.load import read_sweep
 from analysis.plotting import mpl_style
@@ -28,16 +27,16 @@ def write_label_law(folder: Path, out: Path) -> tuple[list[Path], str]:
         InputError: it has no arm of the variant.
     """
     read = read_sweep(Store(folder))
-    law = label_law(read.description, read.frame, read.remarks)
+    law = label_law_result(read.description, read.frame, read.remarks)
     table = law.table.assign(view=[csv_cell(v) for v in law.table["view"]])
     files = {
-        "label_law.png": mpl_style.png(label_figure(law.members, law.table, law.success_ks, law.later)),
+        "label_law.png": mpl_style.png(label_figure(law)),
         "label_law.csv": table.to_csv(index=False, lineterminator="\n").encode(),
     }
     for name, data in files.items():
         write_whole(out / name, data)
-    told = " ".join([paragraph(verdicts(law.members, law.table, law.later)), *law.remarks])
-    return [out / name for name in files], told
+    text = " ".join([paragraph(verdicts(law.members, law.table, law.later)), *law.remarks])
+    return [out / name for name in files], text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,11 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="where to write (default: SWEEP/report)")
     options = parser.parse_args(arguments)
     try:
-        paths, told = write_label_law(options.folder, options.out or options.folder / "report")
+        paths, text = write_label_law(options.folder, options.out or options.folder / "report")
     except InputError as error:
         sys.stderr.write(f"{visible(error)}\n")
         return 2
-    sys.stdout.write("".join(f"{path}\n" for path in paths) + f"\n{visible(told)}\n")
+    sys.stdout.write("".join(f"{path}\n" for path in paths) + f"\n{visible(text)}\n")
     return 0
 
 

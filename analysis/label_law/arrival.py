@@ -1,8 +1,7 @@
-"""When a member arrives at the target, whether it stays there, and what D says of it then: one row per member.
+"""Arrival of each member at the target, settling there, and D's probability then: one row per member.
 
-Times are steps at which a snapshot was taken: a member is late by at most one gap between snapshots. A member that
-does not arrive (or settle) before training ends is censored: its time is not known, only that it is later than the
-last snapshot.
+Times are steps of snapshots, so they are late by at most one gap between snapshots. A member that does not arrive (or
+settle) before training ends is censored: its time is only known to be later than the last snapshot.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ Float64 = NDArray[np.float64]
 
 #: The share of the snapshots, the last ones, over which the end of a path is averaged.
 TAIL = 0.1
-#: A rhythm is told from noise at this level.
+#: The level of the test that tells a rhythm from noise.
 RHYTHM_LEVEL = 0.05
-#: The fewest values in which a rhythm is looked for: five frequencies between two periods and the fastest one.
+#: The fewest values with which a rhythm is sought: five frequencies between two periods and the fastest one.
 RHYTHM_VALUES = 16
 
 #: The columns of ``landings``.
@@ -34,15 +33,15 @@ COLUMNS = ("label", "view", "seed", "outcome", "success", "arrival", "settling",
 
 
 def landings(rows: pd.DataFrame, parameter: str, success_ks: float) -> pd.DataFrame:
-    """What became of each member; the columns are ``COLUMNS``, ``label`` the value of the loss parameter.
+    """A row per member with the columns ``COLUMNS``; ``label`` is the value of the loss parameter.
 
     ``arrival`` and ``settling`` are in steps, NaN where censored; ``d_fake``, ``loss_d`` and ``loss_g`` are medians
     over the last tenth of the snapshots, NaN for members that diverged or failed; ``frequency`` is in cycles a step,
     NaN where no rhythm is told from noise.
     """
     end = last_snapshot(rows)
-    found = [_landing(row, parameter, success_ks, end) for row in rows.to_dict("records")]
-    return pd.DataFrame(found, columns=list(COLUMNS)).sort_values(["view", "label", "seed"], ignore_index=True)
+    members = [_landing(row, parameter, success_ks, end) for row in rows.to_dict("records")]
+    return pd.DataFrame(members, columns=list(COLUMNS)).sort_values(["view", "label", "seed"], ignore_index=True)
 
 
 def last_snapshot(rows: pd.DataFrame) -> float:
@@ -85,8 +84,8 @@ def _path(row: Mapping[Any, Any], name: str) -> tuple[Float64, Float64]:
 
 def arrival(step_S: Float64, ks_S: Float64, below: float) -> float:
     """The first step with a KS distance below the threshold; NaN where there is none. An unknown KS is not below."""
-    there = np.flatnonzero(ks_S < below)
-    return float(step_S[there[0]]) if there.size else math.nan
+    arrived = np.flatnonzero(ks_S < below)
+    return float(step_S[arrived[0]]) if arrived.size else math.nan
 
 
 def settling(step_S: Float64, ks_S: Float64, below: float, end: float) -> float:
@@ -122,7 +121,7 @@ def rhythm(step_S: Float64, value_S: Float64) -> float:
     inner = slice(2, (value.size + 1) // 2)
     frequency, power = frequency[inner], power[inner]
     total = float(power.sum())
-    # What is left of a straight line is rounding.
+    # The remainder of a straight line is rounding.
     if total <= 1e-20 * float(np.square(value).sum()):
         return math.nan
     share = float(power.max()) / total

@@ -1,6 +1,6 @@
-"""What the predictions of the label law come to on a sweep's numbers: holds, fails, or cannot be told yet.
+"""Verdicts on the predictions of the label law by a sweep's numbers: holds, fails, or cannot be told yet.
 
-The rules, the same for every view. An interval is the 95 % interval over seeds.
+The rules are the same for every view. An interval is the 95 % interval over seeds.
 
 - **Success is a step near t = 1/2.** Holds where the interval of the share of successes is below 1/2 for every
   t <= 0.4 and above 1/2 for every t >= 0.6. Fails where it is on the wrong side of 1/2 for one of them, provided that
@@ -47,7 +47,7 @@ MIN_RHYTHMS = 3
 
 @dataclass(frozen=True)
 class Verdict:
-    """One prediction in one view, and the numbers it rests on."""
+    """The verdict on one prediction in one view, and the numbers it rests on."""
 
     prediction: str
     view: str
@@ -86,55 +86,57 @@ def verdicts(members: pd.DataFrame, table: pd.DataFrame, after: float) -> list[V
         arrival=members["arrival"].fillna(after),
         settling=members["settling"].fillna(after),
     )
-    found = []
+    results = []
     for name, judge in PREDICTIONS:
         for view in dict.fromkeys(table["view"]):
-            own = table[table["view"] == view]
-            if own["n"].min() < MIN_SEEDS:
-                state, because = _unknown(f"{own['n'].min()} seeds at one label, {MIN_SEEDS} are needed")
+            rows = table[table["view"] == view]
+            if rows["n"].min() < MIN_SEEDS:
+                state, because = _unknown(f"{rows['n'].min()} seeds at one label, {MIN_SEEDS} are needed")
             else:
-                state, because = judge(timed[timed["view"] == view], own, after)
-            found.append(Verdict(name, str(view), state, because))
-    return found
+                state, because = judge(timed[timed["view"] == view], rows, after)
+            results.append(Verdict(name, str(view), state, because))
+    return results
 
 
-def paragraph(found: list[Verdict]) -> str:
+def paragraph(results: list[Verdict]) -> str:
     """A sentence per prediction, with every view's verdict and its numbers."""
     sentences = []
-    for name in dict.fromkeys(v.prediction for v in found):
-        parts = [f"{v.state} in the view {v.view} ({v.because})" for v in found if v.prediction == name]
+    for name in dict.fromkeys(v.prediction for v in results):
+        parts = [f"{v.state} in the view {v.view} ({v.because})" for v in results if v.prediction == name]
         sentences.append(f"{name}: {', '.join(parts)}.")
     return " ".join(sentences)
 
 
-Judged = tuple[State, str]
+Judgement = tuple[State, str]
 
 #: Of one view: its members (times of censored ones filled in), its lines of the table, and the step after the last.
-Rule = Callable[[pd.DataFrame, pd.DataFrame, float], Judged]
+Rule = Callable[[pd.DataFrame, pd.DataFrame, float], Judgement]
 
 
-def _unknown(because: str) -> Judged:
+def _unknown(because: str) -> Judgement:
     return "cannot be told yet", because
 
 
-def _success_step(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judged:
+def _success_step(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judgement:
     # Labels are decimal fractions: 0.4 and 0.6 must count as 0.1 away from 1/2.
     below = table[table["label"] <= 0.5 - STEP_WIDTH + 1e-9]
     above = table[table["label"] >= 0.5 + STEP_WIDTH - 1e-9]
     if below.empty or above.empty:
         return _unknown("labels on one side of 1/2 alone")
     most, least = below["success"].max(), above["success"].min()
-    told = f"at most {most:.0%} succeed for t ≤ {0.5 - STEP_WIDTH:g}, at least {least:.0%} for t ≥ {0.5 + STEP_WIDTH:g}"
+    numbers = (
+        f"at most {most:.0%} succeed for t ≤ {0.5 - STEP_WIDTH:g}, at least {least:.0%} for t ≥ {0.5 + STEP_WIDTH:g}"
+    )
     if not (table["success_low"] > 0.5).any():
-        return _unknown(f"at no label do most members succeed; {told}")
+        return _unknown(f"at no label do most members succeed; {numbers}")
     if (below["success_low"] > 0.5).any() or (above["success_high"] < 0.5).any():
-        return "fails", told
+        return "fails", numbers
     holds = (below["success_high"] < 0.5).all() and (above["success_low"] > 0.5).all()
-    return ("holds", told) if holds else _unknown(told)
+    return ("holds", numbers) if holds else _unknown(numbers)
 
 
 def _trend(column: str, sign: int) -> Rule:
-    def judge(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judged:
+    def judge(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judgement:
         upper = members[members["label"] >= 0.5]
         times = upper.pivot_table(index="seed", columns="label", values=column).dropna()
         labels = times.columns.to_numpy(dtype=float)
@@ -144,13 +146,13 @@ def _trend(column: str, sign: int) -> Rule:
         mean = interval_of(taus, "mean")
         low, high = (sign * v for v in (mean.low or 0.0, mean.high or 0.0))
         ends = table.set_index("label")[f"{column}_median"]
-        told = (
+        numbers = (
             f"mean rank correlation {mean.estimate:+.2f} [{mean.low:+.2f}, {mean.high:+.2f}], median step "
             f"{ends[labels[0]]:,.0f} at t = {labels[0]:g} and {ends[labels[-1]]:,.0f} at t = {labels[-1]:g}"
         )
         if min(low, high) > 0:
-            return "holds", told
-        return ("fails", told) if max(low, high) < 0 else _unknown(told)
+            return "holds", numbers
+        return ("fails", numbers) if max(low, high) < 0 else _unknown(numbers)
 
     return judge
 
@@ -161,50 +163,50 @@ def _tau(labels: Any, times: Any) -> float:
     return float(stats.kendalltau(labels, times).statistic)
 
 
-def _runaway(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judged:
+def _runaway(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judgement:
     zero, rest = table[table["label"] == 0.0], table[table["label"] > 0.0]
     if zero.empty or rest.empty:
         return _unknown("no label 0, or no other")
-    own, names = zero.iloc[0], ("loss_d", "loss_g")
-    if not all(own[f"{name}_n"] for name in names):
+    row, names = zero.iloc[0], ("loss_d", "loss_g")
+    if not all(row[f"{name}_n"] for name in names):
         return _unknown("every member of label 0 was lost")
-    told = f"KS {own['ks_median']:.2f}, losses of D {own['loss_d_median']:.2g} and of G {own['loss_g_median']:.2g}; "
-    told += f"at other labels at least {rest['loss_d_median'].min():.2g} and {rest['loss_g_median'].min():.2g}"
-    if own["ks_high"] < NEAR_ONE or any((rest[f"{n}_high"] < own[f"{n}_low"]).any() for n in names):
-        return "fails", told
-    best = all((rest[f"{n}_low"] > own[f"{n}_high"]).all() for n in names)
-    return ("holds", told) if best and own["ks_low"] > NEAR_ONE else _unknown(told)
+    numbers = f"KS {row['ks_median']:.2f}, losses of D {row['loss_d_median']:.2g} and of G {row['loss_g_median']:.2g}; "
+    numbers += f"at other labels at least {rest['loss_d_median'].min():.2g} and {rest['loss_g_median'].min():.2g}"
+    if row["ks_high"] < NEAR_ONE or any((rest[f"{n}_high"] < row[f"{n}_low"]).any() for n in names):
+        return "fails", numbers
+    best = all((rest[f"{n}_low"] > row[f"{n}_high"]).all() for n in names)
+    return ("holds", numbers) if best and row["ks_low"] > NEAR_ONE else _unknown(numbers)
 
 
-def _parks(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judged:
+def _parks(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judgement:
     return _d_fake(table[(table["label"] > 0) & (table["label"] < 0.5) & (table["d_fake_n"] >= MIN_SEEDS)])
 
 
-def _equilibrium(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judged:
+def _equilibrium(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judgement:
     settled = members[(members["label"] >= 0.5) & members["settled"]]
-    lines = []
-    for label, own in settled.groupby("label"):
-        values = own["d_fake"].dropna().to_numpy(dtype=float)
+    rows = []
+    for label, group in settled.groupby("label"):
+        values = group["d_fake"].dropna().to_numpy(dtype=float)
         if values.size >= MIN_SEEDS:
-            found = interval_of(values)
-            lines.append((label, found.estimate, found.low, found.high))
-    return _d_fake(pd.DataFrame(lines, columns=["label", "d_fake_median", "d_fake_low", "d_fake_high"]))
+            median = interval_of(values)
+            rows.append((label, median.estimate, median.low, median.high))
+    return _d_fake(pd.DataFrame(rows, columns=["label", "d_fake_median", "d_fake_low", "d_fake_high"]))
 
 
-def _d_fake(lines: pd.DataFrame) -> Judged:
+def _d_fake(rows: pd.DataFrame) -> Judgement:
     """Intervals of D(fake) by label against the law."""
-    if lines.empty:
+    if rows.empty:
         return _unknown("no label with enough members")
-    law = lines["label"].map(law_of_d)
-    pairs = zip(lines["label"], lines["d_fake_median"], strict=True)
-    told = ", ".join(f"{d:.2f} at t = {t:g}" for t, d in pairs)
-    if ((lines["d_fake_low"] > law + D_MARGIN) | (lines["d_fake_high"] < law - D_MARGIN)).any():
-        return "fails", told
-    inside = ((lines["d_fake_low"] >= law - D_MARGIN) & (lines["d_fake_high"] <= law + D_MARGIN)).all()
-    return ("holds", told) if inside else _unknown(told)
+    law = rows["label"].map(law_of_d)
+    pairs = zip(rows["label"], rows["d_fake_median"], strict=True)
+    numbers = ", ".join(f"{d:.2f} at t = {t:g}" for t, d in pairs)
+    if ((rows["d_fake_low"] > law + D_MARGIN) | (rows["d_fake_high"] < law - D_MARGIN)).any():
+        return "fails", numbers
+    inside = ((rows["d_fake_low"] >= law - D_MARGIN) & (rows["d_fake_high"] <= law + D_MARGIN)).all()
+    return ("holds", numbers) if inside else _unknown(numbers)
 
 
-def _rhythm(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judged:
+def _rhythm(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judgement:
     known, scale = rhythmic(table), rhythm_scale(table)
     if scale is None:
         return _unknown(f"a rhythm at {len(known)} labels above 1/2, {MIN_RHYTHMS} are needed")
@@ -213,14 +215,14 @@ def _rhythm(members: pd.DataFrame, table: pd.DataFrame, after: float) -> Judged:
     margin = 1 / after
     inside = (known["frequency_low"] - margin <= law) & (law <= known["frequency_high"] + margin)
     first, last = known.iloc[0], known.iloc[-1]
-    told = (
+    numbers = (
         f"a period of {1 / first['frequency_median']:,.0f} steps at t = {first['label']:g} and "
         f"{1 / last['frequency_median']:,.0f} at t = {last['label']:g}; the law's shape lies in the interval at "
         f"{int(inside.sum())} of {len(known)} labels"
     )
     if inside.all():
-        return "holds", told
-    return ("fails", told) if 2 * int(inside.sum()) < len(known) else _unknown(told)
+        return "holds", numbers
+    return ("fails", numbers) if 2 * int(inside.sum()) < len(known) else _unknown(numbers)
 
 
 #: Each prediction with its rule, in the order of the paragraph.

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.dirac_games import forces, made, run
 
-from analysis.dirac.game import Game, Rules, game, obstacle, rules_of
-from analysis.dirac.outcomes import course, frequency
-from analysis.dirac.play import START, play
+from analysis.dirac.game import DiracGame, DiracRules, game, obstacle, rules_of
+from analysis.dirac.play import START, frequency, play, result_of
 from harness.losses import LOSSES
 from harness.losses.penalties import PENALTIES, GradientPenalty
 
@@ -57,14 +56,14 @@ def test_a_penalty_pulls_psi_alone(name: str, psi: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def consenting() -> tuple[Game, Game]:
+def consenting() -> tuple[DiracGame, DiracGame]:
     """The cross-entropy game without and with consensus optimisation of weight 0.3."""
     return made("non_saturating"), made("non_saturating", {"consensus": 0.3})
 
 
 @given(state=st.tuples(*[st.floats(-2, 2)] * 3))
 def test_consensus_descends_the_length_of_the_joint_gradient(
-    consenting: tuple[Game, Game], state: tuple[float, float, float]
+    consenting: tuple[DiracGame, DiracGame], state: tuple[float, float, float]
 ) -> None:
     """It adds weight times the gradient of |v|^2/2 in all three numbers, by central differences of step 1e-5."""
     plain, with_consensus = consenting
@@ -141,9 +140,9 @@ def test_the_clip_bounds_both_of_ds_parameters() -> None:
 
 def test_a_stiff_penalty_cuts_the_step() -> None:
     """The step on a penalty never overshoots: 0.1 * 2 * 10 = 2 for the gradient penalty of weight 10, so two parts."""
-    assert [Rules(weights={"gp": w}).substeps for w in (1.0, 5.0, 10.0)] == [1, 1, 2]
-    assert Rules(weights={"r1": 10.0, "r2": 10.0}).substeps == 2
-    assert Rules(weights={"consensus": 10.0}).substeps == 1
+    assert [DiracRules(weights={"gp": w}).substeps for w in (1.0, 5.0, 10.0)] == [1, 1, 2]
+    assert DiracRules(weights={"r1": 10.0, "r2": 10.0}).substeps == 2
+    assert DiracRules(weights={"consensus": 10.0}).substeps == 1
 
 
 TIME = np.arange(20_001) * 0.1
@@ -167,7 +166,7 @@ TIME = np.arange(20_001) * 0.1
 def test_the_word_for_a_curve(at: np.ndarray, word: str) -> None:
     """Curves in closed form get the outcome that they were written to have."""
     path = np.stack([at, np.zeros_like(at), np.zeros_like(at)], axis=1)
-    assert course(made("non_saturating"), Rules(), path).outcome == word
+    assert result_of(made("non_saturating"), DiracRules(), path).outcome == word
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,7 @@ def test_the_word_for_a_curve(at: np.ndarray, word: str) -> None:
 def test_a_park_draws_back_and_a_stall_does_not(text: str, needs: dict[str, Any], word: str) -> None:
     """Label 1/4 holds its place; least squares with c = a rests anywhere, and WGAN-GP where D has gone flat."""
     played, rules = made(text, needs), rules_of(needs)
-    assert course(played, rules, play(played, rules)).outcome == word
+    assert result_of(played, rules, play(played, rules)).outcome == word
 
 
 @given(st.floats(0.05, 3.0), st.floats(-3, 3), st.booleans())

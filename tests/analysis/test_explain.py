@@ -23,11 +23,10 @@ from support.sweeps import carry_on, experiment
 
 from analysis.explain.__main__ import main
 from analysis.explain.cast import CAST, label_of
-from analysis.explain.encode import DRAWN, LOGITS, UNITS, packed
+from analysis.explain.encode import DRAWN, LOGITS, UNITS, encoded
 from analysis.explain.explainer_page import SCRIPTS, html, inert, write_explainer
-from analysis.explain.frames import Show, density, read_show, toward
-from analysis.explain.lessons import ALIKE, alike, late
-from analysis.explain.words import LANGUAGES, texts
+from analysis.explain.frames import ExplainerData, density, read_explainer_data, toward
+from analysis.explain.texts import LANGUAGES, SAME_LOSS, same_loss_pair, texts, weakest_push
 from analysis.plotting.theme import THEMES, styles_of
 from harness.errors import InputError
 from harness.losses import LOSSES, parse_variant
@@ -39,9 +38,9 @@ PART, NUMBER = re.compile(r"\{(\w+)\}"), re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @pytest.fixture(scope="module")
-def show(recorded: Store) -> Show:
+def show(recorded: Store) -> ExplainerData:
     """What the page of the small recorded sweep shows."""
-    return read_show(recorded)
+    return read_explainer_data(recorded)
 
 
 class Told(HTMLParser):
@@ -96,28 +95,28 @@ def test_a_density_is_that_of_the_law(mean: float, sd: float) -> None:
     assert np.abs(found - wider).max() < 0.015 / sd
 
 
-def test_toward_counts_pushes_along_the_transport(show: Show) -> None:
+def test_toward_counts_pushes_along_the_transport(show: ExplainerData) -> None:
     """All of them where each force is the way to the target's value of the same rank, none where it is the reverse."""
-    run = show.runs[0]
+    run = show.members[0]
     way = show.target.quantile(LEVELS) - run.values
     assert toward(replace(run, forces=way), show.target).tolist() == [1.0] * len(run.ks)
     assert toward(replace(run, forces=-way), show.target).tolist() == [0.0] * len(run.ks)
 
 
-def test_alike_finds_the_worst_pair(show: Show) -> None:
-    """Of all pairs whose losses differ by at most ALIKE, the one whose KS differ most; none where none are alike."""
+def test_same_loss_finds_the_worst_pair(show: ExplainerData) -> None:
+    """Of all pairs whose losses differ by at most SAME_LOSS, the one whose KS differ most; None without any."""
     losses, ks = np.array([np.nan, 0.7, 0.9, 0.71, 0.705]), np.array([1.0, 1.0, 0.4, 0.5, 0.1])
-    found = alike(replace(show.runs[0], loss_g=losses, ks=ks))
+    found = same_loss_pair(replace(show.members[0], loss_g=losses, ks=ks))
     assert found is not None
     assert (found.early, found.late, found.gap) == (1, 4, pytest.approx(0.9))
     apart = np.array([np.nan, 1.0, 2.0, 3.0, 4.0])
-    assert alike(replace(show.runs[0], loss_g=apart, ks=ks)) is None
-    assert 0 < ALIKE < 0.05
+    assert same_loss_pair(replace(show.members[0], loss_g=apart, ks=ks)) is None
+    assert 0 < SAME_LOSS < 0.05
 
 
-def test_the_cast_is_one_seed_at_the_files_own_setting(show: Show) -> None:
+def test_the_cast_is_one_seed_at_the_files_own_setting(show: ExplainerData) -> None:
     """Five runs of trial 0 that share seed and rates, in the order of the cast; each variant is written canonically."""
-    runs = [show.runs[place] for place in show.cast.values()]
+    runs = [show.members[place] for place in show.cast.values()]
     assert [run.loss for run in runs] == list(CAST.values())
     assert len({(run.seed, run.lr_d, run.lr_g, run.trial) for run in runs}) == 1
     assert {run.trial for run in runs} == {0}
@@ -125,22 +124,22 @@ def test_the_cast_is_one_seed_at_the_files_own_setting(show: Show) -> None:
     assert set(CAST.values()) <= set(small().variants)
 
 
-def test_losses_stand_at_their_steps(show: Show, recorded: Store) -> None:
+def test_losses_stand_at_their_steps(show: ExplainerData, recorded: Store) -> None:
     """Nothing at the start, then the committed snapshots."""
     rows = {row["key"]: row for row in recorded.table().to_pylist()}
-    for run in show.runs:
+    for run in show.members:
         assert np.isnan([run.loss_g[0], run.loss_d[0]]).all()
         np.testing.assert_array_equal(run.loss_g[1:], rows[run.key]["snapshot_loss_g"])
         np.testing.assert_array_equal(run.loss_d[1:], rows[run.key]["snapshot_loss_d"])
 
 
-def test_packed_frames_come_back(show: Show) -> None:
+def test_packed_frames_come_back(show: ExplainerData) -> None:
     """Half a unit from what was recorded: decisions, and the drawn values, logits and forces, run by run."""
-    made = packed(show)
-    count, frames = len(show.runs), len(show.steps)
+    made = encoded(show)
+    count, frames = len(show.members), len(show.steps)
     decisions = np.frombuffer(base64.b64decode(made["packed"]["decision"]), np.uint8).reshape(count, frames, -1) / 255
     samples = np.frombuffer(base64.b64decode(made["packed"]["samples"]), "<i2").reshape(count, frames, -1, 3)
-    for place, run in enumerate(show.runs):
+    for place, run in enumerate(show.members):
         assert np.abs(decisions[place] - 1 / (1 + np.exp(-run.curve))).max() <= 0.5 / 255 + 1e-7
         for part, (exact, unit) in enumerate(zip((run.values, run.logits, run.forces), UNITS, strict=True)):
             held = np.clip(exact[:, DRAWN], -32768 * unit, 32767 * unit)
@@ -148,10 +147,10 @@ def test_packed_frames_come_back(show: Show) -> None:
     json.dumps(made, allow_nan=False)
 
 
-def test_slopes_are_the_registrys(show: Show) -> None:
+def test_slopes_are_the_registrys(show: ExplainerData) -> None:
     """sigma(l) - t for the labels and -sigma(l) for minimax, by their closed forms; one colour each, the report's."""
     sigma = 1 / (1 + np.exp(-LOGITS.numpy()))
-    told = {loss["name"]: loss for loss in packed(show)["losses"]}
+    told = {loss["name"]: loss for loss in encoded(show)["losses"]}
     for loss in told.values():
         expected = -sigma if loss["name"] == "minimax" else sigma - (loss["label"] or 0)
         np.testing.assert_allclose(loss["slopes"], expected, atol=6e-5)
@@ -203,7 +202,7 @@ def test_the_seeds_question_is_asked_in_chinese() -> None:
 # -- the page -----------------------------------------------------------------------------------------------------
 
 
-def test_the_page_asks_nobody(show: Show) -> None:
+def test_the_page_asks_nobody(show: ExplainerData) -> None:
     """No source but the empty icon inside it; its policy allows one script, by its hash, and no connection at all."""
     page = html(show)
     told = Told(page)
@@ -222,7 +221,7 @@ def test_nothing_in_the_data_ends_its_element(text: str) -> None:
     assert json.loads(written) == {"name": text, "tag": "</script><!--"}
 
 
-def test_a_hostile_sweep_is_shown_as_text(show: Show) -> None:
+def test_a_hostile_sweep_is_shown_as_text(show: ExplainerData) -> None:
     """A name and a commit that are markup stay inside the data."""
     evil = "<img src=x onerror=alert(1)></script>"
     description = {**show.description, "name": evil, "provenance": {"git_commit": evil}}
@@ -231,12 +230,12 @@ def test_a_hostile_sweep_is_shown_as_text(show: Show) -> None:
     assert page.count("</script>") == 2
 
 
-def test_the_page_is_small(show: Show) -> None:
+def test_the_page_is_small(show: ExplainerData) -> None:
     """A run and frame take less than 400 bytes, so that the 126 runs of the experiment stay below 3 MB."""
     page = html(show)
-    frames = len(show.runs) * len(show.steps)
-    fixed = len(html(replace(show, runs=show.runs[:0] + tuple(show.runs[p] for p in sorted(show.cast.values())),
-                             cast={w: i for i, w in enumerate(show.cast)})))  # fmt: skip
+    frames = len(show.members) * len(show.steps)
+    cast = tuple(show.members[index] for index in sorted(show.cast.values()))
+    fixed = len(html(replace(show, members=cast, cast={word: i for i, word in enumerate(show.cast)})))
     per_frame = (len(page) - fixed) / (frames - len(show.cast) * len(show.steps))
     assert per_frame < 470
     assert fixed < 150_000
@@ -281,15 +280,15 @@ def test_page_and_figure_by_module(recorded: Store, tmp_path: Path, capsys: pyte
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_late_is_where_the_push_was_least_before_either_arrived(show: Show) -> None:
+def test_late_is_where_the_push_was_least_before_either_arrived(show: ExplainerData) -> None:
     """The frame of the least ratio of mean pushes, counted to the first arrival; none where one never arrives."""
     ks = np.array([1.0, 1.0, 0.9, 0.5, 0.05, 0.05])
     pushes, others = np.array([1.0, 0.5, 0.1, 0.4, 0.0, 0.0]), np.array([1.0, 1.0, 2.0, 1.0, 1.0, 1.0])
     run, other = (
-        replace(show.runs[0], ks=values, forces=np.repeat(push[:, None], 4, axis=1))
+        replace(show.members[0], ks=values, forces=np.repeat(push[:, None], 4, axis=1))
         for values, push in ((ks, pushes), (np.append(ks[:1], ks[:-1]), others))
     )
-    found = late(run, other, 0.1)
+    found = weakest_push(run, other, 0.1)
     assert found is not None
     assert (found.frame, found.arrived, found.other_arrived) == (2, 4, 5)
-    assert late(run, replace(other, ks=np.ones(6)), 0.1) is None
+    assert weakest_push(run, replace(other, ks=np.ones(6)), 0.1) is None

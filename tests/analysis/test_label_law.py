@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from analysis.label_law.__main__ import main
 from analysis.label_law.arrival import arrival, landings, rhythm, settling, tail_median
-from analysis.label_law.figure import label_figure
-from analysis.label_law.law_pages import LabelLaw, label_law
+from analysis.label_law.law_pages import LabelLawResult, label_figure, label_law_result
 from analysis.label_law.verdicts import MIN_SEEDS, PREDICTIONS, Verdict, paragraph, verdicts
 from harness.errors import InputError
 from harness.store import SCHEMA, Store
@@ -61,9 +60,9 @@ def sweep(seeds: int = 8, change: Callable[[float, int], dict[str, Any]] = lambd
     return pd.DataFrame([ideal(t, s, **change(t, s)) for t in LABELS for s in range(seeds)])
 
 
-def read(frame: pd.DataFrame) -> LabelLaw:
+def read(frame: pd.DataFrame) -> LabelLawResult:
     """The label law of these rows at the threshold of these tests."""
-    return label_law({"spec": {"success_ks": BELOW}}, frame)
+    return label_law_result({"spec": {"success_ks": BELOW}}, frame)
 
 
 def judged(frame: pd.DataFrame) -> dict[str, Verdict]:
@@ -275,7 +274,7 @@ def test_a_paragraph_names_every_view() -> None:
 def test_the_figure_shows_members_and_law() -> None:
     """Six panels; a dot for each known arrival; and the number of censored members above every label."""
     law = read(sweep(change=lambda t, s: {"snapshot_ks": [0.9] * COUNT} if t == 1 and s < 3 else {}))
-    axes = label_figure(law.members, law.table, law.success_ks, law.later).axes
+    axes = label_figure(law).axes
     assert len(axes) == 6
     assert len(axes[1].collections[0].get_offsets()) == int(law.members["arrival"].notna().sum())
     assert [t.get_text() for t in axes[1].texts] == ["8", "8", "8", "8", "0", "0", "0", "0", "3"]

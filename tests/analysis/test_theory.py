@@ -14,24 +14,22 @@ from hypothesis import strategies as st
 from support.dirac_games import made, run
 
 from analysis.dirac.__main__ import main
-from analysis.dirac.entries import BESIDES, COLUMNS, ORDERS
+from analysis.dirac.entries import COLUMNS, MORE_GAMES, ORDERS
 from analysis.dirac.game import game, obstacle
-from analysis.dirac.label_game import (
+from analysis.dirac.label_theory import (
     R1_WEIGHT,
-    label_escape,
-    label_frequency,
-    label_threshold,
-    landing,
-    parked,
-    squares_threshold,
-)
-from analysis.dirac.label_rotation import (
     angular_frequency,
     damped_pair,
     eigenvalues,
     escape_rate,
+    label_escape,
+    label_frequency,
+    label_threshold,
+    landing,
     measured_frequency,
+    parked,
     parked_offset,
+    squares_threshold,
     threshold,
 )
 from harness.losses import LOSSES, parse_variant
@@ -82,7 +80,7 @@ def test_the_command_writes_page_rows_and_figure(written: tuple[int, Path], tabl
     assert all(reason in page for reason in table["reason"])
     assert (out / "theory.png").read_bytes().startswith(b"\x89PNG")
     assert status == int((table["agrees"] == "no").any())
-    assert len(table) >= len(LOSSES) + len(BESIDES)
+    assert len(table) >= len(LOSSES) + len(MORE_GAMES)
 
 
 #: (variant, settings, order) -> mean theta and largest |theta| of the last 2,000 of 20,000 steps of 0.1, by a separate

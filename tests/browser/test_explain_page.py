@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from support.browser import Tab
 
 from analysis.explain.explainer_page import write_explainer
-from analysis.explain.frames import Run, Show, read_show
-from analysis.explain.words import texts
+from analysis.explain.frames import ExplainerData, RecordedMember, read_explainer_data
+from analysis.explain.texts import texts
 from harness.store import Store
 
 pytestmark = pytest.mark.browser
@@ -28,9 +28,9 @@ def written(recorded: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def show(recorded: Store) -> Show:
+def show(recorded: Store) -> ExplainerData:
     """What it shows."""
-    return read_show(recorded)
+    return read_explainer_data(recorded)
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ def move(page: Page, frame: int) -> None:
     page.locator("#slider").fill(str(frame))
 
 
-def test_every_run_stands_with_its_panels_and_their_numbers(page: Page, show: Show) -> None:
+def test_every_run_stands_with_its_panels_and_their_numbers(page: Page, show: ExplainerData) -> None:
     """Five cards of four drawings, each with a text that holds the frame's numbers; none is empty or undefined."""
     move(page, 3)
     for word, place in show.cast.items():
-        card, run = page.locator(f"#card-{word}"), show.runs[place]
+        card, run = page.locator(f"#card-{word}"), show.members[place]
         drawings = card.locator("svg[role=img]")
         expect(drawings).to_have_count(4)
         told = [drawings.nth(i).get_attribute("aria-label") or "" for i in range(4)]
@@ -80,7 +80,7 @@ def test_drawings_all_have_texts_that_move_with_the_slider(page: Page) -> None:
     assert sum(one != other for one, other in zip(*texts_at, strict=True)) >= 29
 
 
-def test_the_slider_and_its_keys_move_the_step(page: Page, show: Show) -> None:
+def test_the_slider_and_its_keys_move_the_step(page: Page, show: ExplainerData) -> None:
     """Right and left by one frame, End and Home to the ends; the text for those who cannot see it follows."""
     slider = page.locator("#slider")
     move(page, 2)
@@ -92,7 +92,7 @@ def test_the_slider_and_its_keys_move_the_step(page: Page, show: Show) -> None:
         assert slider.get_attribute("aria-valuetext") == page.locator("#step").inner_text()
 
 
-def test_play_runs_from_the_start_to_the_end_and_can_be_paused(page: Page, show: Show) -> None:
+def test_play_runs_from_the_start_to_the_end_and_can_be_paused(page: Page, show: ExplainerData) -> None:
     """Nothing moves before play is pressed; then the button pauses, and play from the last frame begins anew."""
     play, first = page.locator("#play"), step_told(page)
     page.wait_for_timeout(400)
@@ -139,11 +139,13 @@ def test_the_colours_change_and_follow_the_system(page: Page) -> None:
     assert page.evaluate(paper) == dark
 
 
-def expected(show: Show, label: float | None, loss: str, lr_d: float, lr_g: float, seed: int) -> Run:
+def expected(
+    show: ExplainerData, label: float | None, loss: str, lr_d: float, lr_g: float, seed: int
+) -> RecordedMember:
     """The nearest run by the stated rule, by sorting all of them: label, ratios of rates, seed or else the least."""
     dial = {"flipped_labels": 0.0, "generator_label(t=0.25)": 0.25, "generator_label(t=0.5)": 0.5,
             "generator_label(t=0.75)": 0.75, "non_saturating": 1.0}  # fmt: skip
-    fitting = [run for run in show.runs if (run.loss in dial if label is not None else run.loss == loss)]
+    fitting = [run for run in show.members if (run.loss in dial if label is not None else run.loss == loss)]
     return min(fitting, key=lambda run: (
         abs(dial[run.loss] - label) if label is not None else 0.0,
         round(math.hypot(math.log(run.lr_d / lr_d), math.log(run.lr_g / lr_g)), 9),
@@ -151,11 +153,11 @@ def expected(show: Show, label: float | None, loss: str, lr_d: float, lr_g: floa
     ))  # fmt: skip
 
 
-def test_the_box_answers_with_the_nearest_run(page: Page, show: Show) -> None:
+def test_the_box_answers_with_the_nearest_run(page: Page, show: ExplainerData) -> None:
     """For labels between the trained ones, far rates and unknown seeds: the run that sorting all of them gives."""
     box, answer = page.locator("#wish"), page.locator("#nearest")
     # Just above the geometric mean of two rates: nearer to the larger by the ratio, to the smaller by the difference.
-    low, high = sorted({run.lr_g for run in show.runs})
+    low, high = sorted({run.lr_g for run in show.members})
     rates = ((1e-2, 5e-4), (1e-4, 1.0), (1e-2, 1.04 * math.sqrt(low * high)))
     for t, (lr_d, lr_g), seed in itertools.product((0.0, 0.4, 0.9), rates, (0, 1, 77)):
         for name, value in (("t", t), ("lr_d", lr_d), ("lr_g", lr_g), ("seed", seed)):
@@ -170,7 +172,7 @@ def test_the_box_answers_with_the_nearest_run(page: Page, show: Show) -> None:
         assert f"seed {run.seed}" in page.locator("#card-chosen .about").inner_text()
 
 
-def test_the_box_has_the_other_losses_and_says_what_is_wrong(page: Page, show: Show) -> None:
+def test_the_box_has_the_other_losses_and_says_what_is_wrong(page: Page, show: ExplainerData) -> None:
     """Minimax takes no label; a rate of 0, a label of 2 and half a seed are named with what is allowed."""
     box, answer = page.locator("#wish"), page.locator("#nearest")
     box.locator("[name=kind]").select_option(label=EN["cast"]["minimax"])
@@ -188,13 +190,13 @@ def test_the_box_has_the_other_losses_and_says_what_is_wrong(page: Page, show: S
         assert field.get_attribute("aria-invalid") == "false"
 
 
-def test_the_facts_have_the_measured_numbers(page: Page, show: Show) -> None:
+def test_the_facts_have_the_measured_numbers(page: Page, show: ExplainerData) -> None:
     """A row for each run: what is cut and what D moves are 0; the rest are the recorded values of the frame."""
     move(page, 4)
     rows = page.locator("#still tbody tr").all()
     assert len(rows) == len(show.cast)
     for row, place in zip(rows, show.cast.values(), strict=True):
-        cells, measured = row.locator("td").all_inner_texts(), show.runs[place].measured
+        cells, measured = row.locator("td").all_inner_texts(), show.members[place].measured
         assert (cells[1], cells[4]) == ("0", "0")
         if measured["through_input"][4] >= 0.1:
             assert float(cells[0].replace(",", "")) == pytest.approx(measured["through_input"][4], abs=0.006)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from analysis.dirac.entries import rules_in
-from analysis.dirac.game import Game, game, rules_of
+from analysis.dirac.game import DiracGame, game, rules_of
 from analysis.dirac.play import play
 from harness.losses import parse_variant
 
 
-def made(text: str, needs: dict[str, Any] | None = None, *, biased: bool = True) -> Game:
+def made(text: str, needs: dict[str, Any] | None = None, *, biased: bool = True) -> DiracGame:
     """The game of a variant's text under settings."""
     variant, params = parse_variant(text)
     return game(variant, params, rules_of(needs or {}), biased=biased)
@@ -24,6 +24,6 @@ def run(text: str, needs: dict[str, Any] | None = None, order: str = "alternatin
     return play(made(text, needs, biased=biased), rules_in(order, needs or {}), **how)
 
 
-def forces(played: Game, state: tuple[float, float, float]) -> np.ndarray:
+def forces(played: DiracGame, state: tuple[float, float, float]) -> np.ndarray:
     """The gradients in theta, psi and bias."""
     return np.array([*played.descend_generator(*state), *played.descend_discriminator(*state)], dtype=np.float64)
