@@ -94,7 +94,15 @@ def diff_reads(a: Read, b: Read, folders: tuple[str, str] = ("A", "B")) -> Sweep
 def _side(read: Read, result: Comparison, folder: str) -> Side:
     name, finished = str(read.description.get("name", "")), bool(read.description.get("finished"))
     remarks = (*read.remarks, *result.remarks)
-    return Side(name, folder, finished, len(result.arms), len(read.trials), read.cost.seconds, remarks)
+    return Side(
+        name=name,
+        folder=folder,
+        finished=finished,
+        arms=len(result.arms),
+        trials=len(read.trials),
+        seconds=read.cost.seconds,
+        remarks=remarks,
+    )
 
 
 def _unshared(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
@@ -125,4 +133,6 @@ def _gap(a: pd.DataFrame | None, b: pd.DataFrame | None) -> Gap | None:
         return None
     gaps = (both["ks_b"] - both["ks_a"]).to_numpy(dtype=float)
     p, same = signed_rank(gaps), int((both["key_a"] == both["key_b"]).sum())
-    return Gap(len(gaps), same, interval_of(gaps, "median"), interval_of(gaps, "mean"), p, p)
+    return Gap(
+        pairs=len(gaps), same=same, median=interval_of(gaps, "median"), mean=interval_of(gaps, "mean"), p=p, p_holm=p
+    )

@@ -105,9 +105,10 @@ def _figure(arms: Sequence[tuple[ReportContext, ArmResult]], label: str) -> Figu
                   Axis(names=names, low=-0.6, high=len(names) - 0.4, down=True))  # fmt: skip
     medians = [f"{n} {row['median']:.3g}" for n, row in zip(names, numbers, strict=True)]
     return Figure(
-        "across", "Median KS distance of every arm of every sweep",
-        "Symbol: median over the seeds; bar: its 95 % interval. An arm has the same colour in all sweeps.",
-        f"{label}. {'; '.join(medians[:6])}.",
-        Scene([panel] if arms else [], height=row_height(len(arms)), empty="" if arms else "No arm has rows."),
-        pd.DataFrame(numbers, dtype=object),
-    )  # fmt: skip
+        name="across",
+        heading="Median KS distance of every arm of every sweep",
+        caption="Symbol: median over the seeds; bar: its 95 % interval. An arm has the same colour in all sweeps.",
+        alt=f"{label}. {'; '.join(medians[:6])}.",
+        scene=Scene([panel] if arms else [], height=row_height(len(arms)), empty="" if arms else "No arm has rows."),
+        numbers=pd.DataFrame(numbers, dtype=object),
+    )

@@ -99,16 +99,23 @@ def _figure(context: ReportContext) -> Figure:
     last_slopes = "; ".join(f"{a} {v:.2g}" for a, v in zip(last["arm"], last["median"], strict=True))
     drawn = [arm for arm in arms if arm in set(table["arm"])]
     return Figure(
-        "gradient_anatomy", "Logit, slope and gradients over training",
-        "Median over seeds and the middle half. Logit: log p/(1 - p) of the mean probability that D gives generated "
-        "data. Slope: dL_G/dlogit of the arm's formula at that logit. Where it is zero, nothing drives the generator; "
-        f"where it is negative, a step raises the logit; where it is positive, a step lowers it. {note}".strip(),
-        f"Four panels over training steps. Slope of the generator's loss at the last step: "
+        name="gradient_anatomy",
+        heading="Logit, slope and gradients over training",
+        caption="Median over seeds and the middle half. Logit: log p/(1 - p) of the mean probability that D gives "
+        "generated data. Slope: dL_G/dlogit of the arm's formula at that logit. Where it is zero, nothing drives the "
+        "generator; where it is negative, a step raises the logit; where it is positive, a step lowers it. "
+        f"{note}".rstrip(),
+        alt=f"Four panels over training steps. Slope of the generator's loss at the last step: "
         f"{last_slopes or 'none is known'}.",
-        Scene(panels if drawn else [], {arm: context.style(arm) for arm in drawn}, columns=2, height=280,
-              empty="" if drawn else "No committed row holds them."),
-        table,
-    )  # fmt: skip
+        scene=Scene(
+            panels if drawn else [],
+            {arm: context.style(arm) for arm in drawn},
+            columns=2,
+            height=280,
+            empty="" if drawn else "No committed row holds them.",
+        ),
+        numbers=table,
+    )
 
 
 def _panel(context: ReportContext, table: pd.DataFrame, arms: Sequence[str], title: str, *, log: bool) -> Panel:

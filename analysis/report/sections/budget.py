@@ -111,17 +111,25 @@ def _figure(context: ReportContext) -> Figure:
     last = [f"{arm} {curve['expected'].iloc[-1]:.3g} after {curve['trials'].iloc[-1]}" for arm, curve in curves.items()]
     held_out = bool(table["held_out"].all()) if len(table) else True
     return Figure(
-        "budget", "Expected best KS after k trials",
-        "The best of k trials drawn from those of the search, chosen by half of its seeds and judged by the other "
-        "half. Bands: 95 % bootstrap over trials. The table also has the best so far in the order of the search."
-        + ("" if held_out else " Trials with one seed are judged by the seed that chose them, so their curves are too "
-           "good."),
-        f"Expected KS of the best of k trials, a line per arm: {'; '.join(last[:6]) or 'no trials'}.",
-        Scene(panels, {a: context.style(a) for a in context.arms if a in curves},
-              columns=2 if len(panels) > 1 else 1, height=360,
-              empty="" if panels else "No searched trials are committed."),
-        table,
-    )  # fmt: skip
+        name="budget",
+        heading="Expected best KS after k trials",
+        caption="The best of k trials drawn from those of the search, chosen by half of its seeds and judged by the "
+        "other half. Bands: 95 % bootstrap over trials. The table also has the best so far in the order of the search."
+        + (
+            ""
+            if held_out
+            else " Trials with one seed are judged by the seed that chose them, so their curves are too good."
+        ),
+        alt=f"Expected KS of the best of k trials, a line per arm: {'; '.join(last[:6]) or 'no trials'}.",
+        scene=Scene(
+            panels,
+            {a: context.style(a) for a in context.arms if a in curves},
+            columns=2 if len(panels) > 1 else 1,
+            height=360,
+            empty="" if panels else "No searched trials are committed.",
+        ),
+        numbers=table,
+    )
 
 
 def _curve_marks(arm: str, curve: pd.DataFrame, style: Style) -> list[Mark]:
@@ -130,6 +138,6 @@ def _curve_marks(arm: str, curve: pd.DataFrame, style: Style) -> list[Mark]:
              for n, v, a, b in zip(k, expected, low, high, strict=True)]  # fmt: skip
     line = style if len(k) <= 12 else Style(style.colour, "", style.dash)
     return [
-        Band(k, low.clip(LOWEST), high.clip(LOWEST), style, arm, 0.12),
+        Band(k, low.clip(LOWEST), high.clip(LOWEST), style, key=arm, strength=0.12),
         Line(k, expected.clip(LOWEST), line, arm, hover=hover),
     ]

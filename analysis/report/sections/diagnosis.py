@@ -136,10 +136,15 @@ def _figure(context: ReportContext, counts: pd.DataFrame, stage: str) -> Figure:
     )  # fmt: skip
     texts = [f"{arm}: " + ", ".join(f"{n} {word!s}" for word, n in counts.loc[arm].items() if n) for arm in arms[:5]]
     return Figure(
-        "diagnosis", f"Diagnoses of the {stage} members",
-        "A member's diagnosis is the first rule that holds. The rules read its scores and its path, never its losses.",
-        f"Stacked bars of diagnoses per arm. {'; '.join(texts)}.",
-        Scene([panel] if arms else [], {w: STYLES.get(w, Style(QUIET)) for w in counts.columns},
-              height=row_height(len(arms)), empty="" if arms else "No member was diagnosed."),
-        counts.reset_index().rename_axis(columns=None),
-    )  # fmt: skip
+        name="diagnosis",
+        heading=f"Diagnoses of the {stage} members",
+        caption="A member's diagnosis is the first rule that holds. The rules read scores and paths, never losses.",
+        alt=f"Stacked bars of diagnoses per arm. {'; '.join(texts)}.",
+        scene=Scene(
+            [panel] if arms else [],
+            {w: STYLES.get(w, Style(QUIET)) for w in counts.columns},
+            height=row_height(len(arms)),
+            empty="" if arms else "No member was diagnosed.",
+        ),
+        numbers=counts.reset_index().rename_axis(columns=None),
+    )

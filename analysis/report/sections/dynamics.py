@@ -38,7 +38,8 @@ class LineFigure:
 
 
 LOSSES = LineFigure(
-    "losses", "Losses beside the distance",
+    "losses",
+    "Losses beside the distance",
     "Median over seeds, and the middle half for each player's whole loss; arms in order of their final KS. A low loss "
     "is not a small distance: compare the last panels with the first. Each panel has its own scale.",
     "loss",
@@ -48,9 +49,10 @@ LOSSES = LineFigure(
         SnapshotLine("loss_d_real", Style("c2", dash="dash"), "discriminator: real", band=False),
         SnapshotLine("loss_d_fake", Style("c3", dash="dot"), "discriminator: generated", band=False),
     ),
-)  # fmt: skip
+)
 NORMS = LineFigure(
-    "gradient_norms", "Gradients of both players",
+    "gradient_norms",
+    "Gradients of both players",
     "Euclidean norm of each player's gradient in the step of the snapshot: median over seeds and their middle half. A "
     "generator whose norm is near zero no longer learns, however far from the target it is.",
     "gradient norm",
@@ -59,7 +61,7 @@ NORMS = LineFigure(
         SnapshotLine("grad_norm_g", Style("c1", dash="dash"), "generator"),
     ),
     log=True,
-)  # fmt: skip
+)
 
 #: The least gradient norm that a logarithmic axis shows.
 _LEAST_NORM = 1e-8
@@ -88,13 +90,20 @@ def _distance(context: ReportContext) -> Figure:
         "; ".join(f"{a} {v:.3g}" for a, v in list(last.items())[:5]) or "nothing is committed"
     )
     return Figure(
-        "ks_over_steps", "Distance to the target during training",
-        "Median over seeds and the band of their middle half. A member that diverged counts as 1 from then on. "
-        "Dotted: noise floor. The buttons hide and show an arm.", alt,
-        Scene(panels, {a: context.style(a) for a in paths}, columns=2 if len(panels) > 1 else 1,
-              height=360, empty="" if panels else "No committed row holds a path over training steps."),
-        path_table(context.frame, context.arms, ["ks"]),
-    )  # fmt: skip
+        name="ks_over_steps",
+        heading="Distance to the target during training",
+        caption="Median over seeds and the band of their middle half. A member that diverged counts as 1 from then on. "
+        "Dotted: noise floor. The buttons hide and show an arm.",
+        alt=alt,
+        scene=Scene(
+            panels,
+            {a: context.style(a) for a in paths},
+            columns=2 if len(panels) > 1 else 1,
+            height=360,
+            empty="" if panels else "No committed row holds a path over training steps.",
+        ),
+        numbers=path_table(context.frame, context.arms, ["ks"]),
+    )
 
 
 def _distance_marks(arm: str, path: pd.DataFrame, style: Style) -> list[Mark]:
@@ -123,11 +132,19 @@ def _line_figure(context: ReportContext, spec: LineFigure) -> Figure:
         last += [f"{arm}, {line.name}: {path['median'].iloc[-1]:.3g}" for line, path in paths.items()]
     alt = f"{spec.heading}, one panel per arm. At the last step: {'; '.join(last[:6]) or 'nothing is committed'}."
     return Figure(
-        spec.name, spec.heading, f"{spec.caption} {note}".strip(), alt,
-        Scene(panels, {line.name: line.style for line in spec.lines}, columns=3, height=230,
-              empty="" if panels else "No committed row holds them."),
-        path_table(context.frame, context.arms, [line.column for line in spec.lines]),
-    )  # fmt: skip
+        name=spec.name,
+        heading=spec.heading,
+        caption=f"{spec.caption} {note}".strip(),
+        alt=alt,
+        scene=Scene(
+            panels,
+            {line.name: line.style for line in spec.lines},
+            columns=3,
+            height=230,
+            empty="" if panels else "No committed row holds them.",
+        ),
+        numbers=path_table(context.frame, context.arms, [line.column for line in spec.lines]),
+    )
 
 
 def _path(members: pd.DataFrame, column: str, *, positive: bool) -> pd.DataFrame:

@@ -83,12 +83,19 @@ def _figure(context: ReportContext, spec: LawFigure) -> Figure:
         panels.append(Panel(drawing.marks, x, y, arm, above))
         details.append(f"{arm}: {detail}")
     return Figure(
-        spec.name, spec.heading, f"{spec.caption} {note}".strip(),
-        f"{spec.heading}, one panel per arm. {'; '.join(details[:6])}.",
-        Scene(panels, {spec.reference: Style(QUIET), **WHICH}, columns=3, height=240,
-              empty="" if panels else "No committed row holds a generated law."),
-        law_table(context.frame, context.target, context.arms),
-    )  # fmt: skip
+        name=spec.name,
+        heading=spec.heading,
+        caption=f"{spec.caption} {note}".strip(),
+        alt=f"{spec.heading}, one panel per arm. {'; '.join(details[:6])}.",
+        scene=Scene(
+            panels,
+            {spec.reference: Style(QUIET), **WHICH},
+            columns=3,
+            height=240,
+            empty="" if panels else "No committed row holds a generated law.",
+        ),
+        numbers=law_table(context.frame, context.target, context.arms),
+    )
 
 
 def axis_between(label: str, ends: tuple[float, float] | None) -> Axis:
@@ -103,7 +110,10 @@ def draw_density(members: Mapping[str, pd.Series[Any]], target: Target | None) -
     if target is not None:
         low, high, x, f = _target_curve(target)
         top = _top(members, float(f.max()))
-        marks += [Band(x, np.zeros_like(f), f, _TARGET, "target", 0.22), Line(x, f, _TARGET, "target", 1.0)]
+        marks += [
+            Band(x, np.zeros_like(f), f, _TARGET, key="target", strength=0.22),
+            Line(x, f, _TARGET, "target", 1.0),
+        ]
     notes = []
     for which, row in members.items():
         law = _law(row)
@@ -183,20 +193,32 @@ def _thin(size: int) -> NDArray[np.int64]:
 
 FIGURES = (
     LawFigure(
-        "densities", "Densities",
-        "Grey: the target. Lines: the generated laws of the arm's best, median and worst seed, from their quantiles.",
-        "target", "value", "density", draw_density,
+        name="densities",
+        heading="Densities",
+        caption="Grey: the target. Lines: generated laws of the arm's best, median and worst seed, by their quantiles.",
+        reference="target",
+        x="value",
+        y="density",
+        draw=draw_density,
     ),
     LawFigure(
-        "quantiles", "Quantiles",
-        "Generated quantiles against the target's. Grey: the line of a perfect generator. Each panel has its own "
-        "scale.",
-        "perfect", "target's quantile", "generated quantile", draw_quantiles,
+        name="quantiles",
+        heading="Quantiles",
+        caption="Generated quantiles against the target's. Grey: the line of a perfect generator. Each panel has its "
+        "own scale.",
+        reference="perfect",
+        x="target's quantile",
+        y="generated quantile",
+        draw=draw_quantiles,
     ),
     LawFigure(
-        "cdf_differences", "Where the distance lies",
-        "Generated minus target's distribution function. A dot marks the largest gap, which is the KS distance to the "
-        "precision of 200 quantiles. Above zero: too much mass to the left of that value.",
-        "zero", "value", "F generated - F target", draw_gap,
+        name="cdf_differences",
+        heading="Where the distance lies",
+        caption="Generated minus target's distribution function. A dot marks the largest gap, which is the KS distance "
+        "to the precision of 200 quantiles. Above zero: too much mass to the left of that value.",
+        reference="zero",
+        x="value",
+        y="F generated - F target",
+        draw=draw_gap,
     ),
-)  # fmt: skip
+)

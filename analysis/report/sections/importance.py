@@ -81,18 +81,19 @@ def _figure(context: ReportContext) -> Figure:
     hover = [[f"{arm}: {key} {share:.0%}" for key, share in zip(keys, row, strict=True)]
              for arm, row in zip(arms, shares, strict=True)]  # fmt: skip
     first = [max(row, key=lambda text: float(text.rsplit(" ", 1)[1].rstrip("%"))) for row in hover]
-    heatmap = Heatmap(range(len(keys)), range(len(arms)), shares, 0.0, 1.0, "share", hover=hover,
+    heatmap = Heatmap(range(len(keys)), range(len(arms)), shares, 0.0, high=1.0, label="share", hover=hover,
                       shown=[["" if np.isnan(v) else f"{v:.2f}" for v in row] for row in shares])  # fmt: skip
     panel = Panel([heatmap], Axis(names=keys, low=-0.5, high=len(keys) - 0.5),
                   Axis(names=arms, low=-0.5, high=len(arms) - 0.5, down=True))  # fmt: skip
     return Figure(
-        "importance", "Importance of each searched setting",
-        "Each setting's share in telling an arm's best tenth of trials from all of them (PED-ANOVA; Watanabe et al. "
-        "2023). A row adds up to 1. It tells what mattered within the space that was searched, not beyond.",
-        f"Importance of the searched settings per arm. Most important: {'; '.join(first[:6]) or 'not known'}.",
-        Scene([panel] if arms else [], height=row_height(len(arms)) + 60, empty="" if arms else reason),
-        numbers,
-    )  # fmt: skip
+        name="importance",
+        heading="Importance of each searched setting",
+        caption="Each setting's share in telling an arm's best tenth of trials from all of them (PED-ANOVA; Watanabe "
+        "et al. 2023). A row adds up to 1. It tells what mattered within the space that was searched, not beyond.",
+        alt=f"Importance of the searched settings per arm. Most important: {'; '.join(first[:6]) or 'not known'}.",
+        scene=Scene([panel] if arms else [], height=row_height(len(arms)) + 60, empty="" if arms else reason),
+        numbers=numbers,
+    )
 
 
 def _importance_or_reason(context: ReportContext) -> tuple[pd.DataFrame, str]:

@@ -88,7 +88,14 @@ def ranked(view: str, scores: pd.DataFrame) -> Ranks:
     all_tied = bool((scores.nunique(axis=1) == 1).all())
     p = 1.0 if all_tied else float(stats.friedmanchisquare(*(scores[arm] for arm in scores)).pvalue)
     difference = critical_difference(k, seeds)
-    return Ranks(view, seeds, {str(a): float(r) for a, r in means.items()}, p, difference, _groups(means, difference))
+    return Ranks(
+        view=view,
+        seeds=seeds,
+        ranks={str(a): float(r) for a, r in means.items()},
+        friedman_p=p,
+        critical_difference=difference,
+        groups=_groups(means, difference),
+    )
 
 
 def critical_difference(arms: int, seeds: int) -> float:
@@ -116,21 +123,26 @@ def _improvement_figure(context: ReportContext) -> Figure:
         pairs = {(row["arm"], row["other"]): row for row in rows.to_dict("records")}
         value = np.array([[pairs[a, b]["estimate"] if a != b else np.nan for b in arms] for a in arms])
         hover = [["" if a == b else _pair_text(pairs[a, b]) for b in arms] for a in arms]
-        heatmap = Heatmap(range(len(arms)), range(len(arms)), value, 0.0, 1.0, "P", hover=hover,
+        heatmap = Heatmap(range(len(arms)), range(len(arms)), value, 0.0, high=1.0, label="P", hover=hover,
                           shown=[["" if v != v else f"{v:.2f}" for v in row] for row in value])  # fmt: skip
         end = len(arms) - 0.5
         panels.append(Panel([heatmap], Axis("than this one", names=arms, low=-0.5, high=end),
                             Axis(names=arms, low=-0.5, high=end, down=True), f"view: {view}"))  # fmt: skip
         examples += [_pair_text(pairs[a, b]) for a, b in pairwise(arms)][:4]
     return Figure(
-        "improvement", "Probability of improvement",
-        "Probability that a fresh seed of the arm on the left comes nearer the target than a fresh seed of the arm "
-        f"below: 1/2 where they cannot be told apart. Intervals are in the table. {note}".strip(),
-        f"Probability that one arm comes nearer than another. {'; '.join(examples)}.",
-        Scene(panels, columns=1, height=150 + 44 * min(_MAX_ARMS, max((len(p.y.names) for p in panels), default=1)),
-              empty="" if panels else "No view has two arms."),
-        table,
-    )  # fmt: skip
+        name="improvement",
+        heading="Probability of improvement",
+        caption="Probability that a fresh seed of the arm on the left comes nearer the target than a fresh seed of the "
+        f"arm below: 1/2 where they cannot be told apart. Intervals are in the table. {note}".strip(),
+        alt=f"Probability that one arm comes nearer than another. {'; '.join(examples)}.",
+        scene=Scene(
+            panels,
+            columns=1,
+            height=150 + 44 * min(_MAX_ARMS, max((len(p.y.names) for p in panels), default=1)),
+            empty="" if panels else "No view has two arms.",
+        ),
+        numbers=table,
+    )
 
 
 def _pair_text(row: dict[Any, Any]) -> str:
@@ -149,14 +161,18 @@ def _rank_figure(context: ReportContext) -> Figure:
     )  # fmt: skip
     most = max((len(v.ranks) for v in views), default=1)
     return Figure(
-        "ranks", "Mean ranks and critical difference",
-        "Symbol: an arm's mean rank over the seeds that all arms of its view share; 1 is the nearest. A bar on the "
-        f"right spans arms that cannot be told apart (Nemenyi, 95 %). {summaries}.",
-        f"Mean ranks of the arms. {summaries}.",
-        Scene([_rank_panel(context, v) for v in views], height=row_height(most),
-              empty="" if views else "No view has three arms that share two seeds."),
-        numbers,
-    )  # fmt: skip
+        name="ranks",
+        heading="Mean ranks and critical difference",
+        caption="Symbol: an arm's mean rank over the seeds that all arms of its view share; 1 is the nearest. A bar on "
+        f"the right spans arms that cannot be told apart (Nemenyi, 95 %). {summaries}.",
+        alt=f"Mean ranks of the arms. {summaries}.",
+        scene=Scene(
+            [_rank_panel(context, v) for v in views],
+            height=row_height(most),
+            empty="" if views else "No view has three arms that share two seeds.",
+        ),
+        numbers=numbers,
+    )
 
 
 def _rank_panel(context: ReportContext, ranks: Ranks) -> Panel:

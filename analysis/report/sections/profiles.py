@@ -65,19 +65,26 @@ def _figure(context: ReportContext) -> Figure:
         panels.append(Panel(marks, x, y, heading))
     successes = [f"{a.arm} {a.successes}/{a.n}" for a in context.ranked[:6]]
     return Figure(
-        "profiles", "Performance profiles",
-        "Higher is better: the share of an arm's seeds that come within τ of the target. A profile crosses the dotted "
-        "line at the arm's median. A member that diverged or failed never arrives. "
-        + ("Bands: Wilson's 95 % interval at each τ. " if bands else "") + "Dashed: success threshold.",
-        f"Share of seeds within any KS distance, a line per arm. Within {threshold:g}: {'; '.join(successes)}.",
-        Scene(panels, {a: context.style(a) for a in profiles}, columns=2 if len(panels) > 1 else 1, height=360,
-              empty="" if panels else "No committed row holds a final KS distance."),
-        table,
-    )  # fmt: skip
+        name="profiles",
+        heading="Performance profiles",
+        caption="Higher is better: the share of an arm's seeds that come within τ of the target. A profile crosses the "
+        "dotted line at the arm's median. A member that diverged or failed never arrives. "
+        + ("Bands: Wilson's 95 % interval at each τ. " if bands else "")
+        + "Dashed: success threshold.",
+        alt=f"Share of seeds within any KS distance, a line per arm. Within {threshold:g}: {'; '.join(successes)}.",
+        scene=Scene(
+            panels,
+            {a: context.style(a) for a in profiles},
+            columns=2 if len(panels) > 1 else 1,
+            height=360,
+            empty="" if panels else "No committed row holds a final KS distance.",
+        ),
+        numbers=table,
+    )
 
 
 def _profile_marks(arm: str, profile: pd.DataFrame, style: Style, *, bands: bool) -> list[Mark]:
     tau, share, low, high = (profile[c].to_numpy(dtype=np.float64) for c in ("ks", "share", "low", "high"))
     hover = [f"{arm}: {s:.0%} of seeds within KS {t:.3g}" for t, s in zip(tau, share, strict=True)]
     line = Line(tau, share, Style(style.colour, "", style.dash), arm, hover=hover)
-    return [Band(tau, low, high, style, arm, 0.1), line] if bands else [line]
+    return [Band(tau, low, high, style, key=arm, strength=0.1), line] if bands else [line]

@@ -73,11 +73,15 @@ def _medians(context: ReportContext) -> Figure:
         f"{a.arm} {a.ks_median.estimate:.3g}" for a in ranked[:5] if a.ks_median.estimate is not None
     )
     return Figure(
-        "ranking", "Median KS distance per arm",
-        "Symbol: median over the seeds; bar: its 95 % interval. Dashed: success threshold. Dotted: noise floor.", alt,
-        Scene([panel] if ranked else [], height=row_height(len(ranked)), empty="" if ranked else "No arm has rows."),
-        numbers,
-    )  # fmt: skip
+        name="ranking",
+        heading="Median KS distance per arm",
+        caption="Symbol: median over seeds; bar: its 95 % interval. Dashed: success threshold. Dotted: noise floor.",
+        alt=alt,
+        scene=Scene(
+            [panel] if ranked else [], height=row_height(len(ranked)), empty="" if ranked else "No arm has rows."
+        ),
+        numbers=numbers,
+    )
 
 
 def _median_mark(y: int, arm: ArmResult, style: Style) -> IntervalMarks:
@@ -109,7 +113,11 @@ def _differences(context: ReportContext) -> Figure:
     distinct = [row["arm"] for row in numbers if row["p Holm"] < 0.05]
     alt = f"Paired differences to the baseline. Told apart from chance: {', '.join(map(str, distinct[:6])) or 'none'}."
     return Figure(
-        "differences", "Difference from the baseline, seed by seed",
-        "Symbol: median over shared seeds; bar: its 95 % interval. p in the table is Wilcoxon's signed-rank test with "
-        "Holm's correction.", alt, Scene([panel], height=row_height(len(arms))), pd.DataFrame(numbers, dtype=object),
-    )  # fmt: skip
+        name="differences",
+        heading="Difference from the baseline, seed by seed",
+        caption="Symbol: median over shared seeds; bar: its 95 % interval. p in the table is Wilcoxon's signed-rank "
+        "test with Holm's correction.",
+        alt=alt,
+        scene=Scene([panel], height=row_height(len(arms))),
+        numbers=pd.DataFrame(numbers, dtype=object),
+    )

@@ -121,13 +121,20 @@ def _slices(context: ReportContext, trials: pd.DataFrame) -> Figure:
         f"{arm} {score:.3g}" for arm, score in zip(best["arm"], best["score"], strict=True)
     )
     return Figure(
-        "slices", "Score against each searched setting",
-        "A dot per trial: the mean KS over its search seeds; those that diverged or failed count as 1. Dashed: success "
-        "threshold." + _sample_note(drawn, trials), alt,
-        Scene(panels, {a: context.style(a) for a in context.arms if (drawn["arm"] == a).any()}, columns=3, height=290,
-              empty="" if panels else _nothing_drawn(trials)),
-        trials.drop(columns="class"),
-    )  # fmt: skip
+        name="slices",
+        heading="Score against each searched setting",
+        caption="A dot per trial: the mean KS over its search seeds; those that diverged or failed count as 1. Dashed: "
+        "success threshold." + _sample_note(drawn, trials),
+        alt=alt,
+        scene=Scene(
+            panels,
+            {a: context.style(a) for a in context.arms if (drawn["arm"] == a).any()},
+            columns=3,
+            height=290,
+            empty="" if panels else _nothing_drawn(trials),
+        ),
+        numbers=trials.drop(columns="class"),
+    )
 
 
 def _rates(context: ReportContext, trials: pd.DataFrame) -> Figure:
@@ -153,12 +160,19 @@ def _rates(context: ReportContext, trials: pd.DataFrame) -> Figure:
         caption = "A dot per trial, coloured by the fifth of its arm's scores that it is in."
     details = [f"{panel.title}: {panel.detail}" for panel in panels[:5]]
     return Figure(
-        "rates", "Both learning rates", f"{caption} {note}".strip(),
-        f"Scores over both learning rates, one panel per arm. {'; '.join(details)}.",
-        Scene(panels, _CLASS_STYLES if as_dots else {}, columns=3, height=280,
-              empty="" if panels else "The search did not vary both learning rates."),
-        cells,
-    )  # fmt: skip
+        name="rates",
+        heading="Both learning rates",
+        caption=f"{caption} {note}".strip(),
+        alt=f"Scores over both learning rates, one panel per arm. {'; '.join(details)}.",
+        scene=Scene(
+            panels,
+            _CLASS_STYLES if as_dots else {},
+            columns=3,
+            height=280,
+            empty="" if panels else "The search did not vary both learning rates.",
+        ),
+        numbers=cells,
+    )
 
 
 def _dots_by_class(trials: pd.DataFrame) -> list[Mark]:
@@ -180,7 +194,7 @@ def _heatmap(cells: pd.DataFrame, known: pd.DataFrame, side: int) -> Heatmap:
         where = ", ".join(f"{k} {cell[f'{k}_low']:.2g} to {cell[f'{k}_high']:.2g}" for k in ("lr_g", "lr_d"))
         hover[i][j] = f"{where}: KS {cell['score']:.3g}, {cell['trials']} trials, {cell['lost']:.0%} lost"
     low = max(float(known["score"].min()), LOWEST)
-    return Heatmap(edges["lr_g"], edges["lr_d"], value, low, 1.0, "KS", log=True, edges=True, hover=hover)
+    return Heatmap(edges["lr_g"], edges["lr_d"], value, low, high=1.0, label="KS", log=True, edges=True, hover=hover)
 
 
 def _parallel(context: ReportContext, trials: pd.DataFrame) -> Figure:
@@ -193,14 +207,19 @@ def _parallel(context: ReportContext, trials: pd.DataFrame) -> Figure:
     ranges = [f"{name} from {low:.3g} to {high:.3g}" for name, _, low, high in axes] if keys and len(trials) else []
     spread = [f"{k} {best[k].min():.3g} to {best[k].max():.3g}" for k in keys] if len(best) else []
     return Figure(
-        "parallel", "Settings and scores side by side",
-        "A line per trial, coloured by the fifth of its arm's trials that it is in. The numbers at the ends of an "
-        "axis are its range." + _sample_note(drawn, trials),
-        f"Parallel coordinates: {', '.join(ranges)}. The best fifth has {', '.join(spread) or 'no trials'}.",
-        Scene([_parallel_panel(axes, drawn)] if keys and len(trials) else [], _CLASS_STYLES, height=420,
-              empty="" if keys else _nothing_drawn(trials)),
-        drawn[["arm", "trial", *keys, "score", "class"]],
-    )  # fmt: skip
+        name="parallel",
+        heading="Settings and scores side by side",
+        caption="A line per trial, coloured by the fifth of its arm's trials that it is in. The numbers at the ends of "
+        "an axis are its range." + _sample_note(drawn, trials),
+        alt=f"Parallel coordinates: {', '.join(ranges)}. The best fifth has {', '.join(spread) or 'no trials'}.",
+        scene=Scene(
+            [_parallel_panel(axes, drawn)] if keys and len(trials) else [],
+            _CLASS_STYLES,
+            height=420,
+            empty="" if keys else _nothing_drawn(trials),
+        ),
+        numbers=drawn[["arm", "trial", *keys, "score", "class"]],
+    )
 
 
 def _parallel_panel(axes: Sequence[tuple[str, Float64, float, float]], drawn: pd.DataFrame) -> Panel:

@@ -47,11 +47,17 @@ def _figure(context: ReportContext) -> Figure:
         f"; from {min(known):.3g} to {max(known):.3g}." if known else "."
     )
     return Figure(
-        "final_ks", "Distance to the target after training", caption, alt,
-        Scene([panel] if ranked else [], height=100 + 38 * max(len(ranked), 1),
-              empty="" if ranked else "No committed row holds a final KS distance."),
-        seed_table(context.frame, context.arms),
-    )  # fmt: skip
+        name="final_ks",
+        heading="Distance to the target after training",
+        caption=caption,
+        alt=alt,
+        scene=Scene(
+            [panel] if ranked else [],
+            height=100 + 38 * max(len(ranked), 1),
+            empty="" if ranked else "No committed row holds a final KS distance.",
+        ),
+        numbers=seed_table(context.frame, context.arms),
+    )
 
 
 def _dots(row: int, members: pd.DataFrame, style: Style, most: int) -> list[Mark]:
