@@ -35,7 +35,7 @@ def pages() -> dict[str, str]:
     Raises:
         InputError: two sources share a key, or an identity names an unknown variant.
     """
-    # What is documented is what the repository holds, whatever packages with variants are installed beside it.
+    # The pages document the repository's own variants, not those of other installed packages.
     registry = Registry(BUILT_IN, group="")
     environment = _environment(registry)
     entries = [_entry(variant, registry) for variant in registry.values()]
@@ -58,37 +58,37 @@ def pages() -> dict[str, str]:
 
 def write(folder: Path) -> list[Path]:
     """Write every page below ``folder``, delete pages of losses that are no more, and return what was written."""
-    made = {folder / name: content for name, content in pages().items()}
-    for path, content in made.items():
+    files = {folder / name: content for name, content in pages().items()}
+    for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8", newline="\n")
-    for path in stale(folder, made):
+    for path in stale(folder, files):
         path.unlink()
-    return list(made)
+    return list(files)
 
 
-def stale(folder: Path, made: Iterable[Path]) -> list[Path]:
-    """Pages in ``folder``/losses that are not among the ``made`` ones."""
-    return sorted(set((folder / "losses").glob("*.md")) - set(made))
+def stale(folder: Path, current: Iterable[Path]) -> list[Path]:
+    """Pages in ``folder``/losses that are not among the ``current`` ones."""
+    return sorted(set((folder / "losses").glob("*.md")) - set(current))
 
 
 def references(citations: Iterable[Citation]) -> str:
     """The sources as one BibTeX file, each key once, in order of keys; unpublished ones have no entry.
 
-    Which equation or section is meant is said where a source is cited, and left out here.
+    The equation or section is given where a source is cited, not here.
 
     Raises:
         InputError: two different sources share a key; the message names both.
     """
-    found: dict[str, Citation] = {}
+    by_key: dict[str, Citation] = {}
     for citation in citations:
         if citation == UNPUBLISHED:
             continue
         plain = dataclasses.replace(citation, where="", checked="")
-        other = found.setdefault(plain.key, plain)
-        if other != plain:
-            raise InputError(f"citation key {plain.key!r} stands for two sources: {other} and {plain}")
-    return "\n\n".join(found[key].bibtex() for key in sorted(found)) + "\n"
+        first = by_key.setdefault(plain.key, plain)
+        if first != plain:
+            raise InputError(f"citation key {plain.key!r} stands for two sources: {first} and {plain}")
+    return "\n\n".join(by_key[key].bibtex() for key in sorted(by_key)) + "\n"
 
 
 def github_math(formula: str) -> str:
@@ -103,7 +103,7 @@ def inline(formula: str) -> str:
 
 
 def checked_text(checked: str) -> str:
-    """What a formula was held against, or that it was not, as a sentence."""
+    """A sentence on the check of a formula: what it was compared with, or that it was not."""
     return f"Checked against: {checked.removesuffix('.')}." if checked else "Not checked against the paper."
 
 
@@ -135,7 +135,7 @@ def _environment(registry: Mapping[str, Variant]) -> Environment:
 
 
 def _entry(variant: Variant, registry: Registry) -> dict[str, Any]:
-    """What the page of one variant, and its line in the list of all, are made from."""
+    """The fields of one variant's page and of its line in the list of all."""
     facts = card(variant, registry)
     limits = (slope_at_infinity(variant, -sympy.oo), slope_at_zero(variant), slope_at_infinity(variant, sympy.oo))
     shown = limits if reads_logits(variant) else (None, None, None)

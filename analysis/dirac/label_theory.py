@@ -51,7 +51,7 @@ def escape_rate(c: float, a: float = 1.0, b: float = 0.0) -> float:
 
 
 def parked_offset(c: float, weight: float, *, biased: bool = False) -> float:
-    """Where a label c in (0, 1/2) parks under R1 of that weight: sqrt(weight |logit c|/c), from cross-entropy.
+    """The resting place of a label c in (0, 1/2) under R1 of that weight: sqrt(weight |logit c|/c), from cross-entropy.
 
     At rest D gives the label, psi theta + bias = logit c, and psi = -c theta/weight. With a bias, sigmoid(bias) =
     1 - c doubles the logit that psi theta must reach, and the square.

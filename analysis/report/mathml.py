@@ -1,4 +1,4 @@
-"""A loss formula as MathML, which browsers draw without any script: from the registry's expression, not from text."""
+"""A loss formula as MathML, which browsers draw without a script; made from the registry's expression."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOTATION = (
 
 
 def formulas(text: str) -> tuple[Markup | None, Markup | None]:
-    """MathML of what discriminator and generator minimise, of a variant by its text, such as ``non_saturating``.
+    """MathML of both players' losses, of a variant by its text, such as ``non_saturating``.
 
     None for each that is no formula of logits, and for both where the registry has no such variant.
     """
@@ -42,7 +42,7 @@ def formulas(text: str) -> tuple[Markup | None, Markup | None]:
 
 
 def same_formulas(text: str, discriminator: object, generator: object) -> bool:
-    """Whether the registry's variant of that text still has the formulas that a sweep recorded of it."""
+    """True if the registry's variant of that text still has the formulas that a sweep recorded of it."""
     try:
         variant: Variant = LOSSES.parse(text)[0]
     except (InputError, KeyError):

@@ -39,12 +39,12 @@ PART, NUMBER = re.compile(r"\{(\w+)\}"), re.compile(r"\d+(?:[.,]\d+)*")
 
 @pytest.fixture(scope="module")
 def show(recorded: Store) -> ExplainerData:
-    """What the page of the small recorded sweep shows."""
+    """The data of the page of the small recorded sweep."""
     return read_explainer_data(recorded)
 
 
 class Told(HTMLParser):
-    """What a page asks for, and its scripts."""
+    """The addresses that a page asks for, and its scripts."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

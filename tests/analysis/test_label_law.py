@@ -253,7 +253,7 @@ UNKNOWN: dict[str, tuple[str, Change]] = {
 
 @pytest.mark.parametrize("case", UNKNOWN)
 def test_what_does_not_decide_is_said(case: str) -> None:
-    """Where nothing arrives, all is equal, or intervals lie on both sides, the verdict is that it cannot be told."""
+    """No verdict where nothing arrives, all is equal, or intervals lie on both sides: it cannot be told yet."""
     name, change = UNKNOWN[case]
     assert judged(sweep(change=change))[name].state == "cannot be told yet"
 

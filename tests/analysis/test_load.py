@@ -1,4 +1,4 @@
-"""Reading for a report: what is found in the few rows that are kept is what is found in all of them."""
+"""Reading for a report: the few rows that are kept give the same results as all of them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_confirm_rows_are_read_whole(made: Store) -> None:
 
 
 def test_files_together_or_alone(made: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many files are looked at at a time changes nothing."""
+    """The number of files that are read at a time changes nothing."""
     together = read_sweep(made)
     monkeypatch.setattr(load, "BATCH", 2)
     alone = read_sweep(made)
@@ -138,7 +138,7 @@ def test_a_real_sweep(done: Store) -> None:
 
 
 def test_an_unfinished_sweep_is_said(made: Store, tmp_path: Path) -> None:
-    """What is promised and not there, or a budget that is being raised, is a remark; else there is none."""
+    """Missing populations, or a budget that is being raised, give a remark; else there is none."""
     shutil.copytree(made.folder, tmp_path / "s")
     store, there = Store(tmp_path / "s"), len(made.committed())
     told = []

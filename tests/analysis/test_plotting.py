@@ -93,7 +93,7 @@ def test_names_are_drawn_as_text(name: str) -> None:
 
 @given(st.text())
 def test_labels_hold_no_tag(text: str) -> None:
-    """What plotly would read as a tag or an entity is escaped, at any length."""
+    """Text that plotly would read as a tag or an entity is escaped, at any length."""
     told = plain(text)
     assert "<" not in told
     assert not re.search(r"&(?!amp;|lt;|gt;)", told)
@@ -105,7 +105,7 @@ def test_a_scene_without_panels_says_why() -> None:
     assert [t.get_text() for t in figure.axes[0].texts] == ["nothing was committed"]
 
 
-def test_looks_differ_and_are_known_to_both() -> None:
+def test_styles_differ_and_are_known_to_both() -> None:
     """No two of 60 arms share colour and marker; what they are made of exists in both themes and libraries."""
     styles = list(styles_of(str(i) for i in range(60)).values())
     assert len({(s.colour, s.marker) for s in styles}) == 60
@@ -114,8 +114,8 @@ def test_looks_differ_and_are_known_to_both() -> None:
     assert set(THEMES["light"]) == set(THEMES["dark"]) >= {s.colour for s in styles}
 
 
-def test_a_look_belongs_to_a_name() -> None:
-    """An arm keeps its look when others come after it, and a name twice counts once."""
+def test_a_style_belongs_to_a_name() -> None:
+    """An arm keeps its style when others come after it, and a name twice counts once."""
     few, more = styles_of(["a", "b"]), styles_of(["a", "b", "a", "c"])
     assert {n: more[n] for n in few} == few
     assert len(more) == 3
@@ -156,8 +156,8 @@ def test_no_pyplot() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_scripts_draw_arms_alike() -> None:
-    """The styles of ``drawing`` are the looks of a scene under matplotlib's names."""
+def test_styles_are_those_of_a_scene() -> None:
+    """``mpl_style.styles`` are the styles of a scene under matplotlib's names."""
     (style,) = mpl_style.styles(["a"]).values()
     (style,) = styles_of(["a"]).values()
     assert (style.colour, style.marker, style.dash) == (

@@ -275,7 +275,7 @@ def test_an_empty_sweep_has_a_page(tmp_path: Path) -> None:
 
 @pytest.mark.promise("F17", "F27")
 def test_all_members_diverged(tmp_path: Path) -> None:
-    """Where every member diverged, all score 1, none succeeds, and the page lists them."""
+    """All members diverged: all score 1, none succeeds, and the page lists them."""
     arms = [replace(a, diverging=1.0) for a in ARMS[:2]]
     fabricate_sweep(tmp_path, arms=arms, trials=1, confirm=3)
     text = " ".join(Outline(write_report(tmp_path).read_text(encoding="utf-8")).text)

@@ -59,7 +59,7 @@ def test_nothing_is_claimed(some: pd.DataFrame) -> None:
 
 
 def test_a_damaged_space_is_no_space() -> None:
-    """What sweep.json says of a key and this program cannot read is left out; without a space there is no row."""
+    """A key of sweep.json that cannot be read is left out; without a space there is no row."""
     assert set(search_ranges(description({**SPACE, "lr_d": {"low": 3, "high": 1}, "x": 7}))) == set(SPACE)
     assert importance(trials(60), description(None)).empty
     assert importance(trials(60), {}).empty

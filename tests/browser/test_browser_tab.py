@@ -65,7 +65,7 @@ def test_a_page_of_files_alone_has_no_problems(tab: Tab, tmp_path: Path) -> None
     ],
 )
 def test_each_kind_of_problem_is_noted(faulty: Tab, tmp_path: Path, body: str, problem: str) -> None:
-    """What a page says, throws, rejects, or asks of others, from a tag as from a style sheet."""
+    """A page may print, throw, reject or ask others, from a tag as from a style sheet: each is noticed."""
     faulty.open(written(tmp_path, body))
     faulty.page.wait_for_load_state("networkidle")
     assert any(problem in noted for noted in faulty.problems), faulty.problems

@@ -29,7 +29,7 @@ def written(recorded: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def show(recorded: Store) -> ExplainerData:
-    """What it shows."""
+    """The data that it shows."""
     return read_explainer_data(recorded)
 
 

@@ -74,7 +74,7 @@ def opened(tab: Tab, pages: Served) -> Iterator[Tab]:
 
 
 def links(page: Page, pages: Served) -> dict[str, str]:
-    """What the description of the sweep's run links to, by the words of each link."""
+    """The links in the description of the sweep's run, by their words."""
     page.goto(f"{pages.address}/#/experiments/{pages.experiment}/runs/{pages.runs[pages.uid].info.run_id}")
     page.get_by_text("KS over training").wait_for(state="attached")
     found = page.locator("a[href*='compare']").all()
@@ -151,7 +151,7 @@ def test_a_hostile_name_is_text(opened: Tab, pages: Served) -> None:
 
 
 def test_the_addresses_of_the_runs_are_told(opened: Tab, pages: Served) -> None:
-    """What ``nox -s ui`` prints before the server starts leads to the list of the sweep's runs."""
+    """The address that ``nox -s ui`` prints before the server starts leads to the list of the sweep's runs."""
     (told,) = addresses(pages.uri, pages.address)
     name, _, address = told.partition(": ")
     assert name == "small"

@@ -1,4 +1,4 @@
-"""Where and when the sweep ran, its lost members, and the commands that run it again."""
+"""Place and time of the sweep, its lost members, and the commands that run it again."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _varied_keys(context: ReportContext, trials: pd.DataFrame) -> list[str]:
 
 
 def _is_log(context: ReportContext, key: str, values: pd.Series[Any]) -> bool:
-    """Whether a key is drawn on a logarithmic axis: as it was searched; learning rates also where that is unknown."""
+    """True for a logarithmic axis: as the key was searched; learning rates also where that is unknown."""
     searched = search_space(context.description).get(key)
     log = searched.get("log") if isinstance(searched, dict) else None
     return bool(values.min() > 0) and (bool(log) if log is not None else key in RATES)
