@@ -158,9 +158,9 @@ def test_no_pyplot() -> None:
 
 def test_styles_are_those_of_a_scene() -> None:
     """``mpl_style.styles`` are the styles of a scene under matplotlib's names."""
-    (style,) = mpl_style.styles(["a"]).values()
+    (drawn,) = mpl_style.styles(["a"]).values()
     (style,) = styles_of(["a"]).values()
-    assert (style.colour, style.marker, style.dash) == (
+    assert (drawn.colour, drawn.marker, drawn.dash) == (
         THEMES["light"][style.colour], MARKERS[style.marker], DASHES[style.dash],
     )  # fmt: skip
 
