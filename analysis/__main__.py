@@ -15,7 +15,7 @@ from typing import assert_never
 from analysis.load import read_sweep
 from analysis.report.blocks import ArmCard, Block, Bullets, Code, Facts, Figure, Section, TableBlock, Text
 from analysis.report.context import report_context
-from analysis.report.files import make_sections, write_sections
+from analysis.report.report_files import make_sections, write_sections
 from analysis.report.sections import SECTIONS
 from analysis.report.tables import aligned_lines
 from harness.errors import InputError

@@ -4,6 +4,6 @@ The page is a function of committed rows and their description. It names missing
 ``sections`` holds the page's sections, ``report_page`` renders it, ``files`` writes it and what lies beside it.
 """
 
-from analysis.report.files import write_report, write_reports
+from analysis.report.report_files import write_report, write_reports
 
 __all__ = ["write_report", "write_reports"]

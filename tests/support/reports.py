@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.load import read_sweep
 from analysis.report.context import ReportContext, report_context
-from analysis.report.files import page_part
+from analysis.report.report_files import page_part
 from analysis.report.report_page import html_page
 from harness.store import Store
 
