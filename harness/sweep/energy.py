@@ -54,7 +54,7 @@ def driver_version() -> str | None:
 
 
 def unavailable_reason() -> str | None:
-    """Why the driver cannot be asked: no library, or the library's own message; None where it can."""
+    """The reason that the driver cannot be asked: no library, or the library's own message; None where it can."""
     try:
         _library()
     except _UnavailableError as error:

@@ -1,4 +1,4 @@
-"""What a sweep trains, as data: which members stand in which round, and how rounds are cut into populations."""
+"""The plan of a sweep as data: rounds, their populations, and the members of each."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where and with what a sweep was run: versions, revision, machine. Nothing here determines a result.
+"""Provenance of a sweep: versions, revision, machine. Nothing here determines a result.
 
-Neither the machine's name nor the user's is recorded: a sweep's folder is to be passed on as it is.
+Neither the machine's name nor the user's is recorded, so that a sweep's folder can be passed on as it is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SECONDS = 10
 
 
 def provenance(services: Sequence[EngineAssignment]) -> dict[str, Any]:
-    """Engines and devices, versions, revision, system, processor, cores, memory; what cannot be told is absent.
+    """Engines and devices, versions, revision, system, processor, cores, memory; what is unknown is absent.
 
     ``distributions`` holds the version of everything that this package was installed with. Where it runs from its
     repository there are ``git_commit``, ``git_dirty``, ``constraints_sha256`` and, of a dirty tree, ``git_changes``
@@ -59,7 +59,7 @@ def provenance(services: Sequence[EngineAssignment]) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Installed version of each package that a result may depend on; "none" where it is not installed."""
+    """Installed version of each package that a result may depend on; "none" if it is not installed."""
     return {"harness": __version__, **{name: _version(name) for name in _PACKAGES}}
 
 
@@ -104,7 +104,7 @@ def processor() -> str:
 
 
 def revision() -> dict[str, Any]:
-    """``git_commit`` and ``git_dirty``, None where git says nothing of this package, and what belongs to them.
+    """``git_commit`` and ``git_dirty``, None where this package is no part of a repository, and what belongs to them.
 
     ``constraints_sha256`` is of the tested set of versions beside the package; ``git_changes`` of a dirty tree alone.
     """
@@ -112,18 +112,18 @@ def revision() -> dict[str, Any]:
     tracked = _git("ls-files", "--error-unmatch", Path(__file__).name)
     commit = _text(_git("rev-parse", "HEAD")) if tracked else None
     status = _git("status", "--porcelain") if commit else None
-    told: dict[str, Any] = {"git_commit": commit, "git_dirty": None if status is None else status != b""}
+    known: dict[str, Any] = {"git_commit": commit, "git_dirty": None if status is None else status != b""}
     if tracked:
         with suppress(OSError):
             constraints = (Path(__file__).resolve().parents[2] / "constraints.txt").read_bytes()
-            told["constraints_sha256"] = hashlib.sha256(constraints).hexdigest()
+            known["constraints_sha256"] = hashlib.sha256(constraints).hexdigest()
     if status:
-        told["git_changes"] = changes()
-    return told
+        known["git_changes"] = changes()
+    return known
 
 
 def changes() -> dict[str, Any]:
-    """What the tree has beside its commit: ``diff``, whether it was ``cut``, and the names of ``untracked`` files.
+    """Changes of the tree since its commit: ``diff``, whether it was ``cut``, and the names of ``untracked`` files.
 
     The diff is what ``git apply`` takes. Bytes that are no UTF-8 are lone surrogates: ``diff.encode("utf-8",
     "surrogateescape")`` gives the diff's own bytes.
@@ -145,7 +145,7 @@ def _text(output: bytes | None) -> str | None:
 
 
 def _git(*arguments: str, most: int = 2**24) -> bytes | None:
-    """What git says of the tree that this package lies in, at most so many bytes; None where it says nothing."""
+    """Output of git for the tree that holds this package, at most ``most`` bytes; None where git fails."""
     folder = Path(__file__).resolve().parent
     # A hook of another repository leads git there by its environment.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -157,7 +157,7 @@ def _git(*arguments: str, most: int = 2**24) -> bytes | None:
     timer = Timer(_SECONDS, process.kill)
     timer.start()
     try:
-        # Never more than is kept: a tree may differ by gigabytes.
+        # Read no more than is kept: a tree may differ by gigabytes.
         with process:
             output = process.stdout.read(most) if process.stdout else b""
             full = len(output) == most
@@ -174,7 +174,7 @@ def closure(name: str) -> dict[str, str]:
     Extras count where some requirement asks for them; what is required but not installed is left out. Empty where
     the distribution itself is not installed.
     """
-    found: dict[str, str] = {}
+    installed_versions: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
     waiting: list[tuple[str, str]] = [(canonicalize_name(name), "")]
     while waiting:
@@ -186,13 +186,13 @@ def closure(name: str) -> dict[str, str]:
             installed = distribution(asked[0])
         except PackageNotFoundError:
             continue
-        found[asked[0]] = installed.version
+        installed_versions[asked[0]] = installed.version
         waiting += _required(installed, asked[1])
-    return dict(sorted(found.items()))
+    return dict(sorted(installed_versions.items()))
 
 
 def _required(installed: Distribution, extra: str) -> list[tuple[str, str]]:
-    """What a distribution requires on this machine for one of its extras ("": for none), each with its extras."""
+    """Requirements of a distribution on this machine for one of its extras ("": none), each with its extras."""
     wanted: list[tuple[str, str]] = []
     for line in installed.requires or ():
         try:

@@ -24,16 +24,16 @@ _TAIL, _MARGIN = 0.001, 0.5
 GRID = 65
 
 
-def unwatchable(member: Member) -> str | None:
-    """Why D's decision and its push on a value cannot be drawn over x, as a sentence, or None if they can."""
+def unrecordable_reason(member: Member) -> str | None:
+    """The reason that D's logit and its force on a value cannot be drawn over x; None if they can."""
     variant, settings = LOSSES[member.loss], member.settings
     if Group((member,)).view.inputs(member.shape.batch) != 1:
-        return f"view {member.view!r} gives D several values at once; it can be drawn over x with view 'sample' alone"
+        return f"view {member.view!r} gives D several values at once; only view 'sample' can be drawn over x"
     if variant.direct is not None:
         return f"{member.loss} trains the generator on a loss of its values, not on D's logits alone"
     for name in ("spectral_norm", "instance_noise", "ema", "consensus"):
         if getattr(settings, name):
-            return f"{name} changes what the generator is trained with, and is not drawn; allowed: {name} = 0"
+            return f"{name} changes what the generator is trained with, and cannot be drawn; set {name} = 0"
     return None
 
 
@@ -45,7 +45,7 @@ def grid_of(member: Member) -> NDArray[np.float64]:
     return np.linspace(np.floor(low - margin), np.ceil(high + margin), GRID)
 
 
-def see(member: Member, theta_g_W: NDArray[np.floating], theta_d_W: NDArray[np.floating]) -> dict[str, Any]:
+def measure_frame(member: Member, theta_g_W: NDArray[np.floating], theta_d_W: NDArray[np.floating]) -> dict[str, Any]:
     """The columns ``ks``, ``values``, ``logits``, ``forces`` and ``curve`` of ``store.recording.FRAMES``.
 
     The force on a generated value x_k is -d(sum_j L_G(l_j))/dx_k, L_G the generator's loss of a decision and l D's
@@ -77,8 +77,8 @@ def see(member: Member, theta_g_W: NDArray[np.floating], theta_d_W: NDArray[np.f
     }
 
 
-class Half:
-    """One member's game, put at any parameters of its training and asked for the generator's half of the next step."""
+class GeneratorUpdate:
+    """One member's game on the reference engine, to measure the generator's update at given parameters."""
 
     def __init__(self, member: Member) -> None:
         self._game = Game(Group((member,)), member)
@@ -87,8 +87,8 @@ class Half:
     def measure(self, step: int, theta_g_W: NDArray[np.floating], theta_d_W: NDArray[np.floating]) -> dict[str, float]:
         """The columns from ``through_input`` to ``moved_d`` of ``store.recording.FRAMES``, after ``step`` steps.
 
-        The draws are those of the member's next step, in which D has not moved yet. The optimiser's memory is empty,
-        so ``moved_g`` is what a first update would be.
+        The draws are those of the member's next step, before D moves. The optimizer's state is empty, so ``moved_g`` is
+        the change of a first update.
         """
         game = self._game
         self._put(theta_g_W, theta_d_W)
@@ -112,7 +112,7 @@ class Half:
         }
 
     def _put(self, theta_g_W: NDArray[np.floating], theta_d_W: NDArray[np.floating]) -> None:
-        """Both players at these parameters, with optimisers that remember nothing."""
+        """Set both players to these parameters, with empty optimizer states."""
         self._game.resume(self._start)
         with torch.no_grad():
             for player, theta_W in ((self._game.g, theta_g_W), (self._game.d, theta_d_W)):

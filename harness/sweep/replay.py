@@ -1,4 +1,4 @@
-"""Training one committed member again, alone, and comparing bits."""
+"""Retrain one committed member alone, and compare bits."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from harness.sweep.training import train
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Whether the bits match, in one line of text."""
+class ReplayResult:
+    """The result of a replay: ``matches`` if the bits agree, and one line of text."""
 
     matches: bool
     text: str
 
 
-def replay(committed: CommittedMember) -> Outcome:
+def replay(committed: CommittedMember) -> ReplayResult:
     """Train the member alone on the engine that trained it, and compare its parameters' bits and its scores.
 
     Raises:
@@ -36,22 +36,22 @@ def replay(committed: CommittedMember) -> Outcome:
     row = committed.row
     engine = _engine(row["engine"])
     stop = row["stopped_step"] if row["outcome"] == "pruned" else None
-    again = train([_member(committed)], engine, lambda steps: None, stop)[0]
-    if again["key"] != row["key"]:
+    retrained = train([_member(committed)], engine, lambda steps: None, stop)[0]
+    if retrained["key"] != row["key"]:
         raise InputError(
-            f"{row['key']}: its definition has changed since (formula or engine); it is now {again['key']}"
+            f"{row['key']}: its definition has changed since (formula or engine); it is now {retrained['key']}"
         )
-    places = {field.name for field in fields(Location)}
-    columns = [name for name in SCHEMA.names if name not in places and not (name == "generator" and row[name] is None)]
-    differing = [name for name in columns if not _equal(again.get(name), row[name])]
+    location = {field.name for field in fields(Location)}
+    columns = [
+        name for name in SCHEMA.names if name not in location and not (name == "generator" and row[name] is None)
+    ]
+    differing = [name for name in columns if not _equal(retrained.get(name), row[name])]
     name = f"{row['arm']}, trial {row['trial']}, seed {row['seed']} ({row['key']})"
     if not differing:
-        return Outcome(
-            True, f"match: {name}: digest {row['digest'][:16]}, KS {row['ks']:.6f}, all {len(columns)} columns"
-        )
-    return Outcome(
-        False, f"differ: {name}: {', '.join(differing)}; KS {row['ks']!r} was committed, {again['ks']!r} came out now"
-    )
+        digest, count = row["digest"][:16], len(columns)
+        return ReplayResult(True, f"match: {name}: digest {digest}, KS {row['ks']:.6f}, all {count} columns")
+    scores = f"KS {row['ks']!r} was committed, {retrained['ks']!r} came out now"
+    return ReplayResult(False, f"differ: {name}: {', '.join(differing)}; {scores}")
 
 
 def _member(committed: CommittedMember) -> Member:
@@ -59,18 +59,18 @@ def _member(committed: CommittedMember) -> Member:
     try:
         return member_of(experiment, committed.row)
     except LookupError:
-        place, key, arm = committed.store.folder, committed.row["key"], committed.row["arm"]
-        raise StoreError(f"{place}: {key} is of arm {arm!r}, which is none of the sweep's") from None
+        folder, key, arm = committed.store.folder, committed.row["key"], committed.row["arm"]
+        raise StoreError(f"{folder}: {key} is of arm {arm!r}, which is none of the sweep's") from None
 
 
-def _equal(again: Any, committed: Any) -> bool:
-    if isinstance(again, np.ndarray):
-        return committed is not None and np.array_equal(again, np.asarray(committed, again.dtype))
-    return bool(again == committed)
+def _equal(retrained: Any, committed: Any) -> bool:
+    if isinstance(retrained, np.ndarray):
+        return committed is not None and np.array_equal(retrained, np.asarray(committed, retrained.dtype))
+    return bool(retrained == committed)
 
 
 def _engine(identity: str) -> Engine:
-    """The engine of that identity; only engines whose names begin as it does are made."""
+    """The engine of that identity; only engines whose names begin like it are built."""
     name = identity.partition("/")[0]
     for make in (make for key, make in ENGINES.items() if key.partition("-")[0] == name):
         engine = make()

@@ -1,4 +1,4 @@
-"""What committed rows say of the trials that a search asked for, in the search's words."""
+"""Results of trials from their committed rows: objectives, constraint, values at rungs."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from harness.sweep import halving
 
 Row = Mapping[str, Any]
 
-#: A member that never came below success_ks counts as if it had taken so many times its steps (the penalised average
-#: runtime of solver competitions, PAR2).
+#: Factor on the steps of a member that never came below success_ks (penalised average runtime of solver competitions,
+#: PAR2).
 PENALTY = 2
 
 
 def columns(experiment: Experiment) -> tuple[str, ...]:
-    """The columns of a row that are read here; lists over snapshots, which are slow to read, only where they are."""
+    """The columns of a row that are needed; lists over snapshots, which are slow to read, only where they are used."""
     search = experiment.search
     over_steps = ("snapshot_step", "snapshot_ks") if search.halving or "steps" in search.objectives else ()
     return ("seed", "steps", "outcome", "stopped_step", "ks", *over_steps)
 
 
 def results(experiment: Experiment, arm: Arm, trials: Mapping[int, Sequence[Row]]) -> dict[int, Result]:
-    """The result of every trial of one arm, by number; of a halved round, all of it must be given."""
+    """The result of every trial of one arm, by number. With halving, ``trials`` must be a whole round."""
     search = experiment.search
     rules = halving.Rules(search.halving, search.rungs)
     fates = halving.fates(trials, experiment.arm_shape(arm).steps, rules) if search.halving else {}
-    found: dict[int, Result] = {}
+    by_number: dict[int, Result] = {}
     for number, rows in trials.items():
         values = tuple(OBJECTIVES[name](rows, experiment.success_ks) for name in search.objectives)
         at_rungs, pruned = fates.get(number, halving.Fate({}, False))
         lost = sum(map(is_lost, rows))
-        found[number] = Result(values, (lost - 0.5) / len(rows), at_rungs, pruned)
-    return found
+        by_number[number] = Result(values, (lost - 0.5) / len(rows), at_rungs, pruned)
+    return by_number
 
 
 def mean_ks(rows: Sequence[Row], success_ks: float) -> float:
@@ -45,14 +45,14 @@ def mean_ks(rows: Sequence[Row], success_ks: float) -> float:
 
 def mean_steps(rows: Sequence[Row], success_ks: float) -> float:
     """The mean over seeds of the first snapshot's step with KS below ``success_ks``; twice the steps where none is."""
-    return mean([_reached(row, success_ks) for row in rows])
+    return mean([_steps_to_success(row, success_ks) for row in rows])
 
 
-def _reached(row: Row, success_ks: float) -> float:
-    measured = zip(row["snapshot_step"], row["snapshot_ks"], strict=True)
-    below = (step for step, ks in measured if ks is not None and ks < success_ks)
+def _steps_to_success(row: Row, success_ks: float) -> float:
+    snapshots = zip(row["snapshot_step"], row["snapshot_ks"], strict=True)
+    below = (step for step, ks in snapshots if ks is not None and ks < success_ks)
     return float(next(below, PENALTY * row["steps"]) if not is_lost(row) else PENALTY * row["steps"])
 
 
-#: What a search can make small, by its name in [search].objectives.
+#: Objectives to minimise, by their names in [search].objectives.
 OBJECTIVES: Mapping[str, Callable[[Sequence[Row], float], float]] = {"ks": mean_ks, "steps": mean_steps}

@@ -66,7 +66,7 @@ def test_without_counters_nothing_is_reported(millijoules: dict[str, int]) -> No
 
 
 def test_an_error_inside_passes_and_ends_the_measurement(millijoules: dict[str, int]) -> None:
-    """What is raised while energy is measured comes out as it was."""
+    """An error that is raised while energy is measured comes out unchanged."""
     millijoules["GPU-0"] = 7
     with pytest.raises(ZeroDivisionError), EnergyMeter(["GPU-0"]) as meter:
         raise ZeroDivisionError
@@ -85,7 +85,7 @@ def test_without_a_driver_nothing_is_told_of_cards() -> None:
 
 
 def test_without_the_library_nothing_is_told_of_cards() -> None:
-    """Where nvidia-ml-py is not installed the program says so, and measures nothing."""
+    """Without nvidia-ml-py the program says so, and measures nothing."""
     code = """
 import sys
 sys.modules["pynvml"] = None

@@ -25,7 +25,7 @@ MORE = 13
 
 
 def extended(spec: Experiment, folder: Path, trials: int = MORE, ear: InterruptingListener | None = None) -> Store:
-    """What ``harness sweep --extend trials=N`` does."""
+    """Extend the sweep as ``harness sweep --extend trials=N`` does."""
     sweep = Sweep(spec, Store(folder), BatchedEngine("cpu"))
     sweep.open(extend=trials)
     sweep.run(ear or InterruptingListener())

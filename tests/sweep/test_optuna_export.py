@@ -28,7 +28,7 @@ HALVED = {"sampler": "sobol", "trials": 13, "seeds": 2, "halving": 2, "rungs": 1
 
 
 def exported(store: Store, target: Path | str) -> dict[str, int]:
-    """What an export told: how many trials were added to each study."""
+    """The number of trials that an export added to each study."""
     told: dict[str, int] = {}
     export(store, str(target), told.__setitem__)
     return told
@@ -140,7 +140,7 @@ def test_two_sweeps_of_one_name_are_two_studies(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_was_changed_since_is_refused(tmp_path: Path) -> None:
-    """Where members were trained again, a study with the old values is not mixed with the new: a line says so."""
+    """A study with the values from before members were retrained is not mixed with the new ones: a line says so."""
     store = carry_on(experiment("random"), tmp_path / "small")
     exported(store, tmp_path / "journal.log")
     before = (tmp_path / "journal.log").read_bytes()

@@ -97,7 +97,7 @@ def test_the_next_round_is_asked_for_while_one_trains(
 
 
 def store_count(folder: Path) -> int:
-    """How many populations are in the folder."""
+    """Number of populations in the folder."""
     return len(list((folder / "populations").glob("*.parquet"))) if (folder / "populations").exists() else 0
 
 
@@ -123,7 +123,7 @@ def test_the_speed_of_commits_shows_nowhere(tmp_path: Path, sampler: str) -> Non
 
 
 def test_a_commit_that_fails_ends_the_sweep(tmp_path: Path) -> None:
-    """What goes wrong in the thread that commits is raised where the sweep was run, and no thread is left."""
+    """An error in the thread that commits is raised where the sweep was run, and no thread is left."""
 
     class Broken(InterruptingListener):
         def committed(self, round_: Round, index: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:

@@ -67,7 +67,7 @@ def members_of(spec: Experiment) -> tuple[list[tuple[Location, Member]], list[tu
 
 
 def who(placed: Sequence[tuple[Location, Member]]) -> Counter[tuple[str, int, int]]:
-    """How often each arm, trial and seed occurs."""
+    """Count of each arm, trial and seed."""
     return Counter((place.arm, place.trial, member.seed) for place, member in placed)
 
 

@@ -29,7 +29,7 @@ from harness.tracking.run_content import sweep_run
 
 
 def test_versions_are_those_installed_of_all_that_is_required() -> None:
-    """What pyproject requires, and what that requires in turn, by installed version; no tool that it does not."""
+    """All that pyproject requires, directly or not, stands there by installed version; no tool that it does not require."""
     found = closure("mlflow")
     assert found["mlflow"] == importlib.metadata.version("mlflow")
     assert all(importlib.metadata.version(name) == version for name, version in found.items())
@@ -70,7 +70,7 @@ def test_the_report_cuts_what_is_long(done: Store, tmp_path: Path) -> None:
 
 
 def git(folder: Path, *arguments: str) -> bytes:
-    """What git prints, in a repository without the machine's own settings."""
+    """The output of git, in a repository without the machine's own settings."""
     settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
     return subprocess.run(command, cwd=folder, env={**os.environ, **settings}, check=True, capture_output=True).stdout
@@ -98,7 +98,7 @@ def repository(committed: Path, tmp_path: Path) -> Path:
 
 
 def revision(folder: Path) -> dict[str, Any]:
-    """What the program that lies in a folder says of its repository."""
+    """The provenance that the program in a folder gives of its repository."""
     code = "import json; from harness.sweep.provenance import revision; print(json.dumps(revision()))"
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True, capture_output=True)

@@ -23,8 +23,8 @@ from harness.losses import LOSSES
 from harness.members import Group, Member
 from harness.store import QUANTILE_LEVELS, Store
 from harness.store.recording_file import FRAMES, NAME, read_recording
-from harness.sweep.recording import frames_of, record, watch
-from harness.sweep.recording_frames import Half, grid_of, see, unwatchable
+from harness.sweep.recording import frames_of, record, record_members
+from harness.sweep.recording_frames import GeneratorUpdate, grid_of, measure_frame, unrecordable_reason
 
 #: Small and short, with frames at the start and within.
 SMALL: dict[str, Any] = {"view": "sample", "steps": 30, "batch": 20, "hidden": 8, "snapshots": (3, 12, 30),
@@ -57,7 +57,7 @@ def thetas(game: Game) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def loss_at(own: Member, theta_d_W: NDArray[np.float64], x_Q: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What the generator minimises, of each value alone."""
+    """The generator's loss of each value alone."""
     group = Group((own,))
     parts = group.discriminator.split(torch.from_numpy(theta_d_W)[None])
     logits = group.discriminator.forward(parts, torch.from_numpy(x_Q)[None, :, None])
@@ -69,7 +69,7 @@ def test_the_push_is_what_differences_of_the_loss_say(loss: str, params: dict[st
     """Minus the central difference of each value's own loss, in float64, in the middle of a training."""
     own = member(loss, params=params, **SMALL)
     theta_g, theta_d = thetas(trained(own, 12))
-    frame, h = see(own, theta_g, theta_d), 1e-5
+    frame, h = measure_frame(own, theta_g, theta_d), 1e-5
     slope = (loss_at(own, theta_d, frame["values"] + h) - loss_at(own, theta_d, frame["values"] - h)) / (2 * h)
     np.testing.assert_allclose(frame["forces"], -slope, rtol=1e-6, atol=1e-9)
     assert np.abs(frame["forces"]).max() > 1e-3
@@ -78,10 +78,10 @@ def test_the_push_is_what_differences_of_the_loss_say(loss: str, params: dict[st
 def test_frames_are_those_of_the_reference_played_alone() -> None:
     """On the reference engine, every frame shows the parameters of the game in one go, to the bit."""
     own = member(**SMALL)
-    (watched,) = watch([own], ReferenceEngine(), nothing, taken_apart=1)
+    (watched,) = record_members([own], ReferenceEngine(), nothing, detailed=1)
     assert [frame["step"] for frame in watched.frames] == list(frames_of(own)) == [0, 3, 12, 30]
     for frame in watched.frames[1:]:
-        expected = see(own, *thetas(trained(own, frame["step"])))
+        expected = measure_frame(own, *thetas(trained(own, frame["step"])))
         for name, value in expected.items():
             np.testing.assert_array_equal(frame[name], value, err_msg=name)
 
@@ -89,7 +89,7 @@ def test_frames_are_those_of_the_reference_played_alone() -> None:
 def test_the_cpu_engine_shows_what_the_reference_shows() -> None:
     """Over a short training float32 and float64 differ by rounding alone, at the start by the start's own."""
     own = member(**SMALL)
-    ((fast,), (exact,)) = (watch([own], engine, nothing) for engine in (CpuEngine(), ReferenceEngine()))
+    ((fast,), (exact,)) = (record_members([own], engine, nothing) for engine in (CpuEngine(), ReferenceEngine()))
     for one, other in zip(fast.frames, exact.frames, strict=True):
         for name in ("ks", "values", "logits", "forces", "curve"):
             np.testing.assert_allclose(one[name], other[name], rtol=2e-3, atol=2e-4, err_msg=f"{name} {one['step']}")
@@ -98,16 +98,16 @@ def test_the_cpu_engine_shows_what_the_reference_shows() -> None:
 def test_the_first_frame_is_the_start() -> None:
     """Before any step: the reference's own initial parameters, rounded to float32 as the fast engines start."""
     own = member(**SMALL)
-    (watched,) = watch([own], CpuEngine(), nothing)
+    (watched,) = record_members([own], CpuEngine(), nothing)
     start = [theta.astype(np.float32) for theta in thetas(trained(own, 0))]
-    np.testing.assert_array_equal(watched.frames[0]["values"], see(own, *start)["values"])
+    np.testing.assert_array_equal(watched.frames[0]["values"], measure_frame(own, *start)["values"])
 
 
 @pytest.mark.parametrize(("loss", "params"), LOSS_PARAMS)
 def test_the_gradient_comes_through_ds_input_and_moves_g_alone(loss: str, params: dict[str, float]) -> None:
     """Cut D's input and G's gradient is 0 exactly; D has a gradient of G's loss, and does not move by a bit."""
     own = member(loss, params=params, **SMALL)
-    measured = Half(own).measure(12, *thetas(trained(own, 12)))
+    measured = GeneratorUpdate(own).measure(12, *thetas(trained(own, 12)))
     assert measured["input_cut"] == 0.0
     assert measured["moved_d"] == 0.0
     assert min(measured["through_input"], measured["left_on_d"], measured["moved_g"]) > 0
@@ -120,7 +120,7 @@ def test_measured_gradients_are_autograds_of_the_mean_loss(loss: str, params: di
     game = trained(own, 12)
     made_1B = game.generate(Stream.LATENT_G, 12)
     value = game.variant.generator_loss(None, game.decide(game.view.features(made_1B)), **params).mean()
-    measured = Half(own).measure(12, *thetas(game))
+    measured = GeneratorUpdate(own).measure(12, *thetas(game))
     for name, player in (("through_input", game.g), ("left_on_d", game.d)):
         gradients = torch.autograd.grad(value, player.parts, retain_graph=True)
         norm = float(torch.cat([g.flatten() for g in gradients]).norm())
@@ -130,7 +130,7 @@ def test_measured_gradients_are_autograds_of_the_mean_loss(loss: str, params: di
 def test_measuring_leaves_no_trace() -> None:
     """The same parameters give the same numbers again, whatever was measured between."""
     own = member(**SMALL)
-    half, early, late = Half(own), thetas(trained(own, 3)), thetas(trained(own, 12))
+    half, early, late = GeneratorUpdate(own), thetas(trained(own, 3)), thetas(trained(own, 12))
     first = half.measure(3, *early)
     assert half.measure(12, *late) != first
     assert half.measure(3, *early) == first
@@ -172,7 +172,7 @@ def test_members_that_end_otherwise_are_told(recorded: Store, tmp_path: Path) ->
     shutil.copytree(recorded.folder, tmp_path / "sweep")
     store = Store(tmp_path / "sweep")
     key = altered(store, 0, "digest", "0" * 64)
-    with pytest.raises(StoreError, match=rf"\({key}\) ended otherwise"):
+    with pytest.raises(StoreError, match=rf"\({key}\) ended differently"):
         record(store, CpuEngine(), nothing)
     assert read_recording(store.folder) == read_recording(recorded.folder)
 
@@ -193,7 +193,7 @@ def test_a_member_that_stops_has_frames_up_to_there() -> None:
     sick = {**SMALL, "optimizer": "sgd", "beta1": 0.0, "activations_d": [], "steps": 400, "snapshots": (1, 5, 400)}
     ill = member("least_squares", **sick | {"lr_d": 1e2, "lr_g": 1e2})
     well = member("least_squares", **sick | {"lr_d": 1e-3, "lr_g": 1e-3})
-    stopped, whole = watch([ill, well], CpuEngine(), nothing)
+    stopped, whole = record_members([ill, well], CpuEngine(), nothing)
     assert len(whole.frames) == 4
     assert 1 <= len(stopped.frames) < 4
     assert all(np.isfinite(frame["forces"]).all() for frame in stopped.frames)
@@ -202,15 +202,15 @@ def test_a_member_that_stops_has_frames_up_to_there() -> None:
 def test_what_cannot_be_drawn_over_x_is_refused() -> None:
     """A view of the whole minibatch, a direct loss, and settings that change what G is trained with, each with why."""
     for own, why in (
-        (member(**SMALL | {"view": "variances"}), "view 'sample' alone"),
+        (member(**SMALL | {"view": "variances"}), "only view 'sample'"),
         (member("w1_direct", **SMALL), "loss of its values"),
         (member(**SMALL | {"ema": 0.9}), "ema = 0"),
         (member(**SMALL | {"instance_noise": 0.1}), "instance_noise = 0"),
     ):
-        assert why in str(unwatchable(own))
+        assert why in str(unrecordable_reason(own))
         with pytest.raises(InputError, match="cannot be recorded"):
-            watch([own], ReferenceEngine(), nothing)
-    assert unwatchable(member(**SMALL)) is None
+            record_members([own], ReferenceEngine(), nothing)
+    assert unrecordable_reason(member(**SMALL)) is None
 
 
 def test_a_sweep_without_a_search_is_refused(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_the_grid_holds_the_target() -> None:
     grid = grid_of(own)
     assert (grid[0], grid[-1], len(grid)) == (-4, 12, 65)
     assert own.target.cdf(grid[[0, -1]]) == pytest.approx([0, 1], abs=1e-9)
-    assert len(see(own, *thetas(trained(own, 0)))["values"]) == len(QUANTILE_LEVELS)
+    assert len(measure_frame(own, *thetas(trained(own, 0)))["values"]) == len(QUANTILE_LEVELS)
 
 
 def test_every_column_is_filled(recorded: Store) -> None:

@@ -1,4 +1,4 @@
-"""What a sweep commits with every sampler, and that no interruption shows in it."""
+"""Rows that a sweep commits with every sampler, and that no interruption changes."""
 
 from __future__ import annotations
 

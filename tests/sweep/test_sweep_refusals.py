@@ -1,4 +1,4 @@
-"""What a sweep refuses to mix or overwrite, and members that end without a score."""
+"""Refusals to mix or overwrite sweeps, and members that end without a score."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_changed_experiment_is_refused_with_its_differences(done: Store) -> No
 
 
 def test_a_changed_question_is_no_other_experiment(copied: Store) -> None:
-    """What says nothing about results may differ; the sweep keeps its own words."""
+    """Keys that do not change results may differ; the sweep keeps its own texts."""
     ear = InterruptingListener()
     carry_on(experiment(question="Why?"), copied.folder, ear)
     assert ear.indices == []

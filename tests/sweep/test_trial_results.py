@@ -1,4 +1,4 @@
-"""What a search is told of committed rows, by hand."""
+"""Results of trials from rows written by hand."""
 
 from __future__ import annotations
 
