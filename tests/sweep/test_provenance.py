@@ -29,7 +29,7 @@ from harness.tracking.run_content import sweep_run
 
 
 def test_versions_are_those_installed_of_all_that_is_required() -> None:
-    """All that pyproject requires, directly or not, stands there by installed version; no tool that it does not require."""
+    """All that pyproject requires, directly or not, is listed by installed version; tools that it does not, are not."""
     found = closure("mlflow")
     assert found["mlflow"] == importlib.metadata.version("mlflow")
     assert all(importlib.metadata.version(name) == version for name, version in found.items())
