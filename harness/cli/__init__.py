@@ -1,7 +1,7 @@
-"""The command line: arguments and printing, no logic. One module a command; heavy imports inside the commands.
+"""The command line: arguments and printing, no logic. One module per command; heavy imports inside the commands.
 
 Exit status: 0 done, 1 a replay whose bits differ, training in which every member failed or a store that stopped
-answering `harness mirror`, 2 a wrong input (one line on standard error), 130 interrupted, 143 terminated.
+answering `harness mirror`, 2 wrong input (one line on standard error), 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from harness.cli import (
 from harness.errors import InputError
 from harness.text import visible
 
-_HELP = """Which GAN loss works, how robustly, and why, where the truth is known exactly.
+_HELP = """Compare GAN losses where the truth is known exactly: which works, how robustly, and why.
 
 Examples:
 
@@ -44,8 +44,8 @@ Examples:
     harness losses
 """
 
-#: What the system says where there is no room to write: a full disk, a quota, a limit on the size of files.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: Errors of the system that mean no room to write: a full disk, a quota, a limit on the size of files.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="harness",
@@ -55,18 +55,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-#: These need an argument: without one they show their help.
-_ASKING = (sweep, train, score, show, compare, replay, mirror, export)
+#: Commands that need an argument: without one they show their help.
+_NEED_ARGUMENT = (sweep, train, score, show, compare, replay, mirror, export)
 _COMMANDS = (sweep, train, losses, score, sweeps, show, compare, replay, mirror, export, report, explain, clean, doctor)
 for module in _COMMANDS:
-    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in _ASKING)(module.command)
+    app.command(name=module.__name__.rpartition(".")[2], no_args_is_help=module in _NEED_ARGUMENT)(module.command)
 
 
 def main() -> None:
     """Run the command line; the console script ``harness``."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
-            signal.signal(number, _ended)
+            signal.signal(number, _exit)
     try:
         _run()
     except InputError as error:
@@ -87,23 +87,23 @@ def main() -> None:
 
 
 def _run() -> None:
-    """Run the command, and see that what it printed arrives where standard output leads."""
+    """Run the command and check that its output could be written."""
     try:
         try:
             app(standalone_mode=True)
         finally:
             sys.stdout.flush()
     except OSError as error:
-        if error.filename or error.errno not in _FULL:
+        if error.filename or error.errno not in _NO_ROOM:
             raise
-        # What is left in the buffer is lost; at the interpreter's end it would be tried, and fail, once more.
+        # The rest of the buffer is lost; otherwise the interpreter would try, and fail, to write it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise InputError(
             f"standard output: cannot be written ({error.strerror}); make room, or send it elsewhere"
         ) from None
 
 
-def _ended(number: int, frame: FrameType | None) -> None:
+def _exit(number: int, frame: FrameType | None) -> None:
     # A second signal ends the process at once, as without a handler.
     signal.signal(number, signal.SIG_DFL)
     sys.exit(128 + number)

@@ -1,28 +1,30 @@
-"""``harness clean``: what a folder of sweeps could do without."""
+"""``harness clean``: list, or remove, files that a folder of sweeps no longer needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.cli.options import SweepsFolder
 from harness.text import size_text, visible
 
 
 def command(
-    folder: Annotated[Path | None, typer.Option("--in", help="Where the sweeps lie (default: sweeps/).")] = None,
-    temporaries: Annotated[bool, typer.Option("--temporaries", help="Only what killed processes left.")] = False,
-    aside: Annotated[bool, typer.Option("--aside", help="Only sweeps that --fresh set aside.")] = False,
-    superseded: Annotated[bool, typer.Option("--superseded", help="Only populations revised since.")] = False,
+    folder: SweepsFolder = None,
+    temporaries: Annotated[bool, typer.Option("--temporaries", help="Unfinished files of killed processes.")] = False,
+    aside: Annotated[bool, typer.Option("--aside", help="Whole sweeps that --fresh set aside.")] = False,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="Files of populations that a later revision replaces.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove what is listed.")] = False,
 ) -> None:
-    """List what could be removed, with sizes; with --yes remove exactly that.
+    """List files that can be removed, with sizes; with --yes remove exactly these.
 
-    Without a flag of a kind all kinds are listed; flags may be joined. Sweeps that a process writes or mirrors, links,
-    and files that no sweep wrote are never touched. No result that counts is ever removed but with a whole sweep that
-    `harness sweep --fresh` had set aside (NAME.1 beside NAME).
+    --temporaries, --aside and --superseded choose what is listed; without them it is all three. Current results are
+    never removed, except whole sweeps already set aside by --fresh (NAME.1 beside NAME). Links, files that no sweep
+    wrote, and sweeps that a process is training or mirroring are left alone.
 
     Examples:
 
@@ -36,24 +38,24 @@ def command(
 
     root = folder or SWEEPS
     if folder is None and not root.is_dir():
-        _say([f"{root}/: not there, so nothing could be removed"])
+        _print([f"{root}/: does not exist; nothing was removed"])
         return
     chosen = dict(zip(KINDS, (temporaries, aside, superseded), strict=True))
     kinds: list[Kind] = [kind for kind in KINDS if chosen[kind] or not any(chosen.values())]
-    found = find_removable(root, kinds)
-    _say(f"{item.kind:<11}  {size_text(item.size):>8}  {root / item.path}  ({item.why})" for item in found.items)
-    _say(f"{'kept':<11}  {'':>8}  {root / path}  ({why})" for path, why in found.kept)
-    total = f"{len(found.items)} found, {size_text(sum(item.size for item in found.items))} together"
-    if not found.items or not yes:
-        _say([f"{total}; nothing was removed" + (": --yes removes exactly these" if found.items else "")])
+    findings = find_removable(root, kinds)
+    _print(f"{item.kind:<11}  {size_text(item.size):>8}  {root / item.path}  ({item.why})" for item in findings.items)
+    _print(f"{'kept':<11}  {'':>8}  {root / path}  ({why})" for path, why in findings.kept)
+    total = f"{len(findings.items)} found, {size_text(sum(item.size for item in findings.items))} together"
+    if not findings.items or not yes:
+        _print([f"{total}; nothing was removed" + ("; --yes removes exactly these" if findings.items else "")])
         return
-    refused = [(item, reason) for item, reason in remove(root, found.items) if reason]
-    _say(f"not removed: {root / item.path}: {reason}" for item, reason in refused)
-    _say([f"{total}; {len(found.items) - len(refused)} removed"])
+    refused = [(item, reason) for item, reason in remove(root, findings.items) if reason]
+    _print(f"not removed: {root / item.path}: {reason}" for item, reason in refused)
+    _print([f"{total}; {len(findings.items) - len(refused)} removed"])
     if refused:
-        raise InputError(f"{root}: {len(refused)} of {len(found.items)} could not be removed; they are named above")
+        raise InputError(f"{root}: {len(refused)} of {len(findings.items)} could not be removed; see the reasons above")
 
 
-def _say(lines: Iterable[str]) -> None:
+def _print(lines: Iterable[str]) -> None:
     for line in lines:
         print(visible(line))  # noqa: T201

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from analysis.intervals import Interval
     from analysis.sweep_diff import ArmPair, Side, SweepDiff
 
-_SWEEP = "A sweep's folder, or its name in sweeps/."
+_HELP = "A sweep's folder, or its name in sweeps/."
 
 
 def command(
-    a: Annotated[str, typer.Argument(metavar="A", help=_SWEEP)],
-    b: Annotated[str, typer.Argument(metavar="B", help=_SWEEP)],
+    a: Annotated[str, typer.Argument(metavar="A", help=_HELP)],
+    b: Annotated[str, typer.Argument(metavar="B", help=_HELP)],
     as_json: AsJson = False,
 ) -> None:
-    """Compare two sweeps: settings that differ, arms of both (KS, paired differences, successes), new and missing ones.
+    """Compare two sweeps: different settings, results of common arms, arms that only one of them has.
 
-    Differences are B minus A, seed by seed: below 0, B is nearer the target.
+    Differences are B minus A, paired by seed: below 0, B is closer to the target.
 
     Examples:
 

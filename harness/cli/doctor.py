@@ -1,8 +1,8 @@
-"""``harness doctor``: what this machine offers and what would be used."""
+"""``harness doctor``: show this machine, the installed versions and the choice of engines."""
 
 from __future__ import annotations
 
-#: What nothing here needs: by what it is for, the distribution and the extra of this package that installs it.
+#: Optional dependencies: purpose -> (distribution, extra of this package that installs it).
 OPTIONAL = {
     "NVIDIA's figures": ("nvidia-ml-py", "gpu"),
     "PostgreSQL": ("psycopg", "postgres"),
@@ -11,7 +11,7 @@ OPTIONAL = {
 
 
 def command() -> None:
-    """Say what machine, devices and versions are here, which engine would be chosen and why, and where results go.
+    """Show this machine, its devices and versions, which engine would be chosen and why, and the MLflow store.
 
     Examples:
 
@@ -56,25 +56,25 @@ def command() -> None:
 
 
 def _optional() -> dict[str, str]:
-    """Of each optional distribution its version, or which extra installs it; of the cards, what their driver says."""
+    """Version of each optional distribution, or the extra that installs it; for NVIDIA cards also the driver."""
     from importlib.metadata import PackageNotFoundError, version
 
     from harness.sweep import energy
 
-    found: dict[str, str] = {}
+    states: dict[str, str] = {}
     for purpose, (name, extra) in OPTIONAL.items():
         try:
-            found[purpose] = f"{name} {version(name)}"
+            states[purpose] = f"{name} {version(name)}"
         except PackageNotFoundError:
-            found[purpose] = f"{name} is not installed; pip install 'harness[{extra}]' does"
+            states[purpose] = f"{name} is not installed; pip install 'harness[{extra}]'"
             continue
         if name == energy.DISTRIBUTION:
-            found[purpose] += f", {energy.unavailable_reason() or f'driver {energy.driver_version()}'}"
-    return found
+            states[purpose] += f", {energy.unavailable_reason() or f'driver {energy.driver_version()}'}"
+    return states
 
 
 def _engines() -> dict[str, str]:
-    """Which engine ``auto`` gives every loss to at its own setting, and why not a faster one."""
+    """The engine that ``auto`` chooses for each loss at its default setting, and why not a faster one."""
     from harness.config import Experiment
     from harness.engines import choose
     from harness.engines.auto import assign_engines

@@ -1,4 +1,4 @@
-"""``harness explain``: one page that answers the question of the label by watching."""
+"""``harness explain``: write the page that answers the question of the label with animations."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from harness.cli.options import EngineName
 
 def command(
     experiment: Annotated[
-        Path, typer.Argument(help="An experiment file that searches learning rates under a view of single values.")
+        Path, typer.Argument(help="Experiment file that searches learning rates under a view of single values.")
     ] = Path("experiments/why_true.toml"),
     engine: EngineName = "auto",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Where to write (default: SWEEP/explain).")
+        Path | None,
+        typer.Option("-o", "--out", metavar="DIR", help="Folder to write into (default: explain/ in the sweep)."),
     ] = None,
 ) -> None:
     """Write the page "Why is the generator trained with the label True?": one HTML file that needs no network.
 
-    What is missing is made first: the sweep as `harness sweep` makes it, then its recording, for which the searched
-    members train once more. A second call trains nothing.
+    If the experiment's sweep is missing it is trained first, and then its searched members once more to record
+    them. A second call trains nothing.
 
     Examples:
 
@@ -45,7 +46,7 @@ def command(
     job.open()
     with reporter_of(job) as reporter:
         job.run(reporter)
-    searched = sum(size for this in planned(spec) if this.stage == "search" for _, size in this.populations)
+    searched = sum(size for round_ in planned(spec) if round_.stage == "search" for _, size in round_.populations)
     with Reporter(searched * spec.train.steps) as reporter:
         record(job.store, trainer, reporter.advanced)
     print(write_explainer(job.store.folder, out))  # noqa: T201

@@ -1,4 +1,4 @@
-"""``harness export``: a committed sweep in the form of another tool."""
+"""``harness export``: write a committed sweep in the format of another tool."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.options import SweepName
+
 
 def command(
-    sweep: Annotated[str, typer.Argument(help="A sweep's folder, or a name below sweeps/.")],
+    sweep: SweepName,
     optuna: Annotated[
-        str, typer.Option(metavar="FILE|URL", help="A journal file of Optuna's, or the address of its database.")
+        str, typer.Option(metavar="FILE|URL", help="An Optuna journal file, or the URL of an Optuna database.")
     ],
 ) -> None:
-    """Write the trials of a sweep as Optuna studies, one an arm, for optuna-dashboard and Optuna's own analyses.
+    """Write the trials of a sweep as Optuna studies, one per arm, for optuna-dashboard and Optuna's own analyses.
 
-    Every trial has its setting, values, what its race measured, and its state. Trials that are there already are left
-    alone, so it can be repeated while the sweep grows.
+    Each trial has its setting, values, intermediate values and state. Existing trials are left alone, so the command
+    can be repeated while the sweep grows.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""``harness mirror``: a committed sweep into an MLflow store, now and to the end."""
+"""``harness mirror``: copy a committed sweep into an MLflow store, and wait for the end."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.options import SweepName
+
 if TYPE_CHECKING:
     from harness.tracking.worker import Progress
 
-#: Seconds between two lines about how far the mirror is.
-TELL_EVERY_SECONDS = 2.0
+#: Seconds between two lines of progress.
+LINE_SECONDS = 2.0
 
 
 def command(
-    sweep: Annotated[str, typer.Argument(help="A sweep's folder, or a name below sweeps/.")],
+    sweep: SweepName,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="URI", help="The store (default: as `harness sweep`).")
+        str | None,
+        typer.Option("--to", metavar="URI", help="Address of the store (default: the one that `harness sweep` uses)."),
     ] = None,
 ) -> None:
-    """Write the runs of a committed sweep that an MLflow store lacks, and wait until all are there.
+    """Copy a committed sweep into an MLflow store, and wait until all runs are written.
 
-    Runs that are there are left alone, so it can be repeated and interrupted. Exit status 1: the store stopped
+    Existing runs are left alone, so the command can be interrupted and repeated. Exit status 1: the store stopped
     answering.
 
     Examples:
@@ -42,7 +45,7 @@ def command(
     store.describe()
     mirror = Mirror(store.folder.absolute(), uri)
     mirror.start()
-    status = mirror.wait(_Lines().tell)
+    status = mirror.wait(_ProgressLines().show)
     if status.code == 2:
         raise InputError(status.reason)
     print(visible(f"MLflow ({redact(uri)}): {status}"))  # noqa: T201
@@ -50,20 +53,20 @@ def command(
         raise typer.Exit(status.code)
 
 
-class _Lines:
-    """A line on standard error when the mirror goes over to something else, and every few seconds."""
+class _ProgressLines:
+    """Progress on standard error: a line when the phase changes, and every few seconds."""
 
     def __init__(self) -> None:
-        self._phase, self._told = "", 0.0
+        self._phase, self._shown = "", 0.0
 
-    def tell(self, progress: Progress) -> None:
-        """Say how far the mirror is, unless that was said just now."""
+    def show(self, progress: Progress) -> None:
+        """Print the progress, unless the same phase was printed just now."""
         text = {
             "waiting": "waiting for another mirror of this folder",
-            "asking": "asking whether the store answers",
+            "asking": "checking that the store answers",
             "loading": "loading mlflow" if not progress.written else "reading the folder",
             "writing": f"{progress.written} runs written, {progress.todo} trials to go",
         }.get(progress.phase, "")
-        if text and (progress.phase != self._phase or time.monotonic() > self._told + TELL_EVERY_SECONDS):
-            self._phase, self._told = progress.phase, time.monotonic()
+        if text and (progress.phase != self._phase or time.monotonic() > self._shown + LINE_SECONDS):
+            self._phase, self._shown = progress.phase, time.monotonic()
             print(text, file=sys.stderr, flush=True)  # noqa: T201

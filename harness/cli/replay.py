@@ -1,4 +1,4 @@
-"""``harness replay``: does a committed member come out again, bit for bit?"""
+"""``harness replay``: train a committed member again and compare bits."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import typer
 
 def command(
     what: Annotated[
-        str, typer.Argument(metavar="RUN_ID_OR_MEMBER", help="A member's key, or the id of a trial's run.")
+        str,
+        typer.Argument(
+            metavar="RUN_ID_OR_MEMBER",
+            help="A member's key (or its first 6 or more digits), or the id of a trial's MLflow run.",
+        ),
     ],
-    sweep: Annotated[Path | None, typer.Option(help="The sweep's folder (default: search in sweeps/).")] = None,
+    sweep: Annotated[Path | None, typer.Option(help="Folder of the sweep (default: search in sweeps/).")] = None,
 ) -> None:
-    """Train one committed member again, alone, and say whether its bits match.
+    """Train one committed member again, alone, and check that its bits match.
 
-    A member's key is the column `key` of the committed rows (16 hex digits; its first 6 or more will do). For the id
-    of a trial's MLflow run, its first member is replayed.
+    A member's key has 16 hex digits; it is the column `key` of the committed rows. For a trial's MLflow run, the
+    trial's first member is replayed.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""``harness report``: the page of a committed sweep, or of several."""
+"""``harness report``: write the report of a committed sweep, or of several."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ import typer
 
 def command(
     sweeps: Annotated[
-        list[Path] | None, typer.Argument(help="Sweeps' folders (default: the newest in sweeps/).")
+        list[Path] | None,
+        typer.Argument(metavar="[SWEEP]...", help="Folders of sweeps (default: the newest in sweeps/)."),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="Folder to write into (default: report/ in the sweep; several sweeps need it)."
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="Folder to write into (default: report/ in the sweep; required for several sweeps).",
         ),
     ] = None,
 ) -> None:
-    """Write the report of a sweep, or of several on one page.
+    """Write the report of a sweep, or one report of several sweeps.
 
-    One HTML page that needs no network, its figures as PNG and SVG, their numbers as CSV and parquet, a Markdown table
-    and a JSON summary.
+    The report is one HTML page that needs no network, with its figures as PNG and SVG, their numbers as CSV and
+    parquet, a Markdown table and a JSON summary.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""``harness score``: how far anybody's sample lies from a target."""
+"""``harness score``: measure the distance of any sample from a target."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from harness.text import visible
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A .npy file of one array, or a .csv file of one column.")],
-    target: Annotated[str, typer.Option(help='A law of scipy.stats: "norm(loc=4, scale=1.25)".')] = (
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .npy file with one array, or a .csv file with one column.")
+    ],
+    target: Annotated[str, typer.Option(help='The target distribution, by its name in scipy.stats: "t(df=3)".')] = (
         "norm(loc=4, scale=1.25)"
     ),
-    column: Annotated[str | None, typer.Option(help="The column of a .csv file with several.")] = None,
+    column: Annotated[str | None, typer.Option(help="Name of the column, if the .csv file has several.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a sample: KS distance and test, Wasserstein, Cramér-von Mises, Anderson-Darling, and noise floors.
+    """Score a sample against a target: KS distance and test, Wasserstein, Cramér-von Mises, Anderson-Darling, floors.
+
+    A floor is the distance of a sample of the same size from the target itself.
 
     Examples:
 

@@ -1,17 +1,15 @@
-"""``harness sweeps``: which sweeps lie here, and how far each is."""
+"""``harness sweeps``: the sweeps of a folder and the progress of each."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.options import AsJson
+from harness.cli.options import AsJson, SweepsFolder
 from harness.text import size_text, visible
 
 if TYPE_CHECKING:
@@ -19,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def command(
-    folder: Annotated[Path | None, typer.Option("--in", help="Where the sweeps lie (default: sweeps/).")] = None,
+    folder: SweepsFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the sweeps of a folder, the newest last: state, progress, best arm, size.
+    """List the sweeps of a folder, newest last: state, progress, best arm, size.
 
-    The best KS is the least median over confirm seeds; before there are any, the least mean of a search trial. Every
-    committed file is read and its checksum compared, so that a damaged sweep is told as such.
+    The best KS is the least median over confirm seeds or, before there are any, the least score of a search trial.
+    Every committed file is read and its checksum compared, so damaged sweeps are reported.
 
     Examples:
 
@@ -36,22 +34,22 @@ def command(
     from harness.store import SWEEPS
     from harness.store.status import summarize_all
 
-    place = folder or SWEEPS
-    found = summarize_all(place) if folder or place.is_dir() else []
+    root = folder or SWEEPS
+    summaries = summarize_all(root) if folder or root.is_dir() else []
     if as_json:
-        print(json.dumps([each.as_json() for each in found], indent=1, allow_nan=False))  # noqa: T201
+        print(json.dumps([summary.as_json() for summary in summaries], indent=1, allow_nan=False))  # noqa: T201
         return
-    if not found:
-        print(f"{visible(place)}: holds no sweep; `harness sweep EXPERIMENT` makes one")  # noqa: T201
+    if not summaries:
+        print(f"{visible(root)}: holds no sweep; start one with `harness sweep EXPERIMENT`")  # noqa: T201
         return
     console = Console()
-    console.print(_table(found))
-    for each in found:
-        if each.status.reason:
-            console.print(Text(f"{visible(each.folder.name)}: {visible(each.status.reason)}"))
+    console.print(_table(summaries))
+    for summary in summaries:
+        if summary.status.reason:
+            console.print(Text(f"{visible(summary.folder.name)}: {visible(summary.status.reason)}"))
 
 
-def _table(found: list[SweepSummary]) -> Table:
+def _table(summaries: list[SweepSummary]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in ("sweep", "state"):
         table.add_column(head, overflow="fold")
@@ -60,17 +58,17 @@ def _table(found: list[SweepSummary]) -> Table:
     table.add_column("best KS", overflow="fold", min_width=14)
     table.add_column("created", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
-    for each in found:
-        stands, best = each.status, each.best
+    for summary in summaries:
+        folder, status, best = summary.folder.name, summary.status, summary.best
         cells = (
-            each.folder.name if each.name in (each.folder.name, None) else f"{each.folder.name} ({each.name})",
-            stands.state,
-            f"{stands.committed}/{'?' if stands.populations is None else stands.populations}",
-            each.members,
-            len(each.arms),
+            folder if summary.name in (folder, None) else f"{folder} ({summary.name})",
+            status.state,
+            f"{status.committed}/{'?' if status.populations is None else status.populations}",
+            summary.members,
+            len(summary.arms),
             "-" if best is None else f"{best.ks:.4g} {best.arm} ({best.stage})",
-            (each.created or "-")[:10],
-            size_text(each.size),
+            (summary.created or "-")[:10],
+            size_text(summary.size),
         )
         table.add_row(*(Text(visible(cell)) for cell in cells))
     return table

@@ -1,4 +1,4 @@
-"""``harness train``: a population of one setting."""
+"""``harness train``: train one variant at one setting on several seeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.text import visible
 if TYPE_CHECKING:
     from harness.config import Experiment
 
-#: The options that stand for keys of an experiment file.
+#: Keys of an experiment file, and the options that set them here.
 _OPTIONS = {
     "variants": "--loss",
     "views": "--view",
@@ -27,26 +27,28 @@ _OPTIONS = {
     "train.snapshots": "--snapshots",
 }
 
-#: What --set may replace here.
+#: Tables and keys that --set may change here.
 _SETTABLE = ("seed", "target", "train")
 
 
 def command(
-    loss: Annotated[str, typer.Option(help='A variant, with parameters if it has any: "generator_label(t=0.25)".')],
+    loss: Annotated[str, typer.Option(help='Loss variant, with parameters if it has any: "generator_label(t=0.25)".')],
     view: Annotated[
         str,
-        typer.Option(help="What the discriminator reads: raw, variances, diffs, moments, sorted, sample, pack(m=2)."),
+        typer.Option(help="Input of the discriminator: raw, variances, diffs, moments, sorted, sample, pack(m=2)."),
     ] = "variances",
-    seeds: Annotated[int, typer.Option(help="How many members, seeds 0, 1, ...")] = 16,
-    steps: Annotated[int, typer.Option(help="GAN-steps of each member.")] = 10_000,
-    snapshots: Annotated[str, typer.Option(help="Steps to measure at, e.g. 1000,3000 (default: ten, even).")] = "",
+    seeds: Annotated[int, typer.Option(help="Number of members; their seeds are 0, 1, ...")] = 16,
+    steps: Annotated[int, typer.Option(help="GAN-steps per member.")] = 10_000,
+    snapshots: Annotated[
+        str, typer.Option(help="Steps at which to measure, e.g. 1000,3000 (default: ten, evenly spaced).")
+    ] = "",
     overrides: Overrides = None,
     engine: EngineName = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Train one variant at one setting on several seeds, and say how close it came.
+    """Train one variant at one setting on several seeds, and print how close each seed came to the target.
 
-    A member fails where memory does not suffice; the exit status is 1 when every member failed.
+    A member fails if memory does not suffice. Exit status 1: every member failed.
 
     Examples:
 
@@ -102,7 +104,7 @@ def _steps_of(text: str) -> list[int]:
 
 
 def _experiment(table: dict[str, Any], overrides: Sequence[str]) -> Experiment:
-    """The experiment of one arm; what is wrong with it is told by the option that says it."""
+    """The experiment of one arm; errors name the option that sets the value."""
     from harness.config import from_table
     from harness.engines.memory import check_memory
     from harness.errors import InputError
@@ -114,14 +116,16 @@ def _experiment(table: dict[str, Any], overrides: Sequence[str]) -> Experiment:
         raise InputError(f"{_OPTIONS.get(key, key)}: {rest}") from None
     for key in (override.partition("=")[0].strip() for override in overrides):
         if key.partition(".")[0] not in _SETTABLE:
-            option = f"{_OPTIONS[key]} says this" if key in _OPTIONS else "it means nothing for one population"
-            raise InputError(f"--set {key}: {option}; allowed: seed, and the keys of target and train")
+            reason = f"use {_OPTIONS[key]}" if key in _OPTIONS else "it has no effect on one population"
+            raise InputError(f"--set {key}: {reason}; allowed: seed, and the keys of target and train")
     check_memory(spec)
     return spec
 
 
-def _member(row: Mapping[str, Any], marks: Sequence[int]) -> dict[str, Any]:
-    # A member that stopped before a snapshot counts as KS 1 there, as it does everywhere.
+def _member(row: Mapping[str, Any], snapshots: Sequence[int]) -> dict[str, Any]:
+    from harness.metrics.trials import WORST_KS
+
+    # A member that stopped before a snapshot counts as KS 1 there.
     measured = dict(zip(row["snapshot_step"], row["snapshot_ks"], strict=True))
     return {
         "seed": row["seed"],
@@ -129,7 +133,7 @@ def _member(row: Mapping[str, Any], marks: Sequence[int]) -> dict[str, Any]:
         "stopped_step": row.get("stopped_step"),
         "stopped_tensor": row.get("stopped_tensor"),
         "failure": row.get("failure"),
-        "ks": {str(mark): measured.get(mark, 1.0) for mark in marks},
+        "ks": {str(step): measured.get(step, WORST_KS) for step in snapshots},
         "mean": row["mean"],
         "sd": row["sd"],
     }
@@ -158,7 +162,7 @@ def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], trained
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Why members have no score: a line for each distinct reason, the commonest first."""
+    """Reasons why members have no score: a line for each distinct one, the most frequent first."""
     lost = Counter(
         (row["outcome"], row.get("failure") or f"{row.get('stopped_tensor')} not finite")
         for row in rows

@@ -1,7 +1,7 @@
 """The folder of parquet files that is the truth of a sweep: the only code that writes results.
 
-``folder`` has the layout and ``Store``, ``schema`` the columns of a row, ``parquet`` a population's file as bytes,
-``files`` how any file is written whole, one writer at a time.
+``store`` has the layout and ``Store``, ``schema`` the columns of a row, ``parquet`` a population's file as bytes,
+``files`` writes whole files, one writer at a time. ``status`` summarises sweeps, ``cleanup`` removes leftovers.
 """
 
 from harness.store.files import held, locked, slug, unfinished, write_whole

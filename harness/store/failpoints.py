@@ -1,7 +1,7 @@
-"""Named places at which a test can have the process killed, as a power cut would, or sent another signal.
+"""Failpoints: named points in the code at which a test can kill the process, as a power cut would, or signal it.
 
-``HARNESS_FAILPOINT=name:n`` kills the process (SIGKILL: no handler, no clean-up) when it passes the place of that name
-for the n-th time; ``name:n:SIGTERM`` sends it that signal instead. Without the variable a pass costs one look into a
+``HARNESS_FAILPOINT=name:n`` kills the process (SIGKILL: no handler, no clean-up) when it passes the point of that name
+for the n-th time; ``name:n:SIGTERM`` sends it that signal instead. Without the variable a pass costs one lookup in a
 dictionary.
 """
 
@@ -17,7 +17,7 @@ _passes: Counter[str] = Counter()
 
 
 def reach(name: str) -> None:
-    """Pass the place ``name``; the process may end here."""
+    """Pass the point ``name``; the process may end here."""
     wanted = os.environ.get(VARIABLE)
     if wanted is None:
         return

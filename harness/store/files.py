@@ -1,4 +1,4 @@
-"""Files that are whole or absent, one writer at a time, and names that stay in their folder."""
+"""Whole files, locks, and file names that stay in their folder."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pathlib import Path
 from harness.errors import InputError, StoreError
 from harness.store.failpoints import reach
 
-#: Tries for a lock that is not waited for, and seconds between them: ``held`` takes it for some microseconds.
-_TRIES, _PAUSE = 20, 0.01
+#: Tries for a lock without waiting, and seconds between them: ``held`` may have it for some microseconds.
+_TRIES, _PAUSE_SECONDS = 20, 0.01
 
 
 def slug(label: str) -> str:
-    """A file name for any label: its harmless characters, and a hash after a dot where something was lost.
+    """A file name for any label: its harmless characters, and after a dot a hash if any were replaced.
 
-    Never empty, never with a path separator or a leading dot, so a path built from it stays in its folder. Labels
-    that differ have slugs that differ, up to 32 bits of sha256.
+    Never empty, never with a path separator or a leading dot, so a path built from it stays in its folder. Different
+    labels have different slugs, up to 32 bits of sha256.
     """
-    kept = re.sub(r"[^A-Za-z0-9_-]+", "-", label).strip("-")[:60]
-    if kept and kept == label:
-        return kept
-    return f"{kept or 'x'}.{hashlib.sha256(label.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", label).strip("-")[:60]
+    if safe and safe == label:
+        return safe
+    return f"{safe or 'x'}.{hashlib.sha256(label.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -37,7 +37,7 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         StoreError: the system refuses to write: a full disk, a limit on file sizes, missing rights.
     """
-    # Not by tempfile, whose files are for their owner alone: results are as readable as the umask says.
+    # Not by tempfile, whose files only their owner may read: here the umask decides.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,13 +57,13 @@ def write_whole(path: Path, data: bytes) -> None:
         if not isinstance(error, OSError):
             raise
         raise StoreError(
-            f"{path}: {len(data)} bytes cannot be written ({error.strerror}); nothing that was there has changed; "
+            f"{path}: {len(data)} bytes cannot be written ({error.strerror}); existing files are unchanged; "
             "make room, or allow writing, and run again"
         ) from error
 
 
 def unfinished(name: str) -> str | None:
-    """The name of the file that ``write_whole`` had begun under this temporary one; None where it names none so."""
+    """The final name of a temporary file of ``write_whole``; None if this is no such name."""
     match = re.fullmatch(r"\.(.+)\.[0-9a-f]{16}", name, re.DOTALL)
     return match[1] if match else None
 
@@ -85,37 +85,37 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        if not (_taken(file.fileno(), fcntl.LOCK_EX) if wait else _tried(file.fileno())):
+        if not (_lock(file.fileno(), fcntl.LOCK_EX) if wait else _try_lock(file.fileno())):
             raise InputError(f"{path.parent}: another process is writing this sweep; wait for it or stop it")
         yield
 
 
 def held(path: Path) -> bool:
-    """Whether a process holds the lock on ``path``; makes no file, and keeps no one from taking the lock.
+    """Whether a process holds the lock on ``path``; creates no file, and does not block others.
 
-    False where there is no such file, or none that may be read.
+    False if there is no such file, or none that may be read.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        return not _taken(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return not _lock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     finally:
         os.close(handle)
 
 
-def _tried(handle: int) -> bool:
-    """Whether the lock could be taken at once, or an instant later: who only looks whether it is held takes it, too."""
+def _try_lock(handle: int) -> bool:
+    """Take the lock at once or an instant later, for ``held`` of another process takes it too; whether it worked."""
     for attempt in range(_TRIES):
         if attempt:
-            time.sleep(_PAUSE)
-        if _taken(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            time.sleep(_PAUSE_SECONDS)
+        if _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
             return True
     return False
 
 
-def _taken(handle: int, how: int) -> bool:
+def _lock(handle: int, how: int) -> bool:
     try:
         fcntl.flock(handle, how)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""What was trained before: committed members by their key, of this sweep and of those beside it.
+"""Cache of committed members by key, from a sweep and the sweeps beside it.
 
-A member's key names everything that its result depends on, so a row of another sweep, made on the same machine by the
-same versions, is the row that training would give.
+A member's key covers everything that its result depends on, so a row that the same versions trained on the same
+machine equals the row that training would give.
 """
 
 from __future__ import annotations
@@ -18,84 +18,85 @@ from harness.store import Store
 
 Row = dict[str, Any]
 
-#: Where provenance must agree for bits to agree: decision 0002 promises no more.
-_SAME = ("machine", "device", "python", "torch", "numpy", "scipy")
+#: Keys of the provenance that must agree for bits to agree (decision 0002).
+_PROVENANCE_KEYS = ("machine", "device", "python", "torch", "numpy", "scipy")
 
-#: What every member of a sweep has in common: sweeps that differ there need not be read to know that they share none.
-_SHARED = ("seed", "target", "steps")
+#: Keys of the spec that all members of a sweep share: sweeps that differ there have no member in common.
+_SPEC_KEYS = ("seed", "target", "steps")
 
-#: How a member ended that would end so again. Failed ones had no memory, pruned ones were stopped by their rivals.
-_LASTING = ("scored", "diverged")
+#: Outcomes that training again would repeat. Failed members lacked memory, pruned ones depend on their rivals.
+_REPEATABLE = ("scored", "diverged")
 
 
-class _Place(NamedTuple):
+class _Location(NamedTuple):
     store: Store
     population: int
     revision: int
 
 
-class Shelf:
-    """The finished members in ``folder`` and in the folders of sweeps beside it.
+class MemberCache:
+    """Finished members of the sweep in ``folder`` and of the sweeps beside it.
 
-    ``description`` is that of the sweep that asks; sweeps made with other versions, or damaged ones, are left out.
+    ``description`` is the sweep's own; damaged sweeps and those of other versions or machines are left out.
     """
 
     def __init__(self, folder: Path, description: Mapping[str, Any]) -> None:
         self._folder, self._description = folder, description
-        self._places: dict[tuple[str, int], _Place] | None = None
+        self._locations: dict[tuple[str, int], _Location] | None = None
 
     def take(self, stage: str, keys: Collection[str]) -> dict[str, Row]:
-        """The rows of those members that are there, by key; of the confirm stage with their generators."""
-        if self._places is None:
-            self._places = dict(self._found())
-        wanted: dict[_Place, list[str]] = {}
+        """The rows of those of these members that were committed, by key; of the confirm stage with generators."""
+        if self._locations is None:
+            self._locations = dict(self._read())
+        wanted: dict[_Location, list[str]] = {}
         for key in dict.fromkeys(keys):
-            place = self._places.get((stage, int(key, 16)))
-            if place:
-                wanted.setdefault(place, []).append(key)
-        return {row["key"]: row for place, some in wanted.items() for row in _rows(place, some)}
+            location = self._locations.get((stage, int(key, 16)))
+            if location:
+                wanted.setdefault(location, []).append(key)
+        return {row["key"]: row for location, present in wanted.items() for row in _rows(location, present)}
 
     def add(self, store: Store, index: int, revision: int, rows: Collection[Mapping[str, Any]]) -> None:
-        """Take note of a population that was committed just now."""
-        if self._places is not None:
-            lasting = (row for row in rows if row["outcome"] in _LASTING)
-            place = _Place(store, index, revision)
-            self._places |= {(row["stage"], int(row["key"], 16)): place for row in lasting}
+        """Add a population that was just committed."""
+        if self._locations is not None:
+            repeatable = (row for row in rows if row["outcome"] in _REPEATABLE)
+            location = _Location(store, index, revision)
+            self._locations |= {(row["stage"], int(row["key"], 16)): location for row in repeatable}
 
-    def _found(self) -> Iterator[tuple[tuple[str, int], _Place]]:
+    def _read(self) -> Iterator[tuple[tuple[str, int], _Location]]:
         for path in sorted(self._folder.absolute().parent.glob("*/sweep.json")):
             store = Store(path.parent)
             try:
                 if not _may_share(store.describe(), self._description):
                     continue
-                places = [_Place(store, index, revision) for index, revision in store.revisions().items()]
+                locations = [_Location(store, index, revision) for index, revision in store.revisions().items()]
             except (StoreError, KeyError, TypeError, AttributeError):
                 continue
-            for place in places:
-                yield from _keys(place)
+            for location in locations:
+                yield from _keys(location)
 
 
-def _may_share(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two sweeps may have a member in common, with the same bits."""
-    made, spec = ((one[part], other[part]) for part in ("provenance", "spec"))
-    alike = all(a.get(name) == b.get(name) for (a, b), names in ((made, _SAME), (spec, _SHARED)) for name in names)
-    return alike and bool(set(spec[0]["views"]) & set(spec[1]["views"]))
+def _may_share(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether the sweeps of two descriptions may have a member in common, with the same bits."""
+    for part, names in (("provenance", _PROVENANCE_KEYS), ("spec", _SPEC_KEYS)):
+        if any(a[part].get(name) != b[part].get(name) for name in names):
+            return False
+    return not set(a["spec"]["views"]).isdisjoint(b["spec"]["views"])
 
 
-def _keys(place: _Place) -> Iterator[tuple[tuple[str, int], _Place]]:
+def _keys(location: _Location) -> Iterator[tuple[tuple[str, int], _Location]]:
     try:
-        table = place.store.population(place.population, ["stage", "key", "outcome"], revision=place.revision)
+        table = location.store.population(location.population, ["stage", "key", "outcome"], revision=location.revision)
     except StoreError:
         return
-    table = table.filter(pc.is_in(table["outcome"], pa.array(_LASTING)))
+    table = table.filter(pc.is_in(table["outcome"], pa.array(_REPEATABLE)))
     for stage, key in zip(table["stage"].to_pylist(), table["key"].to_pylist(), strict=True):
-        yield (stage, int(key, 16)), place
+        yield (stage, int(key, 16)), location
 
 
-def _rows(place: _Place, keys: list[str]) -> list[Row]:
+def _rows(location: _Location, keys: list[str]) -> list[Row]:
     try:
-        table = place.store.population(place.population, revision=place.revision)
+        table = location.store.population(location.population, revision=location.revision)
     except StoreError:  # gone or damaged since
         return []
-    found: list[Row] = table.filter(pc.is_in(table["key"], pa.array(keys))).to_pylist(maps_as_pydicts="strict")
-    return found
+    rows: list[Row] = table.filter(pc.is_in(table["key"], pa.array(keys))).to_pylist(maps_as_pydicts="strict")
+    return rows

@@ -1,7 +1,7 @@
-"""A recording beside a sweep's rows: what its members' games looked like at some of their steps.
+"""The recording of a sweep: generated values, logits and forces of its members at some of their steps.
 
-``recording.parquet`` has a row per member and frame. It can be made again from the rows at any time, so it is no part
-of the truth of a sweep; its metadata hold what the rows of the sweep must say for it to be theirs.
+``recording.parquet`` has a row per member and frame. It can be made again from the sweep's rows at any time, so it is
+not part of the truth; its metadata hold the digests of the rows that it belongs to.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def read_recording(folder: Path) -> Recording | None:
     try:
         table = parquet.read(parquet.opened(path.read_bytes()))
         about = json.loads((table.schema.metadata or {})[_ABOUT.encode()])
-        found = Recording(table.select(FRAMES.names), tuple(about["grid"]), dict(about["digests"]))
+        recording = Recording(table.select(FRAMES.names), tuple(about["grid"]), dict(about["digests"]))
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        told = str(error).partition("\n")[0][:120]
-        raise StoreError(f"{path}: damaged ({told}); delete it, and it is made again") from None
-    return found
+        reason = str(error).partition("\n")[0][:120]
+        raise StoreError(f"{path}: damaged ({reason}); delete it, and it will be made again") from None
+    return recording

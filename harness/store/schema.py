@@ -6,7 +6,7 @@ import pyarrow as pa
 
 _F64, _F32S, _F64S = pa.float64(), pa.list_(pa.float32()), pa.list_(pa.float64())
 
-#: What a snapshot keeps of one member: the value at each step of ``snapshot_step``.
+#: Values of one member at each step of ``snapshot_step``.
 SNAPSHOT_COLUMNS: dict[str, str] = {
     "ks": "KS distance on stratified noise, after that many steps",
     "loss_d": "discriminator's loss in that step",
@@ -24,13 +24,14 @@ SNAPSHOT_COLUMNS: dict[str, str] = {
     "penalty": "weighted sum of the gradient penalties in D's update; null where there are none",
 }
 
-#: One row per member. Every column is a function of the member and the engine alone.
+#: One row per member. Every column is a function of the member and the engine alone. The hyper-parameters are those of
+#: ``config.fields.Settings``, written out here: deriving them would load pydantic and sympy wherever a sweep is read.
 SCHEMA = pa.schema(
     [
-        ("key", pa.string()),  # content hash of the member's definition and the engine: its name everywhere
+        ("key", pa.string()),  # content hash of the member's definition and the engine
         ("stage", pa.string()),  # search | confirm
         ("round", pa.int32()),
-        ("arm", pa.string()),  # variant with parameters, and view: what is compared
+        ("arm", pa.string()),  # variant with parameters, and view
         ("trial", pa.int32()),
         ("loss", pa.string()),
         ("loss_params", pa.map_(pa.string(), _F64)),
@@ -93,7 +94,7 @@ SCHEMA = pa.schema(
     ]
 )
 
-#: The columns that hold a member's hyper-parameters: what [train] says, but for the snapshots.
+#: The columns that hold a member's hyper-parameters: the keys of [train] except snapshots.
 HYPERPARAMETERS: tuple[str, ...] = tuple(SCHEMA.names[SCHEMA.names.index("steps") : SCHEMA.names.index("engine")])
 
 #: The levels of the column ``quantiles``: (i + 1/2)/200, i = 0..199.

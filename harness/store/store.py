@@ -4,14 +4,14 @@ Layout of a sweep's folder::
 
     sweep.json               the spec as run, its fingerprint, a unique id and the provenance
     populations/000000.parquet ...   one immutable file per finished population, a row per member
-    populations/000000.r1.parquet    the same population once revised: its rows take the place of the first ones
+    populations/000000.r1.parquet    a revision of the same population: its rows replace the first ones
     winners/<arm>/           generator.safetensors and sample.csv of the best trial of each arm
-    report/                  what analysis/ wrote
+    report/                  written by analysis/
     sweep.lock  mirror.lock  held by the one writer, and by the one mirror
 
 A file is complete or invisible: it is written under a temporary name in its own folder, synced and renamed.
-Rows hold nothing that depends on when or how fast they were made (that is in the file's metadata), so the
-rows of an interrupted and resumed sweep equal those of an uninterrupted one.
+Rows do not depend on when or how fast they were trained (that is in the file's metadata), so a resumed sweep has the
+rows of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ FORMAT = 4
 #: Where sweeps lie unless another folder is named.
 SWEEPS = Path("sweeps")
 
-#: The key under which sweep.json holds the sha256 of what it says, so that no altered byte is ever read as data.
+#: The key under which sweep.json holds the sha256 of its content, so that no altered byte is ever read as data.
 _CHECKSUM = "sha256"
 
 _POPULATION = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})(?:\.r([1-9][0-9]{0,5}))?\.parquet")
 
 
 def population_named(name: str) -> tuple[int, int] | None:
-    """Index and revision of the population whose file has this name; None where ``commit`` names none so."""
+    """Index and revision of the population whose file has this name; None if ``commit`` gives no such name."""
     match = _POPULATION.fullmatch(name)
     return (int(match[1]), int(match[2] or 0)) if match else None
 
 
 class Store:
-    """One sweep's folder. Reading needs no lock; ``commit`` is for the process that holds ``lock()``."""
+    """One sweep's folder. Reading needs no lock; only the process that holds ``lock()`` may write."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -70,15 +70,15 @@ class Store:
         self.amend(description)
 
     def amend(self, description: Mapping[str, Any]) -> None:
-        """Write the sweep's description anew, as when its budget was extended; for the holder of ``lock()``."""
+        """Replace the sweep's description, as when its budget is extended; for the holder of ``lock()``."""
         whole = {**description, "format": FORMAT}
         text = json.dumps({**whole, _CHECKSUM: _checksum(whole)}, indent=1, sort_keys=True, allow_nan=False)
         write_whole(self.folder / "sweep.json", text.encode())
 
     def describe(self) -> dict[str, Any]:
-        """What ``start`` or ``amend`` wrote: uid, name, spec, fingerprint, arms, created, provenance, populations.
+        """The description: uid, name, spec, fingerprint, arms, created, provenance, populations.
 
-        ``populations`` is how many the whole sweep has: it is finished when so many are committed.
+        ``populations`` is the number of the whole sweep, which is finished when all are committed.
 
         Raises:
             StoreError: there is no sweep here, or its description is damaged.
@@ -109,10 +109,10 @@ class Store:
     def commit(
         self, index: int, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, str], revision: int = 0
     ) -> None:
-        """Make population ``index`` part of the truth; after return it survives a kill.
+        """Write population ``index``; after return it survives a kill.
 
-        A ``revision`` above 0 takes the place of the revisions below it, which stay where they are. ``metadata`` holds
-        what is not a function of the members: seconds, time, device.
+        A ``revision`` above 0 replaces the revisions below it, whose files stay. ``metadata`` holds what does not
+        depend on the members alone: seconds, time, device.
 
         Raises:
             StoreError: that revision is committed already, or the system refuses to write it.
@@ -131,14 +131,14 @@ class Store:
         return sorted(self.revisions())
 
     def revisions(self) -> dict[int, int]:
-        """Of each committed population the revision that counts, the latest: 0, or how often it was revised."""
+        """The latest revision of each committed population, by index; it alone counts."""
         folder = self.folder / "populations"
-        found: dict[int, int] = {}
-        for named in (population_named(p.name) for p in folder.iterdir()) if folder.is_dir() else ():
+        latest: dict[int, int] = {}
+        for named in (population_named(path.name) for path in folder.iterdir()) if folder.is_dir() else ():
             if named:
                 index, revision = named
-                found[index] = max(revision, found.get(index, 0))
-        return found
+                latest[index] = max(revision, latest.get(index, 0))
+        return latest
 
     def population(self, index: int, columns: Sequence[str] | None = None, *, revision: int | None = None) -> pa.Table:
         """The rows of one committed population, or ``columns`` of them; of its latest revision unless one is named.
@@ -149,7 +149,7 @@ class Store:
         return _read(self._path(index, self._latest(index) if revision is None else revision), columns)
 
     def metadata(self, index: int) -> Mapping[str, str]:
-        """What ``commit`` was given beside the rows of a population, of its latest revision.
+        """The metadata that ``commit`` wrote with a population's latest revision.
 
         Raises:
             StoreError: as ``population``.
@@ -158,7 +158,7 @@ class Store:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All committed rows, or ``columns`` of them, in order of population."""
-        # Not by empty_table, which imports pandas: a list of sweeps is to take no second.
+        # Not by empty_table, which imports pandas: a list of sweeps should take less than a second.
         empty = pa.Table.from_batches([], SCHEMA)
         revisions = sorted(self.revisions().items())
         tables = [_read(self._path(i, r), columns).replace_schema_metadata(None) for i, r in revisions]
@@ -169,8 +169,8 @@ class Store:
         best: dict[str, dict[str, Any]] = {}
         for row in self._confirmed():
             if row["generator"] is not None:
-                held = best.setdefault(row["arm"], row)
-                best[row["arm"]] = row if row["ks"] < held["ks"] else held
+                least = best.setdefault(row["arm"], row)
+                best[row["arm"]] = row if row["ks"] < least["ks"] else least
         return list(best.values())
 
     def _confirmed(self) -> Iterator[dict[str, Any]]:
@@ -186,7 +186,7 @@ class Store:
         return frame
 
     def _latest(self, index: int) -> int:
-        # Where superseded files were cleaned away the names have gaps, and only the folder's listing tells the last.
+        # After a cleanup the names have gaps, and only a listing of the folder shows the last one.
         if not self._path(index, 0).exists():
             return self.revisions().get(index, 0)
         revision = 0
@@ -199,32 +199,34 @@ class Store:
 
 
 def metadata_of(table: pa.Table) -> Mapping[str, str]:
-    """What ``Store.metadata`` gives, of a population that was read."""
+    """``Store.metadata`` of a population that was read."""
     return parquet.metadata(table, "harness.")
 
 
 def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
     try:
         file = parquet.opened(path.read_bytes())
-        # Without the metadata, among which columns would be told apart by how they were written.
-        known = file.schema_arrow.remove_metadata().equals(SCHEMA)
-        table = parquet.read(file, columns) if known else None
+        # Without the metadata, which also hold how a column was written.
+        has_schema = file.schema_arrow.remove_metadata().equals(SCHEMA)
+        table = parquet.read(file, columns) if has_schema else None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(
             f"{path}: damaged ({_reason(error)}); delete it and resume to train that population again"
         ) from None
     if table is None:
-        raise StoreError(f"{path}: has other columns than this program writes (format {FORMAT})")
+        raise StoreError(
+            f"{path}: its columns are not those of format {FORMAT}; read it with the version that wrote it"
+        )
     return table
 
 
 def _checksum(description: Mapping[str, Any]) -> str:
-    """sha256 (64 hex digits) of a description as JSON with sorted keys, however the file was laid out."""
+    """sha256 (64 hex digits) of a description as JSON with sorted keys, whatever the file's layout."""
     text = json.dumps(description, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error's text, which may quote what a damaged file holds, without control characters."""
+    """The first line of an error's text, which may quote a damaged file, without control characters."""
     line = next(iter(str(error).splitlines()), "") or type(error).__name__
     return "".join(c if c.isprintable() else "?" for c in line[:120])

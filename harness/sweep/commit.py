@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from harness.store import Store
-from harness.store.member_cache import Shelf
+from harness.store.member_cache import MemberCache
 from harness.sweep.committed import Row, Rows
 from harness.sweep.folder import writing
 from harness.sweep.plan import Location, Round
@@ -32,7 +32,7 @@ class Committer:
     """Commits populations to ``store``, and gives ``columns`` of their rows back."""
 
     def __init__(
-        self, store: Store, columns: Sequence[str], device: str, cache: Shelf | None, listener: Listener
+        self, store: Store, columns: Sequence[str], device: str, cache: MemberCache | None, listener: Listener
     ) -> None:
         self._store, self._columns, self._device, self._cache = store, columns, device, cache
         self.listener = listener

@@ -10,7 +10,7 @@ from harness.config import Search
 from harness.engines.auto import Trainer
 from harness.engines.base import Progress
 from harness.members import Member
-from harness.store.member_cache import Shelf
+from harness.store.member_cache import MemberCache
 from harness.sweep import halving
 from harness.sweep.batching import TrainedBatch, seconds_of, train_batches
 from harness.sweep.committed import key_of
@@ -48,7 +48,7 @@ class PopulationTrainer:
     """Trains the populations of a sweep; without a ``cache`` every member anew. ``cards`` are those that compute."""
 
     def __init__(
-        self, search: Search, slots: int, trainer: Trainer, cache: Shelf | None, cards: Sequence[str] = ()
+        self, search: Search, slots: int, trainer: Trainer, cache: MemberCache | None, cards: Sequence[str] = ()
     ) -> None:
         self._search, self._slots, self._trainer, self._cache = search, slots, trainer, cache
         self._cards = cards

@@ -14,7 +14,7 @@ from harness.config import Experiment, diff_specs
 from harness.engines.auto import Trainer, joint_identity
 from harness.errors import InputError, StoreError
 from harness.store import Store
-from harness.store.member_cache import Shelf
+from harness.store.member_cache import MemberCache
 from harness.sweep.commit import Committer, Listener
 from harness.sweep.committed import CommittedRounds
 from harness.sweep.dry_run import experiment_engines
@@ -93,7 +93,7 @@ class Sweep:
         with ExitStack() as held:
             with writing(self.store.folder):
                 held.enter_context(self.store.lock())
-            cache = Shelf(self.store.folder, self.store.describe()) if self._reuse else None
+            cache = MemberCache(self.store.folder, self.store.describe()) if self._reuse else None
             device = device_names(self.assignments)
             if retry_failed:
                 self._mark_finished(None)

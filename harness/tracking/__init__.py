@@ -1,12 +1,12 @@
 """The mirror: copies a committed sweep into an MLflow store, in a process of its own, and never holds up training.
 
 The folder of parquet files stays the truth. ``Mirror`` starts ``python -m harness.tracking FOLDER``, which follows
-the folder and can be killed at any moment: the next mirror finds by the tag ``harness.key`` what is there already.
+the folder and can be killed at any moment: the next mirror finds existing runs by their tag ``harness.key``.
 
-``address`` says where the store is and whether it answers, ``trials`` reads what was committed, ``runs`` says what
-a run holds, ``writer`` writes it, ``orphans`` ends the runs that dead sweeps left running, ``lookup`` goes back from a
-run to its members, ``follow`` is the child's work and ``mirror`` the parent's side of it. Importing this package does
-not import mlflow.
+``mirror`` is the training process's side and ``worker`` the other process's. ``committed_trials`` reads what was
+committed, ``run_content`` and ``notes`` make runs and descriptions of it, ``writer`` writes them, ``orphans`` ends runs
+that dead sweeps left running. ``uri`` knows stores by their address, ``client`` opens MLflow. Importing this package
+does not import mlflow.
 """
 
 from harness.tracking.client import find_members

@@ -1,4 +1,4 @@
-"""Which trials of a sweep are committed, and which of them become runs."""
+"""The committed trials of a sweep, and the choice of those that become MLflow runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.metrics.trials import Rank, is_lost, is_pruned, rank, trial_score
 from harness.store import Store
 
 Row = Mapping[str, Any]
@@ -18,7 +19,7 @@ RUN_LIMIT = 500
 #: Beyond the limit, this many trials without a score become runs, per arm.
 UNSCORED_PER_ARM = 10
 
-#: What is kept in memory of every member.
+#: The columns that are kept in memory of every member.
 _COLUMNS = ("key", "stage", "arm", "trial", "outcome", "stopped_step", "ks")
 
 
@@ -30,27 +31,20 @@ class Trial(NamedTuple):
     number: int
 
     def key(self, uid: str) -> str:
-        """The name of its run, whoever writes it and however often."""
+        """The key of its run, the same in every mirror."""
         return f"{uid}:{self.arm}:{self.stage}:{self.number}"
 
     @property
     def title(self) -> str:
-        """The name its run is shown by."""
+        """The name that its run shows."""
         return f"{self.arm} confirm" if self.stage == "confirm" else f"{self.arm} #{self.number}"
-
-
-def trained(row: Row) -> bool:
-    """Whether a member was trained: false of one that its trial's pruning spared, which says nothing of the trial."""
-    return not (row["outcome"] == "pruned" and row["ks"] is None)
 
 
 class Trials:
     """The committed members of a sweep, by trial. ``refresh`` reads what was committed since.
 
-    The rows of a population's latest revision take the place of the earlier ones'.
-
-    Every arm has the same quota of runs, ``limit // arms``: the first trials by number, whatever order they were
-    committed in.
+    Rows of a population's latest revision replace those of earlier ones. Every arm has the same quota of runs,
+    ``limit // arms``: the trials with the least numbers, in whatever order they were committed.
     """
 
     def __init__(self, store: Store, description: Mapping[str, Any], limit: int = RUN_LIMIT) -> None:
@@ -65,7 +59,7 @@ class Trials:
         self._last: tuple[tuple[int, int], pa.Table] | None = None
 
     def refresh(self) -> bool:
-        """Read the populations and revisions committed since the last call; whether there were any.
+        """Read the populations and revisions committed since the last call; true if there were any.
 
         Raises:
             StoreError: a committed file is damaged.
@@ -83,20 +77,20 @@ class Trials:
         return bool(fresh)
 
     def _forget(self, index: int) -> None:
-        kept = {t: [m for m in members if m["population"] != index] for t, members in self._members.items()}
-        self._members = {trial: members for trial, members in kept.items() if members}
+        others = {t: [m for m in members if m["population"] != index] for t, members in self._members.items()}
+        self._members = {trial: members for trial, members in others.items() if members}
 
     @property
     def revision(self) -> int:
-        """How many revisions were read: it rises whenever rows are replaced."""
+        """Number of revisions read; it rises whenever rows are replaced."""
         return sum(self._read.values())
 
     def source(self, trial: Trial) -> dict[int, int]:
-        """The populations that hold the trial's members, each with the revision that was read."""
+        """The revision that was read of each population that holds a member of the trial."""
         return {index: self._read[index] for index in sorted({m["population"] for m in self._members[trial]})}
 
     def keys(self, uid: str) -> set[str]:
-        """The keys of all trials of which some member is committed."""
+        """The keys of all trials with a committed member."""
         return {trial.key(uid) for trial in self._members}
 
     def members(self, *, arm: str | None = None, stage: str | None = None) -> list[Row]:
@@ -126,33 +120,33 @@ class Trials:
         """Of a finished search, each arm's best, median and first unscored trials that are outside the quota."""
         chosen: list[Trial] = []
         for arm in self.arms:
-            trials = sorted(
-                self.complete(arm=arm, stage="search"), key=lambda t: (self.pruned(t), self.score(t), t.number)
-            )
+            trials = sorted(self.complete(arm=arm, stage="search"), key=self._rank)
             if len(trials) < self._planned or not trials:
                 return []
             outside = [t for t in trials if t.number >= self.quota]
-            unscored = [t for t in outside if all(m["outcome"] in ("diverged", "failed") for m in self._members[t])]
+            unscored = [t for t in outside if all(map(is_lost, self._members[t]))]
             picks = {trials[0], trials[(len(trials) - 1) // 2], *unscored[:UNSCORED_PER_ARM]}
             chosen += [t for t in outside if t in picks]
         return chosen
 
     def best(self, count: int) -> list[Trial]:
-        """The ``count`` trials of the search, at most, that are best of their arm: as many of every arm, best first."""
-        found: list[tuple[int, float, Trial]] = []
+        """At most ``count`` trials of the search, by position in their arm's ranking: the best of each arm first."""
+        positions: list[tuple[int, float, Trial]] = []
         for arm in self.arms:
-            ranked = sorted((self.pruned(t), self.score(t), t) for t in self.complete(arm=arm, stage="search"))
-            found += [(place, score, trial) for place, (_, score, trial) in enumerate(ranked)]
-        return [trial for _, _, trial in sorted(found)[:count]]
+            ranking = sorted(self.complete(arm=arm, stage="search"), key=self._rank)
+            positions += [(position, self.score(trial), trial) for position, trial in enumerate(ranking)]
+        return [trial for _, _, trial in sorted(positions)[:count]]
 
     def pruned(self, trial: Trial) -> bool:
-        """Whether the trial was stopped early; its score is then of fewer steps, or of fewer seeds."""
-        return any(m["outcome"] == "pruned" for m in self._members[trial])
+        """Whether the trial was stopped early."""
+        return is_pruned(self._members[trial])
 
     def score(self, trial: Trial) -> float:
-        """Mean KS distance over the seeds that were trained, in [0, 1]; a trained one without a distance counts 1."""
-        values = [1.0 if m["ks"] is None else float(m["ks"]) for m in self._members[trial] if trained(m)]
-        return sum(values) / len(values) if values else 1.0
+        """The trial's score (``metrics.trials``), in [0, 1]."""
+        return trial_score(self._members[trial])
+
+    def _rank(self, trial: Trial) -> Rank:
+        return rank(trial.number, self._members[trial])
 
     def rows(self, trial: Trial) -> list[Row]:
         """All columns of a trial's members, by seed; read again from the files, so that memory stays small."""
@@ -165,7 +159,7 @@ class Trials:
         return sorted(rows, key=lambda row: int(row["seed"]))
 
     def _population(self, index: int) -> pa.Table:
-        place = (index, self._read[index])
-        if self._last is None or self._last[0] != place:
-            self._last = (place, self._store.population(index, revision=place[1]))
+        wanted = (index, self._read[index])
+        if self._last is None or self._last[0] != wanted:
+            self._last = (wanted, self._store.population(index, revision=wanted[1]))
         return self._last[1]

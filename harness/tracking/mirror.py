@@ -1,4 +1,4 @@
-"""The training process's side of the mirror: start it, and at the end wait for it no longer than is agreed."""
+"""The training process's side of the mirror: start it, and at the end wait for it a limited time."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from harness.tracking.committed_trials import RUN_LIMIT
 from harness.tracking.uri import absolute_uri
 from harness.tracking.worker import Progress, pending
 
-#: Seconds that the end of a sweep waits for its mirror; what the mirror has left then it does by itself. 2 s are
-#: promised, with the counting of what waits.
+#: Seconds that the end of a sweep waits for its mirror, which then goes on by itself. 2 s are promised, including the
+#: time to count the trials that wait.
 FINISH_SECONDS = 1.7
 
-#: Seconds without an answer of the store after which its mirror does not count as being merely behind.
+#: Seconds without an answer of the store after which it counts as unreachable, not as slow.
 PATIENCE_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a mirror ended, or stands. ``waiting`` counts committed trials without a run; None where it cannot be told.
+    """Result or progress of a mirror. ``waiting`` counts committed trials without a run; None if unknown.
 
-    ``behind``: it has not ended; the store answers, and it goes on by itself. ``code`` is the exit status that suits:
-    0 complete, 1 the store stopped answering, 2 the folder or the store is a wrong one.
+    ``behind``: it has not ended; the store answers, and the mirror goes on by itself. ``code`` is the exit status for
+    it: 0 complete, 1 the store stopped answering, 2 the folder or the store is wrong.
     """
 
     folder: Path
@@ -47,11 +47,11 @@ class Status:
             return f"{self.written} runs written" + (f" ({self.reason})" if self.reason else "")
         again = f"`harness mirror {self.folder}`"
         if self.behind:
-            left = f"{self.waiting} trials are" if self.waiting else "the last of them are"
+            rest = f"{self.waiting} trials are" if self.waiting else "the last of them are"
             return (
-                f"{self.written} runs written, {left} still being written in the background ({self.reason}); "
-                f"`mlflow ui` shows them as they come. {again} waits for them: call it where a container ends with its "
-                "command"
+                f"{self.written} runs written, {rest} still being written in the background ({self.reason}); "
+                f"`mlflow ui` shows them as they come. If this is a container, run {again} before it exits: that waits "
+                "for the rest"
             )
         trials = "committed trials" if self.waiting is None else f"{self.waiting} trials"
         return f"{self.reason}: {trials} wait for {again} or the next `harness sweep --resume`"
@@ -61,8 +61,8 @@ class Mirror:
     """Mirrors ``folder`` into the MLflow store ``uri`` from a process of its own, until ``finish``.
 
     When the process that called ``start`` ends, however it ends, its end of the pipe closes: the mirror writes
-    what is committed by then and ends by itself. Nothing here raises once constructed, and only ``finish`` and
-    ``wait`` wait. ``clock`` tells the time in seconds.
+    what is committed by then and ends by itself. Once constructed, nothing here raises, and only ``finish`` and
+    ``wait`` wait. ``clock`` returns seconds.
 
     Raises:
         InputError: ``uri`` is no store that MLflow 3 can write to.
@@ -75,16 +75,16 @@ class Mirror:
         self._uri = absolute_uri(uri)
         self._process: subprocess.Popen[bytes] | None = None
         self._progress = Progress(phase="loading")
-        self._heard = self._clock()
+        self._answered = self._clock()
         self._listener: threading.Thread | None = None
         self._problem = "mirror not started"
 
     def start(self) -> None:
-        """Start the process; it returns at once, and a failure is told by ``finish``."""
+        """Start the process and return at once; ``finish`` reports a failure."""
         package_root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
-        # The address goes through the environment, for it may hold a password and arguments are public. -P: a file
-        # named mlflow.py in the working directory is not to be imported.
+        # The address goes through the environment: it may hold a password, and arguments are public. -P: a file
+        # named mlflow.py in the working directory must not be imported.
         command = [sys.executable, "-P", "-m", "harness.tracking", "--limit", str(self._limit), str(self._folder)]
         environment = {**os.environ, "PYTHONPATH": path, "MLFLOW_TRACKING_URI": self._uri}
         try:
@@ -100,8 +100,8 @@ class Mirror:
         except OSError as error:
             self._problem = f"mirror not started ({error})"
             return
-        self._problem = "mirror ended without a word (see mirror.log)"
-        self._heard = self._clock()
+        self._problem = "mirror ended without a message (see mirror.log)"
+        self._answered = self._clock()
         self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
         self._listener.start()
 
@@ -112,39 +112,39 @@ class Mirror:
 
     @property
     def progress(self) -> Progress:
-        """What the mirror told last."""
+        """The mirror's last message."""
         return self._progress
 
     def finish(self) -> Status:
-        """Ask for the last pass, wait for it up to ``FINISH_SECONDS``, and say how it ended or stands.
+        """Ask for the last pass, wait for it up to ``FINISH_SECONDS``, and return its result or progress.
 
-        A mirror that needs longer goes on by itself, and ends by itself where the store is silent. What a killed one
-        has not written stays in the folder for the next.
+        A mirror that needs longer goes on by itself, and ends by itself if the store is silent. What a killed one has
+        not written, the next one writes.
         """
         process, asked = self._ask()
         if process is None:
             return self._status(self._problem)
-        # Its last word is enough: with all that mlflow loaded, ending the process may take seconds more.
+        # Its last message is enough: ending a process that has loaded mlflow may take seconds more.
         while process.poll() is None and self._progress.phase not in ("done", "failed"):
             if self._clock() > asked + FINISH_SECONDS:
-                return self._standing()
+                return self._unfinished()
             time.sleep(0.01)
         return self._ended(process)
 
-    def wait(self, tell: Callable[[Progress], None]) -> Status:
-        """Ask for the last pass, wait as long as the store answers, and say how it ended; ``tell`` hears on the way.
+    def wait(self, listener: Callable[[Progress], None]) -> Status:
+        """Ask for the last pass, wait as long as the store answers, and return its result; ``listener`` gets progress.
 
-        Where the wait is interrupted, the mirror is ended too; the next one goes on where it was.
+        If the wait is interrupted, the mirror is ended too; the next one continues.
         """
         process, _ = self._ask()
         if process is None:
             return self._status(self._problem)
-        told: Progress | None = None
+        reported: Progress | None = None
         try:
             while process.poll() is None:
-                if self._progress != told:
-                    told = self._progress
-                    tell(told)
+                if self._progress != reported:
+                    reported = self._progress
+                    listener(reported)
                 time.sleep(0.02)
         except BaseException:
             process.terminate()
@@ -159,14 +159,14 @@ class Mirror:
                 process.stdin.close()
         return process, self._clock()
 
-    def _standing(self) -> Status:
-        """How a mirror stands that has not ended."""
-        phase, silent = self._progress.phase, self._clock() - self._heard
+    def _unfinished(self) -> Status:
+        """Progress of a mirror that has not ended."""
+        phase, silent = self._progress.phase, self._clock() - self._answered
         if phase in ("asking", "writing") and silent > PATIENCE_SECONDS:
             return self._status(f"store unreachable: no answer within {PATIENCE_SECONDS:g} s")
         reason = {
-            "waiting": "another mirror of this folder is at work",
-            "asking": "the store was asked just now",
+            "waiting": "another mirror of this folder is running",
+            "asking": "the store has just been asked for an answer",
             "loading": "mlflow is being loaded",
         }
         return replace(self._status(reason.get(phase, "the store answers")), behind=True)
@@ -195,5 +195,5 @@ class Mirror:
                     self._progress = Progress(**json.loads(line))
                 except (ValueError, TypeError):
                     continue
-                self._heard = self._clock()
+                self._answered = self._clock()
         process.wait()  # a mirror that outlives the wait for it is collected here

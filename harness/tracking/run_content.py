@@ -1,7 +1,7 @@
-"""What a run holds: name, tags, parameters and metrics of a sweep, an arm and a trial. Pure functions of rows.
+"""Content of a run: name, tags, parameters and metrics of a sweep, an arm or a trial. Pure functions of rows.
 
-The names are the same for every variant, so that runs can be compared side by side. A number that is not finite
-is left out and named in the tag ``harness.absent``: MLflow would store infinity as 1.8e308.
+All variants use the same names, so that runs can be compared. A number that is not finite is left out and named in
+the tag ``harness.absent``: MLflow would store infinity as 1.8e308.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from harness.metrics.trials import LOST, PRUNED, WORST_KS, counted_ks, is_trained, ks_or_worst, trial_score
 from harness.store import HYPERPARAMETERS
-from harness.tracking.committed_trials import Row, Trial, Trials, trained
+from harness.tracking.committed_trials import Row, Trial, Trials
 from harness.tracking.notes import arm_note, sweep_note
 
-#: Of a metric with one value. MLflow's charts show those of many runs as bars, and any later step as a curve.
+#: The step of a metric with one value, which MLflow's charts show as bars; any later step makes it a curve.
 _ONCE = 0
+
+#: Metrics with a value at each snapshot step.
+_CURVES = ("ks", "loss_d", "loss_g")
 
 # A tag holds 8,000 characters and a parameter 6,000; a longer list of members continues in further tags.
 _TAG_CHARACTERS = 8000
@@ -29,10 +33,9 @@ _TEXT_CHARACTERS = 1000
 
 @dataclass(frozen=True)
 class RunContent:
-    """Everything of one run; ``metrics`` holds (name, value, step) with finite values.
+    """Everything in one run; ``metrics`` holds (name, value, step) with finite values.
 
-    ``revision`` rises when rows behind the run came in or were replaced: of two values at one step the later one's
-    counts.
+    ``revision`` rises when rows of the run are added or replaced: of two values at one step the later counts.
     """
 
     key: str
@@ -44,15 +47,15 @@ class RunContent:
 
     @property
     def digest(self) -> str:
-        """Changes when anything in the run changes."""
+        """Hash of name, tags, parameters and metrics."""
         content = [self.name, sorted(self.tags.items()), sorted(self.params.items()), sorted(self.metrics)]
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def sweep_run(description: Mapping[str, Any], trials: Trials, folder: str) -> RunContent:
-    """The parent run: what was asked, with what, and how many members it took.
+    """The parent run: the experiment's settings, its provenance, and the number of members.
 
-    The budget of trials is a tag, not a parameter, which MLflow would not let change when the sweep is extended.
+    The number of trials is a tag: MLflow could not change a parameter when the sweep is extended.
     Metrics: ``members``, ``trials`` (complete ones of the search), ``share_diverged``, ``share_failed`` (of members).
     """
     spec, uid = description["spec"], str(description["uid"])
@@ -74,8 +77,8 @@ def sweep_run(description: Mapping[str, Any], trials: Trials, folder: str) -> Ru
     beyond = [t for t in trials.complete(stage="search") if t.number >= trials.quota]
     if beyond:
         tags["harness.left_out"] = (
-            f"{len(beyond)} trials lie beyond {trials.quota} runs an arm; of them the best, median and some "
-            "unscored ones are here, all are in the sweep's folder"
+            f"{len(beyond)} trials exceed the limit of {trials.quota} runs an arm; of them the best, the median and "
+            "some unscored ones are here; the sweep's folder has all"
         )
     values: dict[str, float] = {"members": len(members), "trials": len(trials.complete(stage="search"))}
     values |= _shares(members)
@@ -85,7 +88,7 @@ def sweep_run(description: Mapping[str, Any], trials: Trials, folder: str) -> Ru
 
 
 def arm_run(description: Mapping[str, Any], trials: Trials, arm: Mapping[str, Any]) -> RunContent:
-    """One arm: what the confirm stage found over its fresh seeds.
+    """One arm: its results over the fresh seeds of the confirm stage.
 
     Metrics: ``ks`` (mean), ``ks_median``, ``ks_p05``, ``ks_p95``, ``success`` (share of seeds with ``ks`` below
     ``success_ks``), ``share_diverged``, ``share_failed``, ``w1``, ``mean``, ``sd`` (means over the seeds that have
@@ -95,8 +98,8 @@ def arm_run(description: Mapping[str, Any], trials: Trials, arm: Mapping[str, An
     label, uid = str(arm["arm"]), str(description["uid"])
     searched = trials.complete(arm=label, stage="search")
     values: dict[str, float] = {"trials": len(searched)}
-    if whole := [trial for trial in searched if not trials.pruned(trial)]:
-        values["ks_search"] = min(map(trials.score, whole))
+    if unpruned := [trial for trial in searched if not trials.pruned(trial)]:
+        values["ks_search"] = min(map(trials.score, unpruned))
     tags = {
         "harness.sweep": uid,
         "harness.stage": "arm",
@@ -122,29 +125,28 @@ def arm_run(description: Mapping[str, Any], trials: Trials, arm: Mapping[str, An
 
 
 def trial_run(description: Mapping[str, Any], trial: Trial, rows: Sequence[Row], folder: str) -> RunContent:
-    """One trial over its seeds, of either stage.
+    """One trial of either stage, over its seeds.
 
     Metrics: ``ks`` (mean over seeds at each snapshot step, and the score at the last step), ``ks_best_seed``,
-    ``ks_worst_seed``, ``share_diverged``, ``share_failed``, ``share_pruned`` (of seeds, the last where any is);
-    ``loss_d``, ``loss_g`` at each snapshot step and
-    ``w1``, ``mean``, ``sd`` at the end, as means over the seeds that have one. A diverged or failed seed has ks = 1;
-    a seed that pruning kept from training counts in ``pruned`` alone.
+    ``ks_worst_seed``, ``share_diverged``, ``share_failed``, ``share_pruned`` (of seeds; the last only if it is not 0);
+    ``loss_d``, ``loss_g`` at each snapshot step and ``w1``, ``mean``, ``sd`` at the end, as means over the seeds that
+    have one. A diverged or failed seed has ks = 1; a seed that was never trained counts in ``share_pruned`` alone.
     """
     uid, first = str(description["uid"]), rows[0]
-    run = [row for row in rows if trained(row)]
+    trained = [row for row in rows if is_trained(row)]
     # A trial that halving stopped ends there.
-    steps = next((int(row["stopped_step"]) for row in run if row["outcome"] == "pruned"), int(first["steps"]))
-    ks = [_ks(row["ks"]) for row in run] or [math.nan]
+    steps = next((int(row["stopped_step"]) for row in trained if row["outcome"] == PRUNED), int(first["steps"]))
+    ks = [ks for row in trained if (ks := counted_ks(row)) is not None]
     finals, absent = _finite(
         {
-            "ks": float(np.mean(ks)),
-            "ks_best_seed": min(ks),
-            "ks_worst_seed": max(ks),
+            "ks": trial_score(rows) if ks else math.nan,
+            "ks_best_seed": min(ks, default=math.nan),
+            "ks_worst_seed": max(ks, default=math.nan),
             **{name: _mean(row[name] for row in rows) for name in ("w1", "mean", "sd")},
             **_shares(rows),
         }
     )
-    metrics = [point for point in _curves(run) if point[2] < steps or point[0] not in finals]
+    metrics = [point for point in _curves(trained) if point[2] < steps or point[0] not in finals]
     metrics += [(name, value, steps if name in _CURVES else _ONCE) for name, value in finals.items()]
     tags = {
         "harness.sweep": uid,
@@ -193,10 +195,10 @@ def _sweep_params(spec: Mapping[str, Any]) -> dict[str, str]:
 def _trial_params(row: Row) -> dict[str, str]:
     values = {name: row[name] for name in HYPERPARAMETERS}
     for name, value in row["loss_params"].items() if row["loss_params"] else ():
-        # Behind the learning rates in the alphabet, whose first three MLflow's parallel coordinates show unasked.
+        # After the learning rates in the alphabet: MLflow's parallel coordinates show the first three by default.
         values[f"param.{name}"] = value
-    told = {k: ", ".join(v) if isinstance(v, list) else str(v) for k, v in values.items() if _is_known(v)}
-    return {"loss": str(row["loss"]), "view": str(row["view"]), **told}
+    texts = {k: ", ".join(v) if isinstance(v, list) else str(v) for k, v in values.items() if _is_known(v)}
+    return {"loss": str(row["loss"]), "view": str(row["view"]), **texts}
 
 
 def _is_known(value: Any) -> bool:
@@ -204,7 +206,7 @@ def _is_known(value: Any) -> bool:
 
 
 def _confirm_values(rows: Sequence[Row], success_ks: float) -> dict[str, float]:
-    ks = np.array([_ks(row["ks"]) for row in rows])
+    ks = np.array([WORST_KS if (value := counted_ks(row)) is None else value for row in rows])
     p05, median, p95 = (float(q) for q in np.quantile(ks, [0.05, 0.5, 0.95]))
     return {
         "ks": float(ks.mean()),
@@ -218,7 +220,7 @@ def _confirm_values(rows: Sequence[Row], success_ks: float) -> dict[str, float]:
 
 
 def _curves(rows: Sequence[Row]) -> list[tuple[str, float, int]]:
-    """Means over seeds at each snapshot step; in ``ks`` a seed that has stopped goes on counting 1."""
+    """Means over seeds at each snapshot step; in ``ks`` a seed that has stopped counts 1 from then on."""
     by_step = [
         {name: dict(zip(row["snapshot_step"] or (), row[f"snapshot_{name}"] or (), strict=False)) for name in _CURVES}
         for row in rows
@@ -227,17 +229,14 @@ def _curves(rows: Sequence[Row]) -> list[tuple[str, float, int]]:
     for step in sorted({step for row in rows for step in row["snapshot_step"] or ()}):
         for name in _CURVES:
             values = [member[name].get(step) for member in by_step]
-            mean = float(np.mean([_ks(v) for v in values])) if name == "ks" else _mean(values)
+            mean = float(np.mean([ks_or_worst(value) for value in values])) if name == "ks" else _mean(values)
             if math.isfinite(mean):
                 points.append((name, mean, int(step)))
     return points
 
 
-_CURVES = ("ks", "loss_d", "loss_g")
-
-
 def _outcome(rows: Sequence[Row]) -> str:
-    """The first of ``pruned``, ``scored`` and ``failed`` that any seed was; else ``diverged``."""
+    """The first of ``pruned``, ``scored`` and ``failed`` that any seed has; else ``diverged``."""
     outcomes = {row["outcome"] for row in rows}
     return next((o for o in ("pruned", "scored", "failed") if o in outcomes), "diverged")
 
@@ -245,25 +244,20 @@ def _outcome(rows: Sequence[Row]) -> str:
 def _reason(row: Row) -> str | None:
     if row["outcome"] == "diverged":
         return f"{row['stopped_tensor']} not finite at step {row['stopped_step']}"
-    if not trained(row):
+    if not is_trained(row):
         return "pruned before its other seeds were trained"
-    if row["outcome"] == "pruned":
+    if row["outcome"] == PRUNED:
         return f"pruned by halving at step {row['stopped_step']}"
     return None if row["failure"] is None else str(row["failure"])
 
 
 def _shares(rows: Sequence[Row]) -> dict[str, float]:
     count = max(1, len(rows))
-    ended = ("diverged", "failed", "pruned")
-    # Behind ``ks`` in the alphabet, by which MLflow orders charts.
-    shares = {f"share_{name}": sum(row["outcome"] == name for row in rows) / count for name in ended}
+    # The names come after ``ks`` in the alphabet, by which MLflow orders charts.
+    shares = {f"share_{name}": sum(row["outcome"] == name for row in rows) / count for name in (*LOST, PRUNED)}
     if not shares["share_pruned"]:
         del shares["share_pruned"]  # of interest only where trials are halved
     return shares
-
-
-def _ks(value: float | None) -> float:
-    return 1.0 if value is None or not math.isfinite(value) else float(value)
 
 
 def _mean(values: Iterable[float | None]) -> float:
@@ -273,8 +267,8 @@ def _mean(values: Iterable[float | None]) -> float:
 
 def _finite(values: Mapping[str, float]) -> tuple[dict[str, float], dict[str, str]]:
     absent = [name for name, value in values.items() if not math.isfinite(value)]
-    kept = {name: float(value) for name, value in values.items() if name not in absent}
-    return kept, {"harness.absent": ", ".join(absent)} if absent else {}
+    finite = {name: float(value) for name, value in values.items() if name not in absent}
+    return finite, {"harness.absent": ", ".join(absent)} if absent else {}
 
 
 def _is_scalar(value: Any) -> bool:

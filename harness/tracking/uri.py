@@ -1,4 +1,4 @@
-"""Where the MLflow store is, what of its address may be shown, and whether it answers: all without mlflow."""
+"""Addresses of MLflow stores: the default, the form that may be shown, and whether the store answers. No mlflow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from harness.errors import InputError
 from harness.store import slug
 
-#: Seconds that one question to a server may take before the server counts as dead.
+#: Seconds that a server may take to answer before it counts as dead.
 ANSWER_SECONDS = 2
 
 #: Seconds to wait for another writer of the same SQLite file: MLflow's own busy timeout.
@@ -25,7 +25,7 @@ BUSY_SECONDS = 20
 _SERVER_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _SQLITE = re.compile(r"sqlite:///([^?]+)(\?.*)?")
 
-# Greedy up to the last @: a password may hold any character, and hiding too much is the harmless side.
+# Greedy up to the last @: a password may hold any character, and hiding too much does no harm.
 _PASSWORD = re.compile(r"^([A-Za-z][\w+.-]*://[^/?#:@]*):(.*)@", re.DOTALL)
 _SECRET_FIELD = re.compile(r"([?&][^=&]*(?:password|passwd|pwd|token|secret)[^=&]*=)([^&]*)", re.IGNORECASE)
 
@@ -37,7 +37,7 @@ class UnreachableError(InputError):
 def default_uri() -> str:
     """The store to mirror into: ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in the working directory.
 
-    The second is what ``mlflow ui`` opens when started in that directory.
+    ``mlflow ui`` opens the second by default.
 
     Raises:
         InputError: the environment variable names no store that MLflow 3 can write to.
@@ -61,23 +61,23 @@ def absolute_uri(uri: str) -> str:
     elif scheme(uri) in ("http", "https", *_SERVER_PORTS) and "://" in uri:
         return uri
     raise InputError(
-        f"tracking store {redact(uri)!r}: not a store; allowed are sqlite:///FILE, postgresql://, mysql://, mssql://, "
+        f"tracking store {redact(uri)!r}: not a store; allowed: sqlite:///FILE, postgresql://, mysql://, mssql://, "
         "http:// and https:// addresses"
     )
 
 
 def scheme(uri: str) -> str:
-    """The kind of store: ``sqlite``, ``http``, ``postgresql`` ... without the driver's name after a plus."""
+    """The kind of store: ``sqlite``, ``http``, ``postgresql`` and so on, without a driver's name after a plus."""
     return uri.partition(":")[0].partition("+")[0].lower()
 
 
 def redact(uri: str) -> str:
-    """``uri`` with every password and token replaced by ``***``: the only form to print, log or store."""
+    """``uri`` with every password and token replaced by ``***``; print, log or store no other form."""
     return _SECRET_FIELD.sub(r"\1***", _PASSWORD.sub(r"\1:***@", uri))
 
 
 def scrub(text: str, uri: str) -> str:
-    """``text`` without the secrets of ``uri``, as written there and as decoded by a database driver."""
+    """``text`` without the secrets of ``uri``, in the form given there and as a database driver decodes them."""
     secrets = [match.group(2) for match in _SECRET_FIELD.finditer(uri)]
     if match := _PASSWORD.match(uri):
         secrets.append(match.group(2))
@@ -88,10 +88,9 @@ def scrub(text: str, uri: str) -> str:
 
 
 def artifact_root(uri: str, experiment: str) -> str | None:
-    """Folder for an experiment's files as a ``file://`` address; None where the server is to choose.
+    """Folder for an experiment's files as a ``file://`` address; None if the server chooses it.
 
-    A server answers with ``mlflow-artifacts:``, which a client of the bare database cannot write to, and MLflow's
-    own default for a database is relative to whoever reads it.
+    MLflow's own default for a database is relative to the reader's working directory, so it is not used.
     """
     if scheme(uri) in ("http", "https"):
         return None
@@ -101,10 +100,10 @@ def artifact_root(uri: str, experiment: str) -> str | None:
 
 
 def check(uri: str) -> None:
-    """Ask the store for a sign of life, at the cost of at most a few seconds.
+    """Check within a few seconds that the store answers.
 
     Raises:
-        UnreachableError: no answer, an answer of failure, or a database file that cannot be written.
+        UnreachableError: no answer, a server error, or a database file that cannot be written.
     """
     kind = scheme(uri)
     if kind in ("http", "https"):
@@ -124,7 +123,7 @@ def _check_http(uri: str) -> None:
     except urllib.error.HTTPError as error:
         with error:
             if error.code < 500:
-                return  # someone is there; what is forbidden or missing, MLflow's own client will say
+                return  # the server is there; MLflow's own client reports what is forbidden or missing
             raise UnreachableError(f"store unreachable: {address} answers {error.code}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
@@ -138,7 +137,7 @@ def _check_sqlite(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
             # Write-ahead logging is a property of the file: readers such as `mlflow ui` no longer wait for the
-            # writer, and a run costs a third less. Refused on some network file systems, which is no failure.
+            # writer, and writing a run takes a third less time. Some network file systems refuse it; that is no error.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
@@ -150,7 +149,7 @@ def _check_port(uri: str, usual_port: int) -> None:
     try:
         parts = urlsplit(redact(uri))  # a password may hold characters that end the host part
         if not parts.hostname:
-            return  # a local socket: MLflow's own connection tells
+            return  # a local socket, which MLflow's own connection checks
         with socket.create_connection((parts.hostname, parts.port or usual_port), timeout=ANSWER_SECONDS):
             return
     except (OSError, ValueError) as error:

@@ -47,7 +47,7 @@ def test_an_empty_place_is_no_fault_and_a_missing_one_is(tmp_path: Path) -> None
     """Before any sweep: status 0, an empty list, nothing to clean, no folder made; what --in names must be there."""
     assert harness(tmp_path, "sweeps", "--json").stdout == "[]\n"
     assert "holds no sweep" in harness(tmp_path, "sweeps").stdout
-    assert "nothing could be removed" in harness(tmp_path, "clean", "--yes").stdout
+    assert "nothing was removed" in harness(tmp_path, "clean", "--yes").stdout
     assert list(tmp_path.iterdir()) == []
     for command in ("sweeps", "clean"):
         refused = harness(tmp_path, command, "--in", "none")
@@ -113,7 +113,7 @@ def test_cleaning_is_dry_until_told(home: Path) -> None:
     assert (dry.returncode, dry.stderr) == (0, "")
     assert f"sweeps/small/{LEFT}" in dry.stdout
     assert "2 found" in dry.stdout
-    assert dry.stdout.endswith("nothing was removed: --yes removes exactly these\n")
+    assert dry.stdout.endswith("nothing was removed; --yes removes exactly these\n")
     assert tree(home) == before
     some = harness(home, "clean", "--temporaries", "--yes")
     assert some.stdout.endswith("1 found, 4 B together; 1 removed\n")

@@ -53,7 +53,7 @@ def test_a_store_that_does_not_answer_is_exit_status_one(place: Path) -> None:
     [
         (("absent",), "absent: no sweep here (no sweep.json) and none of that name in sweeps/; see `harness sweeps`"),
         (("../../etc",), "no sweep here"),
-        (("labels", "--to", "mlruns"), "allowed are sqlite:///FILE"),
+        (("labels", "--to", "mlruns"), "allowed: sqlite:///FILE"),
         (("broken",), "broken/sweep.json: damaged"),
         (("torn",), "000000.parquet: damaged"),
     ],

@@ -64,7 +64,7 @@ REFUSED = {
     "set without value": (f"{SWEEP} --set train.steps", "small.toml: --set 'train.steps': write KEY=VALUE"),
     "set unknown": (f"{SWEEP} --set train.lr=1", "small.toml: --set: unknown key 'train.lr'; nearest: ", "allowed: "),
     "resume and fresh": (f"{SWEEP} --resume --fresh", "--resume and --fresh exclude each other"),
-    "resume nothing": (f"{SWEEP} --resume --out new", "new: no sweep to go on with"),
+    "resume nothing": (f"{SWEEP} --resume --out new", "new: no sweep to resume"),
     "changed": (
         f"{SWEEP} --set train.lr_g=1e-3",
         "sweeps/small: holds another experiment (train.lr_g: 0.0002 -> 0.001)",
@@ -101,8 +101,8 @@ REFUSED = {
         "train: members of about",
         "a smaller batch",
     ),
-    "train: key": ("train --loss hinge --set success_ks=0.2", "--set success_ks: it means nothing", "allowed: seed, "),
-    "train: two": ('train --loss hinge --set views=["raw","sample"]', "--set views: --view says this; allowed: seed, "),
+    "train: key": ("train --loss hinge --set success_ks=0.2", "--set success_ks: it has no effect", "allowed: seed, "),
+    "train: two": ('train --loss hinge --set views=["raw","sample"]', "--set views: use --view; allowed: seed, "),
     "score: missing": ("score none.csv", "none.csv: no such file; name a .npy or .csv file"),
     "score: suffix": ("score small.toml", "small.toml: got suffix '.toml'; allowed: .npy, .csv"),
     "score: objects": ("score objects.npy", "objects.npy: ", "allowed: one column of integers or floats"),
@@ -117,8 +117,8 @@ REFUSED = {
 
 #: Refused late, when most could have been started already.
 LATE = {
-    "tracking store": (SWEEP + " --out new", "MLFLOW_TRACKING_URI: ", "'file:///runs'", "allowed are sqlite:///FILE"),
-    "tracking store afresh": (SWEEP + " --fresh", "MLFLOW_TRACKING_URI: ", "allowed are sqlite:///FILE"),
+    "tracking store": (SWEEP + " --out new", "MLFLOW_TRACKING_URI: ", "'file:///runs'", "allowed: sqlite:///FILE"),
+    "tracking store afresh": (SWEEP + " --fresh", "MLFLOW_TRACKING_URI: ", "allowed: sqlite:///FILE"),
     "cut short": REFUSED["cut short"],
     "changed": REFUSED["changed"],
 }

@@ -70,7 +70,7 @@ def test_default_store_is_the_one_mlflow_ui_opens(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("address", ["mlruns", "file:///tmp/mlruns", "sqlite:///:memory:", "", "ftp://u:secret@host"])
 def test_what_is_no_store_is_refused_in_one_line(address: str, tmp_path: Path) -> None:
     """An address MLflow 3 cannot write runs to is refused before anything starts, naming what is allowed."""
-    with pytest.raises(InputError, match="allowed are sqlite:///FILE") as refusal:
+    with pytest.raises(InputError, match="allowed: sqlite:///FILE") as refusal:
         Mirror(tmp_path, address)
     assert "\n" not in str(refusal.value)
     assert "secret" not in str(refusal.value)

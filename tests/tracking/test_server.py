@@ -65,7 +65,7 @@ def test_a_server_that_freezes_and_dies_loses_nothing(
     status = _disturbed(made, folder, server, 2, signal.SIGKILL)
     assert "store unreachable" in str(status)
     publish(made, folder, 3)
-    assert "through its MLflow server only" in str(mirrored_now(folder, server["database"]))
+    assert "can only be written through its MLflow server" in str(mirrored_now(folder, server["database"]))
     assert_all_there(server["database"])
 
 
