@@ -33,7 +33,7 @@ def command(
     """
     from analysis.explain.explainer_page import write_explainer
     from harness.cli.live.reporter import Reporter
-    from harness.cli.sweep import reporter_of
+    from harness.cli.sweep import sweep_reporter
     from harness.config import load
     from harness.engines import choose
     from harness.store import SWEEPS, Store, slug
@@ -44,7 +44,7 @@ def command(
     spec, trainer = load(experiment), choose(engine)
     job = Sweep(spec, Store(SWEEPS / slug(spec.name)), trainer)
     job.open()
-    with reporter_of(job) as reporter:
+    with sweep_reporter(job) as reporter:
         job.run(reporter)
     searched = sum(size for round_ in planned(spec) if round_.stage == "search" for _, size in round_.populations)
     with Reporter(searched * spec.train.steps) as reporter:

@@ -21,7 +21,7 @@ _VERDICTS = {"yes": "yes, proved", "no": "no", "undecided": "undecided by algebr
 Name = Annotated[
     str | None,
     typer.Argument(
-        metavar="[NAME]",
+        metavar="NAME",
         help="A variant, optionally with parameters (NAME(t=0.25)), or DISCRIMINATOR|GENERATOR from two variants.",
         show_default=False,
     ),

@@ -11,7 +11,7 @@ import typer
 def command(
     sweeps: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[SWEEP]...", help="Folders of sweeps (default: the newest in sweeps/)."),
+        typer.Argument(metavar="SWEEP", help="Folders of sweeps (default: the newest in sweeps/)."),
     ] = None,
     out: Annotated[
         Path | None,

@@ -1,4 +1,4 @@
-"""``harness sweep``: search, confirm, commit, report, mirror."""
+"""``harness sweep``: run an experiment, from the search to the report and the copy in MLflow."""
 
 from __future__ import annotations
 
@@ -23,26 +23,31 @@ if TYPE_CHECKING:
 
 
 def command(
-    experiment: Annotated[Path, typer.Argument(help="An experiment file (TOML); see experiments/.")],
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML); see experiments/.")],
+    *,
     overrides: Overrides = None,
     engine: EngineName = "auto",
-    out: Annotated[Path | None, typer.Option(help="The sweep's folder (default: sweeps/NAME).")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that must exist.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Set an existing sweep aside and start anew.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the sweep (default: sweeps/NAME).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a sweep; an error if there is none.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Set an existing sweep aside (as NAME.1) and start anew.")
+    ] = False,
     extend: Annotated[
-        str | None, typer.Option(metavar="trials=N", help="Raise the budget of an existing sweep to N trials an arm.")
+        str | None, typer.Option(metavar="trials=N", help="Extend an existing sweep to N trials per arm.")
     ] = None,
     retry: Annotated[
         str | None, typer.Option(metavar="failed", help="Retrain committed members that ran out of memory.")
     ] = None,
     reuse: Annotated[
-        bool, typer.Option("--reuse/--no-reuse", help="Take members that this or another sweep here committed.")
+        bool, typer.Option("--reuse/--no-reuse", help="Reuse members that this or a neighbouring sweep committed.")
     ] = True,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and for how long.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be trained and for how long; start nothing.")
+    ] = False,
 ) -> None:
-    """Run an experiment: search per variant, confirm on fresh seeds, report, mirror to MLflow.
+    """Run an experiment: search each variant, confirm on fresh seeds, write a report, copy all to MLflow.
 
-    What is committed in the folder is never trained again: the same command goes on where it was stopped.
+    Committed results are never trained again: the same command resumes an interrupted sweep.
 
     Examples:
 
@@ -60,15 +65,15 @@ def command(
     from harness.sweep.sweep import Sweep
     from harness.tracking import Mirror, default_uri
 
-    going_on = {"--resume": resume, "--extend": bool(extend), "--retry": bool(retry)}
-    more, retry_failed = _trials_of(extend), _is_retry(retry)
+    resuming = {"--resume": resume, "--extend": bool(extend), "--retry": bool(retry)}
+    trials, retry_failed = _parse_extend(extend), _parse_retry(retry)
     spec = _load(experiment, overrides or ())
     trainer = choose(engine)
     folder = out or SWEEPS / slug(spec.name)
-    _check_together([option for option, given in going_on.items() if given], folder, fresh)
-    # All that can be refused is made before the folder is touched.
+    _check_resuming([option for option, used in resuming.items() if used], folder, fresh)
+    # Everything that can be refused comes before the folder is touched.
     uri = default_uri()
-    mirror = Mirror(folder.absolute(), uri)  # as its runs name the folder: `harness replay` may be called elsewhere
+    mirror = Mirror(folder.absolute(), uri)  # absolute, so that its runs can be replayed from any folder
     job = Sweep(spec, Store(folder), trainer, reuse=reuse)
     for setting in spec.overridden:
         _say(setting.text)
@@ -77,8 +82,8 @@ def command(
         return
     if fresh and (aside := set_aside(folder)):
         _say(f"set aside: {aside}")
-    with _told_how_to_go_on():
-        _run(job, mirror, uri, more, retry_failed)
+    with _resume_command_noted():
+        _run(job, mirror, uri, trials, retry_failed)
 
 
 def _load(file: Path, overrides: Sequence[str]) -> Experiment:
@@ -92,56 +97,58 @@ def _load(file: Path, overrides: Sequence[str]) -> Experiment:
 
 
 @contextmanager
-def _told_how_to_go_on() -> Iterator[None]:
+def _resume_command_noted() -> Iterator[None]:
+    """Add the command that resumes the sweep to an interruption."""
     try:
         yield
     except SystemExit as interrupted:
-        interrupted.add_note(f"to go on: {going_on_text(sys.argv[1:])}")
+        interrupted.add_note(f"to resume: {resume_command(sys.argv[1:])}")
         raise
 
 
-def going_on_text(arguments: Sequence[str]) -> str:
-    """The command that goes on where this one was interrupted: the same, but for --fresh, which would start anew."""
-    # A session of nox has put its own programs on the path, where the shell that it returns to finds none of them.
-    program = "nox -s sweep --" if os.environ.get("NOX_CURRENT_SESSION") == "sweep" else "harness"
-    kept = [word for word in arguments if word != "--fresh"]
-    return f"{program} {shlex.join(kept[1:] if program != 'harness' else kept)}"
+def resume_command(arguments: Sequence[str]) -> str:
+    """The command that resumes this one: the same without --fresh, which would start anew."""
+    words = [word for word in arguments if word != "--fresh"]
+    # Within a session of nox, `harness` is on its path alone: the user's shell may not find it.
+    if os.environ.get("NOX_CURRENT_SESSION") == "sweep":
+        return f"nox -s sweep -- {shlex.join(words[1:])}"
+    return f"harness {shlex.join(words)}"
 
 
-def _open(job: Sweep, extend: int | None, begin: Callable[[], None]) -> Reporter:
+def _open(job: Sweep, trials: int | None, on_commit: Callable[[], None]) -> Reporter:
     from harness.sweep.dry_run import assignment_text
 
-    resumed = job.open(extend)
+    resumed = job.open(trials)
     if resumed:
-        # Who else writes is told before anything else; where the folder cannot be written at all, run() says why.
+        # Another writer is reported first; if the folder cannot be written at all, run() says why.
         with suppress(OSError), job.store.lock():
             pass
-    reporter = reporter_of(job, begin)  # reads what is committed, so that a damaged file is told first, too
-    _say(f"{'going on with' if resumed else 'starting'} {job.store.folder}; {assignment_text(job.assignments)}")
+    reporter = sweep_reporter(job, on_commit)  # reads all committed files, so a damaged one is reported first too
+    _say(f"{'resuming' if resumed else 'starting'} {job.store.folder}; {assignment_text(job.assignments)}")
     return reporter
 
 
-def _run(job: Sweep, mirror: Mirror, uri: str, extend: int | None, retry_failed: bool) -> None:
+def _run(job: Sweep, mirror: Mirror, uri: str, trials: int | None, retry_failed: bool) -> None:
     from analysis.report import write_report
     from analysis.winner_figure import draw_winners
     from harness.tracking import redact
 
-    def begin() -> None:
+    def start_mirror() -> None:
         if mirror.pid is None:
             mirror.start()
 
-    # At the first commit the folder is known to be this process's alone and all that is committed to be sound.
-    with _open(job, extend, begin) as reporter:
+    # At the first commit this process has the folder's lock, and all committed files are sound.
+    with _open(job, trials, start_mirror) as reporter:
         job.run(reporter, retry_failed=retry_failed)
-    begin()  # nothing was left to commit, but runs of a mirror that was cut off may be missing
+    start_mirror()  # if nothing was left to commit, runs of an interrupted mirror may still be missing
     draw_winners(job.store)
     page = write_report(job.store.folder)
     _say(f"MLflow ({redact(uri)}): {mirror.finish()}")
     _say(f"report: {page}")
 
 
-def reporter_of(job: Sweep, on_commit: Callable[[], None] = lambda: None) -> Reporter:
-    """Shows the sweep, what was committed before included."""
+def sweep_reporter(job: Sweep, on_commit: Callable[[], None] = lambda: None) -> Reporter:
+    """Reporter of a sweep that knows what was committed before."""
     from harness.cli.live.reporter import Reporter
     from harness.cli.live.scoreboard import COLUMNS, Scoreboard, committed_steps
     from harness.sweep.plan import gan_steps, round_steps
@@ -163,46 +170,47 @@ def _dry_run(job: Sweep, folder: Path) -> None:
 
     spec = job.experiment
     rounds = planned(spec)
-    members = sum(size for this in rounds for _, size in this.populations)
+    members = sum(size for round_ in rounds for _, size in round_.populations)
     search, confirm = spec.search, spec.confirm
     seconds = max(estimated_seconds(spec, job.trainer), 1)
     lines = [
-        f"{spec.name}: {len(spec.arms)} arms, target {spec.target.text}, {spec.train.steps} steps a member",
-        *(f"  {arm.text}" + _searched(spec, arm) for arm in spec.arms),
-        f"search: {search.trials} trials an arm ({search.sampler}), {search.seeds} seeds each, rounds of {spec.batch}; "
-        f"confirm: {confirm.seeds} fresh seeds an arm",
-        *_saved(spec),
+        f"{spec.name}: {len(spec.arms)} arms, target {spec.target.text}, {spec.train.steps} steps per member",
+        *(f"  {arm.text}" + _space_text(spec, arm) for arm in spec.arms),
+        f"search: {search.trials} trials per arm ({search.sampler}), {search.seeds} seeds each, rounds of "
+        f"{spec.batch}; confirm: {confirm.seeds} fresh seeds per arm",
+        *_halving_lines(spec),
         f"{members} members, {gan_steps(spec):,} GAN-steps, {sum(len(r.populations) for r in rounds)} populations",
         assignment_text(job.assignments),
-        f"about {seconds:.0f} s by a short probe; nothing was started, {folder} would hold the results",
+        f"about {seconds:.0f} s by a short probe; nothing was started; results would go to {folder}",
     ]
     print("\n".join(lines))  # noqa: T201
 
 
-def _saved(spec: Experiment) -> list[str]:
-    """What halving spares: an upper bound, because who diverges in a race takes no steps either way."""
+def _halving_lines(spec: Experiment) -> list[str]:
+    """Steps that halving saves; an upper bound, because a diverged member takes no further steps either way."""
     from harness.sweep.plan import gan_steps
 
     if not spec.search.halving:
         return []
     whole, rungs = gan_steps(spec, halved=False), ", ".join(map(str, spec.arm_rungs(spec.arms[0])))
     return [
-        f"halving: of n trials the best n/{spec.search.halving} go on at steps {rungs}; saves at most "
+        f"halving: of n trials the best n/{spec.search.halving} continue at steps {rungs}; saves at most "
         f"{whole - gan_steps(spec):,} of {whole:,} GAN-steps"
     ]
 
 
-def _check_together(going_on: Sequence[str], folder: Path, fresh: bool) -> None:
+def _check_resuming(options: Sequence[str], folder: Path, fresh: bool) -> None:
+    """Refuse ``options`` that need an existing sweep, together with --fresh or without a sweep."""
     from harness.errors import InputError
     from harness.store import Store
 
-    if going_on and fresh:
-        raise InputError(f"{going_on[0]} and --fresh exclude each other; give one of them")
-    if going_on and not Store(folder).exists:
-        raise InputError(f"{folder}: no sweep to go on with; leave {going_on[0]} out to start one")
+    if options and fresh:
+        raise InputError(f"{options[0]} and --fresh exclude each other; give one of them")
+    if options and not Store(folder).exists:
+        raise InputError(f"{folder}: no sweep to resume; leave out {options[0]} to start one")
 
 
-def _trials_of(extend: str | None) -> int | None:
+def _parse_extend(extend: str | None) -> int | None:
     from harness.errors import InputError
 
     if extend is None:
@@ -213,7 +221,7 @@ def _trials_of(extend: str | None) -> int | None:
     return int(number)
 
 
-def _is_retry(retry: str | None) -> bool:
+def _parse_retry(retry: str | None) -> bool:
     from harness.errors import InputError
 
     if retry not in (None, "failed"):
@@ -221,7 +229,8 @@ def _is_retry(retry: str | None) -> bool:
     return retry is not None
 
 
-def _searched(spec: Experiment, arm: Arm) -> str:
+def _space_text(spec: Experiment, arm: Arm) -> str:
+    """The search space of an arm, after a colon; empty if nothing is searched."""
     space = spec.arm_space(arm) if spec.search.trials else {}
     return ": " * bool(space) + ", ".join(f"{key} in {span.text}" for key, span in space.items())
 

@@ -39,6 +39,7 @@ def command(
     ] = "variances",
     seeds: Annotated[int, typer.Option(help="Number of members; their seeds are 0, 1, ...")] = 16,
     steps: Annotated[int, typer.Option(help="GAN-steps per member.")] = 10_000,
+    *,
     snapshots: Annotated[
         str, typer.Option(help="Steps at which to measure, e.g. 1000,3000 (default: ten, evenly spaced).")
     ] = "",
@@ -63,15 +64,10 @@ def command(
     from harness.sweep.plan import member
     from harness.sweep.training import score_members, snapshot_measure
 
-    table: dict[str, Any] = {"name": "train", "variants": [loss], "views": [view], "confirm": {"seeds": seeds}}
-    table["population"] = max(seeds, 1)
-    table["train"] = {"steps": steps}
-    if snapshots:
-        table["train"]["snapshots"] = _steps_of(snapshots)
-    spec = _experiment(table, overrides or ())
+    schedule = {"steps": steps} | ({"snapshots": _parse_steps(snapshots)} if snapshots else {})
+    table = {"name": "train", "variants": [loss], "views": [view], "confirm": {"seeds": seeds}, "train": schedule}
+    spec = _experiment({**table, "population": max(seeds, 1)}, overrides or ())
     (arm,) = spec.arms
-    for setting in spec.overridden:
-        print(visible(setting.text), file=sys.stderr)  # noqa: T201
     members = [member(spec, arm, {}, seed) for seed in range(seeds)]
     trainer = choose(engine)
     (service,) = assign_engines(trainer, [(members[0], seeds)])
@@ -94,7 +90,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _steps_of(text: str) -> list[int]:
+def _parse_steps(text: str) -> list[int]:
     from harness.errors import InputError
 
     try:
@@ -104,7 +100,7 @@ def _steps_of(text: str) -> list[int]:
 
 
 def _experiment(table: dict[str, Any], overrides: Sequence[str]) -> Experiment:
-    """The experiment of one arm; errors name the option that sets the value."""
+    """The experiment of one arm; its errors name the option that sets the value."""
     from harness.config import from_table
     from harness.engines.memory import check_memory
     from harness.errors import InputError
@@ -119,6 +115,8 @@ def _experiment(table: dict[str, Any], overrides: Sequence[str]) -> Experiment:
             reason = f"use {_OPTIONS[key]}" if key in _OPTIONS else "it has no effect on one population"
             raise InputError(f"--set {key}: {reason}; allowed: seed, and the keys of target and train")
     check_memory(spec)
+    for setting in spec.overridden:
+        print(visible(setting.text), file=sys.stderr)  # noqa: T201
     return spec
 
 
@@ -139,7 +137,7 @@ def _member(row: Mapping[str, Any], snapshots: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], trained_by: str) -> None:
+def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], engine_text: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -155,7 +153,7 @@ def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], trained
     console.print(table)
     for line in _reasons(rows):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(visible(trained_by), markup=False, highlight=False, soft_wrap=True)
+    console.print(visible(engine_text), markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"median KS {statistics.median(row['ks'] for row in rows):.4f}; {result['seconds']:.1f} s of training"
     )

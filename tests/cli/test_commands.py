@@ -239,8 +239,8 @@ def test_a_dry_run_counts_and_starts_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     # 2 arms x 2 trials x 2 seeds + 2 arms x 3 seeds = 14 members of 30 steps; 2 rounds of 4, 1 of 6.
     assert "14 members, 420 GAN-steps, 3 populations" in done.stdout
-    assert "2 trials an arm (tpe), 2 seeds each" in done.stdout
-    assert "confirm: 3 fresh seeds an arm" in done.stdout
+    assert "2 trials per arm (tpe), 2 seeds each" in done.stdout
+    assert "confirm: 3 fresh seeds per arm" in done.stdout
     assert "\nbatched/1/cpu: 14 members\n" in done.stdout
     assert "halving" not in done.stdout
     assert re.search(r"^about [1-9]\d* s by a short probe; nothing was started", done.stdout, re.MULTILINE)
@@ -258,7 +258,7 @@ def test_a_dry_run_says_what_halving_saves(tmp_path: Path) -> None:
     done = harness(tmp_path, "sweep", "small.toml", "--dry-run", "--engine", "batched-cpu", *options)
     assert (done.returncode, done.stderr) == (0, "")
     # (13 trials * 2 seeds + 2 confirm seeds) * 2 arms * 20 steps = 1,120 without halving.
-    assert "go on at steps 7; saves at most 416 of 1,120 GAN-steps" in done.stdout
+    assert "continue at steps 7; saves at most 416 of 1,120 GAN-steps" in done.stdout
     assert "56 members, 704 GAN-steps, 6 populations" in done.stdout
 
 
@@ -291,13 +291,13 @@ def test_the_same_command_again_does_nothing_new(home: Path) -> None:
     done = harness(home, "sweep", "small.toml", "--resume")
     assert done.returncode == 0, done.stderr
     assert harness(home, "mirror", "small").stdout.endswith(": 0 runs written\n")
-    assert [line.partition(" ")[0] for line in done.stderr.splitlines()] == ["going", "MLflow", "report:"]
+    assert [line.partition(" ")[0] for line in done.stderr.splitlines()] == ["resuming", "MLflow", "report:"]
     assert kept(home) == before
 
 
 @pytest.mark.promise("P12", "F6")
 def test_an_interrupt_is_told_in_a_line(tmp_path: Path) -> None:
-    """Control-C ends a sweep with status 130 and says that nothing committed is lost, and how to go on."""
+    """Control-C ends a sweep with status 130 and says that nothing committed is lost, and how to resume."""
     (tmp_path / "long.toml").write_text(
         EXPERIMENT.replace("steps = 20", "steps = 10000000").replace("[10, 20]", "[10]")
     )
@@ -313,7 +313,7 @@ def test_an_interrupt_is_told_in_a_line(tmp_path: Path) -> None:
     with process.stderr as said:
         assert said.readline().startswith("starting sweeps/small")
         process.send_signal(signal.SIGINT)
-        assert said.read() == "interrupted; what was committed is kept\nto go on: harness sweep long.toml\n"
+        assert said.read() == "interrupted; what was committed is kept\nto resume: harness sweep long.toml\n"
     assert process.wait(60) == 130
 
 

@@ -19,7 +19,7 @@ from harness.cli.live.rate import WINDOW_SECONDS, StepRate
 from harness.cli.live.reporter import Reporter
 from harness.cli.live.scoreboard import COLUMNS, Scoreboard, committed_steps
 from harness.cli.live.view import MAX_ARMS, LiveView
-from harness.cli.sweep import going_on_text
+from harness.cli.sweep import resume_command
 from harness.store import Store
 from harness.sweep.plan import gan_steps, planned, round_steps
 
@@ -199,7 +199,7 @@ def test_the_command_to_go_on_is_the_one_that_was_given(
     monkeypatch.delenv("NOX_CURRENT_SESSION", raising=False)
     if session:
         monkeypatch.setenv("NOX_CURRENT_SESSION", session)
-    assert going_on_text(given_words) == expected
+    assert resume_command(given_words) == expected
 
 
 def test_a_log_has_lines_between_commits(

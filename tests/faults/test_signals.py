@@ -102,7 +102,7 @@ def test_control_c_on_a_terminal_ends_a_sweep_in_a_line(tmp_path: Path) -> None:
         terminal.press(CONTROL_C)
         assert terminal.ended() == 130, terminal.shown
     assert "interrupted; what was committed is kept" in terminal.shown
-    assert f"to go on: harness {' '.join(words)}" in terminal.shown
+    assert f"to resume: harness {' '.join(words)}" in terminal.shown
     assert "Traceback" not in terminal.shown
     assert 2 <= len(Store(tmp_path / "sweeps/killed").committed()) < 600
 
