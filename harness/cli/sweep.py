@@ -68,13 +68,11 @@ def command(
     resuming = {"--resume": resume, "--extend": bool(extend), "--retry": bool(retry)}
     trials, retry_failed = _parse_extend(extend), _parse_retry(retry)
     spec = _load(experiment, overrides or ())
-    trainer = choose(engine)
     folder = out or SWEEPS / slug(spec.name)
     _check_resuming([option for option, used in resuming.items() if used], folder, fresh)
     # Everything that can be refused comes before the folder is touched.
-    uri = default_uri()
-    mirror = Mirror(folder.absolute(), uri)  # absolute, so that its runs can be replayed from any folder
-    job = Sweep(spec, Store(folder), trainer, reuse=reuse)
+    mirror = Mirror(folder.absolute(), default_uri())  # absolute, so that its runs can be replayed from any folder
+    job = Sweep(spec, Store(folder), choose(engine), reuse=reuse)
     for setting in spec.overridden:
         _say(setting.text)
     if dry_run:
@@ -83,7 +81,7 @@ def command(
     if fresh and (aside := set_aside(folder)):
         _say(f"set aside: {aside}")
     with _resume_command_noted():
-        _run(job, mirror, uri, trials, retry_failed)
+        _run(job, mirror, trials, retry_failed)
 
 
 def _load(file: Path, overrides: Sequence[str]) -> Experiment:
@@ -128,10 +126,10 @@ def _open(job: Sweep, trials: int | None, on_commit: Callable[[], None]) -> Repo
     return reporter
 
 
-def _run(job: Sweep, mirror: Mirror, uri: str, trials: int | None, retry_failed: bool) -> None:
+def _run(job: Sweep, mirror: Mirror, trials: int | None, retry_failed: bool) -> None:
     from analysis.report import write_report
     from analysis.winner_figure import draw_winners
-    from harness.tracking import redact
+    from harness.tracking import default_uri, redact
 
     def start_mirror() -> None:
         if mirror.pid is None:
@@ -143,7 +141,7 @@ def _run(job: Sweep, mirror: Mirror, uri: str, trials: int | None, retry_failed:
     start_mirror()  # if nothing was left to commit, runs of an interrupted mirror may still be missing
     draw_winners(job.store)
     page = write_report(job.store.folder)
-    _say(f"MLflow ({redact(uri)}): {mirror.finish()}")
+    _say(f"MLflow ({redact(default_uri())}): {mirror.finish()}")
     _say(f"report: {page}")
 
 

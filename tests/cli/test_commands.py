@@ -278,7 +278,9 @@ def test_a_sweep_leaves_rows_winners_report_and_runs(home: Path) -> None:
     assert "<h1" in (store.folder / "report/report.html").read_text()
     with closing(sqlite3.connect(home / "mlflow.db")) as database:
         assert database.execute("select status, count(*) from runs group by status").fetchall() == [("FINISHED", 9)]
-    lines = (home / "said.txt").read_text().splitlines()
+    # Without a line of progress or of a compilation, which a slow machine and a cold cache print in between.
+    printed = (home / "said.txt").read_text().splitlines()
+    lines = [line for line in printed if not re.match(r" *\d+%|engine cpu: compiling", line)]
     assert [line.partition(" ")[0] for line in lines] == ["starting", *["population"] * 3, "MLflow", "report:"]
     assert lines[1].startswith("population 1/3  search round 0: 4 members in ")
     assert lines[-2].startswith(f"MLflow (sqlite:///{home}/mlflow.db): ")
