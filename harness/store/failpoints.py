@@ -22,6 +22,6 @@ def reach(name: str) -> None:
     if wanted is None:
         return
     _passes[name] += 1
-    place, count, *signals = wanted.split(":")
-    if (place, count) == (name, str(_passes[name])):
+    point, count, *signals = wanted.split(":")
+    if (point, count) == (name, str(_passes[name])):
         os.kill(os.getpid(), signal.Signals[signals[0]] if signals else signal.SIGKILL)
