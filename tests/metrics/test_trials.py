@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import subprocess
 import sys
@@ -130,3 +131,53 @@ def test_the_module_loads_no_library() -> None:
     code = f"import sys, harness.metrics.trials; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+SOURCES = [path for part in ("harness", "analysis") for path in sorted((ROOT / part).rglob("*.py"))]
+
+#: Files that may compare an outcome with "diverged" or "failed", and the reason.
+COMPARE = {
+    "harness/metrics/diagnosis.py": "each of the two outcomes is a diagnosis of its own",
+    "harness/sweep/retry.py": "only members that ran out of memory are retrained",
+    "harness/cli/train.py": "its lines say which step diverged, and its exit status that all failed",
+    "harness/tracking/run_content.py": "a tag says the reason of each of the two",
+    "analysis/report/sections/provenance.py": "a table says the reason of each of the two",
+}
+
+#: Files that may average values with "ks" in their expression, and the reason.
+AVERAGE = {
+    "harness/metrics/noise_floor.py": "the mean of the KS distance by chance alone",
+    "harness/sweep/halving.py": "the score at a rung, before the training has ended",
+    "harness/sweep/trial_results.py": "steps until KS falls below a threshold, not KS",
+    "harness/tracking/run_content.py": "curves over steps, and statistics of an arm's confirm seeds",
+}
+
+
+def literals(node: ast.AST) -> set[object]:
+    """Every constant in an expression."""
+    return {n.value for n in ast.walk(node) if isinstance(n, ast.Constant)}
+
+
+def test_only_one_module_says_which_outcomes_are_lost() -> None:
+    """No other file lists diverged and failed together, or compares an outcome with either without a reason here."""
+    lists, comparisons = set[str](), set[str]()
+    for path in SOURCES:
+        name = str(path.relative_to(ROOT))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Tuple | ast.List | ast.Set):
+                words = {element.value for element in node.elts if isinstance(element, ast.Constant)}
+                lists |= {name} if {"diverged", "failed"} <= words else set()
+            if isinstance(node, ast.Compare) and "outcome" in ast.unparse(node):
+                comparisons |= {name} if {"diverged", "failed"} & literals(node) else set()
+    assert lists == {"harness/metrics/trials.py"}
+    assert comparisons <= set(COMPARE)
+
+
+def test_only_one_module_averages_ks_over_seeds() -> None:
+    """A mean of KS distances elsewhere needs a reason here; a trial's score is ``trial_score``."""
+    means = set[str]()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("mean", "fmean"):
+                means |= {str(path.relative_to(ROOT))} if "ks" in ast.unparse(node) else set()
+    assert means <= set(AVERAGE)
