@@ -9,16 +9,17 @@ import numpy as np
 import torch
 
 from harness.data.mlp import Mlp
-from harness.engines.cpu.entry import prepare
-from harness.engines.cpu.layout import Plan, aligned, padded
-from harness.engines.cpu.numeric.jit import KERNELS
+from harness.engines.cpu.layout import MlpLayout, aligned
+from harness.engines.cpu.numeric.jit import KERNELS, prepare
+from harness.engines.cpu.numeric.mlp import Scratch, Weights
+from harness.engines.cpu.numeric.simd import padded, row_length
 
 
 def called(name: str) -> Callable[..., Any]:
-    """The kernel ``module.function`` of the engine, to be called with arrays and numbers of its own kinds."""
+    """Kernel ``module.function`` of the engine, to be called with arguments of the types it declares."""
     prepare()
-    (found,) = [kernel for kernel in KERNELS if kernel.symbol == f"harness.engines.cpu.{name}"]
-    return found.dispatcher
+    (kernel,) = [kernel for kernel in KERNELS if kernel.symbol == f"harness.engines.cpu.{name}"]
+    return kernel.dispatcher
 
 
 def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -27,12 +28,12 @@ def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 class LaidOutMlp:
-    """A perceptron with random parameters: as the engine keeps it, and as torch differentiates it in float64."""
+    """A perceptron with random parameters: as the engine lays it out, and as torch differentiates it in float64."""
 
     def __init__(self, network: Mlp, rng: np.random.Generator) -> None:
-        self.network, self.plan = network, Plan.of(network)
+        self.network, self.layout = network, MlpLayout.of(network)
         self.flat = 0.5 * floats(rng, network.size)
-        self.theta = self.plan.packed(self.flat)
+        self.weights = Weights(self.layout.layers, self.layout.packed(self.flat))
         self.exact = torch.tensor(self.flat, dtype=torch.float64)[None].requires_grad_()
 
     def outputs(self, inputs_KN: torch.Tensor) -> torch.Tensor:
@@ -40,18 +41,18 @@ class LaidOutMlp:
         return self.network.forward(self.network.split(self.exact), inputs_KN[None])[0]
 
     def gradient(self) -> np.ndarray:
-        """Room for a gradient, filled with a number that no gradient has."""
-        made = aligned(self.plan.size)
-        made[:] = -7.5
-        return made
+        """Memory for a gradient, filled with a number that no gradient has."""
+        values = aligned(self.layout.size)
+        values[:] = -7.5
+        return values
 
     def padding(self, values: np.ndarray) -> np.ndarray:
-        """The numbers that are no parameters."""
-        marked = self.plan.packed(np.ones(self.network.size, np.float32))
+        """Those of the values that are no parameters."""
+        marked = self.layout.packed(np.ones(self.network.size, np.float32))
         return values[marked == 0]
 
 
-def work_of(laid: LaidOutMlp, columns: int) -> tuple[np.ndarray, ...]:
-    """Scratch for slopes, three arrays, as ``desk`` makes them."""
-    size = max(laid.plan.widest * padded(columns), columns * padded(laid.network.widths[0] + 1))
-    return tuple(aligned(size) for _ in range(3))
+def scratch_of(mlp: LaidOutMlp, columns: int) -> Scratch:
+    """Scratch for deltas of so many columns or rows, as ``workspace`` makes it."""
+    size = max(mlp.layout.widest * padded(columns), columns * row_length(mlp.network.widths[0]))
+    return Scratch(*(aligned(size) for _ in range(3)))

@@ -1,8 +1,8 @@
 """One GAN a core: the whole training step in numba, without torch, for any shape and every loss that is a formula.
 
-``vectors`` and ``products`` are the arithmetic; ``rows`` and ``units`` a perceptron on many inputs and on few;
-``judging`` and ``playing`` the step; ``programs`` the losses, as data; ``engine`` the contract; ``sampling`` what
-trained generators make, whoever trained them.
+``engine`` the contract; ``step`` the training loop, on ``discriminator``, ``penalties``, ``spectral_norm``,
+``optimizers`` and ``losses``; ``state``, ``workspace`` and ``layout`` its memory; ``numeric`` the arithmetic;
+``generate`` samples of trained generators, whichever engine trained them.
 """
 
 from harness.engines.cpu.engine import CpuEngine

@@ -1,16 +1,19 @@
-"""What D reads and says, in either layout: inputs side by side (mlp.py) or units side by side (units.py)."""
+"""What both players' updates share: G's values, D's inputs and logits, labels, and gradients through D.
+
+Every function takes the run record and reads and writes its arrays (numeric/record.py). B values a minibatch, K
+decisions on it; D's own update has 2 K columns or rows, real ones first.
+"""
 
 from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from harness.engines.base import REPLAY_BUFFER
 from harness.engines.cpu.losses import execute
-from harness.engines.cpu.numeric import mlp, units
-from harness.engines.cpu.numeric.jit import F4, NONE, b1, f8, game_type, i8, kernel, program_type, tape_type
-from harness.engines.cpu.numeric.record import double_table, floats, places32, word_table, words
+from harness.engines.cpu.numeric import batch_major, feature_major
+from harness.engines.cpu.numeric.jit import F4, NONE, activations_type, f8, helper, i8, kernel, program_type, run_type
+from harness.engines.cpu.numeric.mlp import WEIGHTS, Gradient, activations_of, scratch_of, weights_of
+from harness.engines.cpu.numeric.record import double_table, floats, words, words32
 from harness.engines.cpu.numeric.rng import (
     LABELS,
     LATENT_D,
@@ -19,178 +22,203 @@ from harness.engines.cpu.numeric.rng import (
     NOISE_REAL,
     REAL,
     REPLAY,
+    draw_at,
     draw_from,
     draw_levels,
     draw_uniforms,
     uniform,
 )
-from harness.engines.cpu.numeric.simd import LANES, padded, room
-from harness.engines.cpu.numeric.views import read
+from harness.engines.cpu.numeric.simd import LANES, padded, row_length
+from harness.engines.cpu.numeric.views import FeatureGrid, Ranks, compute_features
 from harness.engines.quantile_table import LEVELS
 
-_HISTORY, _LEVELS = REPLAY_BUFFER, LEVELS
+_REPLAY_BUFFER, _LEVELS = REPLAY_BUFFER, LEVELS
 
 
-@njit(error_model="numpy")
-def where_drawn(game):
-    """``levels`` and ``drawn``: where draws are made."""
-    count = 4 + max(max(game.batch * game.latent, 2 * game.batch), game.decisions * max(game.inputs, 2))
-    return places32(game.levels, count), floats(game.drawn, count)
+@helper
+def random_buffers(run):
+    """Scratch for draws: levels (int32), and values (float32)."""
+    count = 4 + max(max(run.batch * run.latent, 2 * run.batch), run.decisions * max(run.inputs, 2))
+    return words32(run.random_levels, count), floats(run.random_values, count)
 
 
-@kernel(NONE, game_type, i8, i8)
-def generated(game, update_g, update_d):
-    """G's values on fresh noise into ``made``: first those of G's update, then those of D's, in one pass.
+# -- values --------------------------------------------------------------------------------------------------------
 
-    Where one of them is not wanted its number is negative.
+
+@kernel(NONE, run_type, i8, i8)
+def generate(run, update_g, update_d):
+    """Put G's values on fresh noise into ``generated``: those of G's update, then those of D's, in one pass.
+
+    A negative update number leaves that half out.
     """
-    batch, latent, tape, g = game.batch, game.latent, game.g_tape, game.g
-    values, places = floats(tape.values, 1), words(tape.places, g.layers)
-    levels, _ = where_drawn(game)
-    normal = floats(game.normal, _LEVELS)
+    batch, latent, activations = run.batch, run.latent, activations_of(run.g_activations, run.g)
+    levels, _ = random_buffers(run)
+    normal = floats(run.normal_table, _LEVELS)
     column = 0
     for stream, update in ((LATENT_G, update_g), (LATENT_D, update_d)):
         if update < 0:
             continue
-        draw_levels(game.key0, game.key1, game.key2, stream, update, batch * latent, levels)
+        draw_levels(draw_at(run, stream, update), batch * latent, levels)
         for b in range(batch):
             for z in range(latent):
                 level = levels[b * latent + z]
-                place = places[0] + z * tape.stride + column + b
-                values[place] = normal[level] if game.normal_latent else uniform(level)
+                at = activations.offsets[0] + z * activations.stride + column + b
+                activations.values[at] = normal[level] if run.normal_latent else uniform(level)
         column += batch
-    mlp.forward(
-        word_table(g.net, g.layers, 5), floats(g.theta, g.size), values, places, tape.stride, padded(column) // LANES,
-        floats(game.made, padded(2 * batch)),
-    )  # fmt: skip
+    out = floats(run.generated, padded(2 * batch))
+    feature_major.forward(weights_of(run.g, run.g.theta), activations, padded(column) // LANES, out)
 
 
-@kernel(NONE, game_type, i8, i8, f8, F4)
-def blurred(game, stream, update, share, values):
-    """read = the values (B,) with the member's instance noise on them."""
-    batch = game.batch
-    out = floats(game.read, batch)
-    if not game.has_instance_noise:
+@kernel(NONE, run_type, i8, i8, f8, F4)
+def add_instance_noise(run, stream, update, factor, values):
+    """viewed = values (B,) + noise of the member's size times ``factor``."""
+    batch = run.batch
+    out = floats(run.viewed, batch)
+    if not run.has_instance_noise:
         for b in range(batch):
             out[b] = values[b]
         return
-    levels, drawn = where_drawn(game)
-    draw_from(floats(game.normal, _LEVELS), game.key0, game.key1, game.key2, stream, update, batch, levels, drawn)
+    levels, noise = random_buffers(run)
+    draw_from(floats(run.normal_table, _LEVELS), draw_at(run, stream, update), batch, levels, noise)
     for b in range(batch):
-        out[b] = values[b] + game.instance_noise * share * drawn[b]
+        out[b] = values[b] + run.instance_noise * factor * noise[b]
 
 
-@kernel(NONE, game_type, i8, F4)
-def _replayed(game, update, values):
-    """read = the values (B,), some of them replaced by old ones; then the new ones are remembered."""
-    batch = game.batch
-    out, history = floats(game.read, batch), floats(game.history, _HISTORY * batch)
-    levels, drawn = where_drawn(game)
-    draw_uniforms(game.key0, game.key1, game.key2, REPLAY, update, 2 * batch, levels, drawn)
-    filled = min(update, _HISTORY)
+@kernel(NONE, run_type, i8, F4)
+def _replay(run, update, values):
+    """viewed = values (B,), a share of them replaced by old ones; then the new ones enter the buffer."""
+    batch = run.batch
+    out, buffer = floats(run.viewed, batch), floats(run.replay_buffer, _REPLAY_BUFFER * batch)
+    levels, drawn = random_buffers(run)
+    draw_uniforms(draw_at(run, REPLAY, update), 2 * batch, levels, drawn)
+    # The first B draws say whether a value is replaced, the others by that of which past update.
+    filled = min(update, _REPLAY_BUFFER)
     for b in range(batch):
         out[b] = values[b]
-        if filled and drawn[b] < game.replay_share:
-            out[b] = history[int(drawn[batch + b] * float(filled)) * batch + b]
-    start = update % _HISTORY * batch
+        if filled and drawn[b] < run.replay:
+            out[b] = buffer[int(drawn[batch + b] * float(filled)) * batch + b]
+    start = update % _REPLAY_BUFFER * batch
     for b in range(batch):
-        history[start + b] = values[b]
+        buffer[start + b] = values[b]
 
 
-@kernel(NONE, game_type, F4, tape_type, i8, F4)
-def judge(game, theta, tape, count, out):
-    """D's logits of the first ``count`` inputs on the tape."""
-    d = game.d
-    net, values, places = word_table(d.net, d.layers, 5), floats(tape.values, 1), words(tape.places, d.layers)
-    if game.rows:
-        mlp.forward(net, theta, values, places, tape.stride, padded(count) // LANES, out)
+@helper
+def _read_real(run, update):
+    """Put the real values of an update into ``real``: by table, or as they were drawn before the loop."""
+    batch, real = run.batch, floats(run.real, run.batch)
+    if run.target_table:
+        levels, _ = random_buffers(run)
+        draw_from(floats(run.target_table, _LEVELS), draw_at(run, REAL, update), batch, levels, real)
     else:
-        units.forward(net, theta, values, places, count, out)
+        row = update - run.real_values_from
+        drawn = floats(run.real_values, (row + 1) * batch)
+        for b in range(batch):
+            real[b] = drawn[row * batch + b]
 
 
-@kernel(NONE, game_type, tape_type, i8)
-def read_into(game, tape, first):
-    """The features of ``read`` as D's inputs from number ``first`` on."""
-    batch, decisions, inputs = game.batch, game.decisions, game.inputs
-    x, values, places = floats(game.read, batch), floats(tape.values, 1), words(tape.places, 1)
-    ranks, spare = words(game.ranks, batch), words(game.spare_ranks, batch)
-    if game.rows:
-        read(game.form, x, decisions, values, places[0] + first, tape.stride, 1, ranks, spare)
+# -- D's inputs and logits -----------------------------------------------------------------------------------------
+
+
+@helper
+def input_grid(run, values, start, stride):
+    """K decisions' inputs from ``start`` on, in D's layout; feature-major their features are ``stride`` apart."""
+    if run.feature_major:
+        return FeatureGrid(values, start, stride, 1, run.decisions)
+    return FeatureGrid(values, start, 1, row_length(run.inputs), run.decisions)
+
+
+@kernel(NONE, run_type, activations_type, i8)
+def view_into(run, record, first):
+    """Make the features of ``viewed`` D's inputs from decision ``first`` on."""
+    batch, activations = run.batch, activations_of(record, run.d)
+    start = activations.offsets[0] + first * (1 if run.feature_major else row_length(run.inputs))
+    grid = input_grid(run, activations.values, start, activations.stride)
+    ranks = Ranks(words(run.ranks, batch), words(run.ranks_scratch, batch))
+    compute_features(run.form, floats(run.viewed, batch), grid, ranks)
+    if not run.feature_major:
+        batch_major.complete_rows(activations.values, start, run.inputs, run.decisions)
+
+
+@kernel(NONE, run_type, i8, i8, f8)
+def read_minibatches(run, first, update, factor):
+    """Make D's inputs for an update: real values, and the generated ones from ``first`` on; noise times ``factor``."""
+    batch = run.batch
+    real, fake, generated = floats(run.real, batch), floats(run.fake, batch), floats(run.generated, 2 * batch)
+    _read_real(run, update)
+    for b in range(batch):
+        fake[b] = generated[first + b]
+    if run.has_replay:
+        _replay(run, update, fake)
+        add_instance_noise(run, NOISE_FAKE, update, factor, floats(run.viewed, batch))
     else:
-        width = room(inputs)
-        place = places[0] + first * width
-        read(game.form, x, decisions, values, place, 1, width, ranks, spare)
-        units.complete(values, place, inputs, decisions)
+        add_instance_noise(run, NOISE_FAKE, update, factor, fake)
+    view_into(run, run.d_activations, run.decisions)
+    add_instance_noise(run, NOISE_REAL, update, factor, real)
+    view_into(run, run.d_activations, 0)
 
 
-@kernel(NONE, game_type, program_type, i8)
-def _law(game, law, start):
-    """Labels of one kind of decisions, from the draws that stand from ``start`` on."""
-    decisions = game.decisions
-    draws, labels = floats(game.label_draws, 2 * decisions), floats(game.label_values, 2 * decisions)
-    registers, outputs = double_table(law.registers, law.size, decisions), words(law.outputs, 1)
+@kernel(NONE, run_type, WEIGHTS, activations_type, F4)
+def evaluate(run, weights, record, out):
+    """D's logits of the first inputs among the activations, as many as ``out`` has."""
+    activations = activations_of(record, run.d)
+    if run.feature_major:
+        feature_major.forward(weights, activations, padded(len(out)) // LANES, out)
+    else:
+        batch_major.forward(weights, activations, out)
+
+
+# -- labels --------------------------------------------------------------------------------------------------------
+
+
+@kernel(NONE, run_type, program_type, i8)
+def _labels_from(run, program, start):
+    """Labels (K,) of one kind, from the draws from ``start`` on."""
+    decisions = run.decisions
+    draws, labels = floats(run.label_draws, 2 * decisions), floats(run.labels, 2 * decisions)
+    registers, outputs = double_table(program.registers, program.register_count, decisions), words(program.outputs, 1)
     for k in range(decisions):
         registers[0, k] = draws[start + k]
-    execute(law, decisions)
+    execute(program, decisions)
     for k in range(decisions):
         labels[start + k] = registers[outputs[0], k]
 
 
-@kernel(NONE, game_type, i8)
-def draw_labels(game, update):
-    """Random labels of the real and then of the generated decisions."""
-    decisions = game.decisions
-    levels, drawn = where_drawn(game)
-    draw_uniforms(game.key0, game.key1, game.key2, LABELS, update, 2 * decisions, levels, drawn)
-    draws = floats(game.label_draws, 2 * decisions)
+@kernel(NONE, run_type, i8)
+def draw_labels(run, update):
+    """Draw the random labels of the real decisions and of the fake ones."""
+    decisions = run.decisions
+    levels, drawn = random_buffers(run)
+    draw_uniforms(draw_at(run, LABELS, update), 2 * decisions, levels, drawn)
+    draws = floats(run.label_draws, 2 * decisions)
     for k in range(2 * decisions):
         draws[k] = drawn[k]
-    _law(game, game.law_real, 0)
-    _law(game, game.law_fake, decisions)
+    _labels_from(run, run.label_real, 0)
+    _labels_from(run, run.label_fake, decisions)
 
 
-@kernel(NONE, game_type, i8, i8, f8)
-def read_both(game, first, update, share):
-    """D's inputs of an update: features of real values, and of the generated ones in ``made`` from ``first`` on."""
-    batch = game.batch
-    real, fake, made = floats(game.real, batch), floats(game.fake, batch), floats(game.made, 2 * batch)
-    if game.target:
-        levels, _ = where_drawn(game)
-        table = floats(game.target, _LEVELS)
-        draw_from(table, game.key0, game.key1, game.key2, REAL, update, batch, levels, real)
-    else:
-        given = floats(game.given, (update - game.given_from + 1) * batch)
-        for b in range(batch):
-            real[b] = given[(update - game.given_from) * batch + b]
-    for b in range(batch):
-        fake[b] = made[first + b]
-    if game.has_replay:
-        _replayed(game, update, fake)
-        blurred(game, NOISE_FAKE, update, share, floats(game.read, batch))
-    else:
-        blurred(game, NOISE_FAKE, update, share, fake)
-    read_into(game, game.d_tape, game.decisions)
-    blurred(game, NOISE_REAL, update, share, real)
-    read_into(game, game.d_tape, 0)
+# -- backward through D --------------------------------------------------------------------------------------------
 
 
-@kernel(f8, game_type, F4, tape_type, i8, b1, b1)
-def backward_d(game, theta, tape, count, wants, reaches):
-    """From ``slopes`` of D's logits to its gradient (``wants``), and to those of its inputs (``reaches``).
+@kernel(f8, run_type, WEIGHTS, F4)
+def backward_to_weights(run, weights, slopes):
+    """D's gradient from the slopes (2 K,) of its logits, which are 0 behind; returns its squared norm, or nan.
 
-    The result is the gradient's squared norm where that is known from its factors, else nan.
+    Batch-major the norm is known from the gradient's factors; feature-major it is not.
     """
-    d = game.d
-    net, values, places = word_table(d.net, d.layers, 5), floats(tape.values, 1), words(tape.places, d.layers)
-    slopes, gradient, features = floats(game.slopes, 1), floats(d.gradient, d.size), floats(game.features, 1)
-    work = (floats(game.one, 1), floats(game.other, 1), floats(game.turned, 1))
-    if game.rows:
-        mlp.backward(
-            net, theta, values, places, tape.stride, count, slopes, padded(count), work, gradient, wants, False,
-            features, reaches,
-        )  # fmt: skip
+    activations, gradient = activations_of(run.d_activations, run.d), floats(run.d.gradient, run.d.size)
+    if run.feature_major:
+        feature_major.gradient(weights, activations, slopes, scratch_of(run), gradient)
         return math.nan
-    return units.backward(
-        net, theta, values, places, count, slopes, work, gradient, wants, False, features, reaches, bool(game.factored),
-        floats(game.kept, 1),
-    )  # fmt: skip
+    first_delta = floats(run.first_delta, 1 if run.factored else 0)
+    return batch_major.gradient(weights, activations, slopes, scratch_of(run), Gradient(gradient, first_delta))
+
+
+@kernel(NONE, run_type, WEIGHTS, F4)
+def backward_to_inputs(run, weights, slopes):
+    """Put the slopes in D's inputs of G's update into ``input_slopes``, from those (K,) of its logits."""
+    activations = activations_of(run.dg_activations, run.d)
+    out = floats(run.input_slopes, 1)
+    if run.feature_major:
+        feature_major.input_slopes(weights, activations, slopes, scratch_of(run), out)
+    else:
+        batch_major.input_slopes(weights, activations, slopes, scratch_of(run), out)

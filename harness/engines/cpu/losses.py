@@ -1,6 +1,8 @@
-"""Programs of formulas (``losses.program``) carried out, and the slopes of a loss put together from them.
+"""Formulas as bytecode (``losses.backends.bytecode``), an interpreter for it, and the slopes of a loss.
 
-Arithmetic is float64, so that rounding in a formula never shows; ``probability`` alone rounds to float32.
+An interpreter, so that one compiled loop serves every loss. Each instruction runs over all K decisions at once, which
+makes dispatching cheap. Arithmetic is float64, so that rounding in a formula never shows; ``probability`` alone
+rounds to float32.
 """
 
 from __future__ import annotations
@@ -10,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
-from harness.engines.cpu.numeric.jit import F4, NONE, b1, f8, i8, kernel, program_type
+from harness.engines.cpu.numeric.jit import F4, NONE, f8, helper, i8, kernel, program_type
 from harness.engines.cpu.numeric.record import double_table, fill, word_table, words
 from harness.losses import Variant
 from harness.losses.backends.bytecode import Operation, program
@@ -30,71 +31,80 @@ REAL, FAKE, REAL_MEAN, FAKE_MEAN, LOG_MEAN_EXP, Y_REAL, Y_FAKE = range(len(LOGIT
 
 
 class BoundProgram(NamedTuple):
-    """A program with its registers (registers, K), constants in place. ``outputs`` are -1 where a result is 0 anyway.
+    """Bytecode with its registers (registers, K), constants in place.
 
-    Of a loss's slope the outputs are the three terms of ``algebra.Derivative``; ``shares`` says whether
-    ``log_mean_exp`` is read at all.
+    ``code`` has a row (operation, result, a, b) for each instruction. ``outputs`` are the registers of the results, -1
+    for a result that is always 0; of a loss's slope they are the three terms of ``Derivative``.
     """
 
     code: NDArray[np.int64]
     registers: NDArray[np.float64]
     outputs: NDArray[np.int64]
-    shares: bool
+    uses_log_mean_exp: bool
 
-    def enter(self, record: Any) -> None:
-        """Describe it in a field of kind ``records.PROGRAM``."""
-        sizes = {"lines": len(self.code), "size": len(self.registers), "results": len(self.outputs)}
-        fill(record, self._asdict() | sizes)
+    def bind(self, record: Any) -> None:
+        """Describe it in a record of ``PROGRAM_DTYPE``."""
+        counts = {"instructions": len(self.code), "register_count": len(self.registers)}
+        fill(record, self._asdict() | counts | {"output_count": len(self.outputs)})
 
 
-def loaded(
+def bind_program(
     expressions: Sequence[Expr], inputs: Sequence[Symbol], values: Mapping[Symbol, float], decisions: int
 ) -> BoundProgram:
-    """The program of the expressions with registers for so many decisions."""
-    made = program(expressions, inputs, values)
-    registers = np.zeros((made.registers, decisions))
-    registers[made.inputs : made.inputs + len(made.constants)] = made.constants[:, None]
-    outputs = [-1 if e == 0 else place for e, place in zip(expressions, made.outputs, strict=True)]
-    shares = any(log_mean_exp in e.free_symbols for e in expressions)
-    return BoundProgram(made.code, registers, np.array(outputs, np.int64), shares)
+    """Compile expressions, symbols of ``values`` replaced, and allocate registers for K ``decisions``."""
+    compiled = program(expressions, inputs, values)
+    registers = np.zeros((compiled.registers, decisions))
+    registers[compiled.inputs : compiled.inputs + len(compiled.constants)] = compiled.constants[:, None]
+    outputs = [-1 if e == 0 else register for e, register in zip(expressions, compiled.outputs, strict=True)]
+    uses_log_mean_exp = any(log_mean_exp in e.free_symbols for e in expressions)
+    return BoundProgram(compiled.code, registers, np.array(outputs, np.int64), uses_log_mean_exp)
 
 
-def loaded_slope(derivative: Derivative, values: Mapping[Symbol, float], decisions: int) -> BoundProgram:
-    """A slope of a loss, at parameters of these values."""
+def bind_slope(derivative: Derivative, values: Mapping[Symbol, float], decisions: int) -> BoundProgram:
+    """Compile a slope of a loss, its parameters replaced by ``values``."""
     terms = (derivative.own, derivative.through_mean, derivative.through_lme)
-    made = loaded(terms, (*LOGITS, *LABELS), values, decisions)
-    return made._replace(shares=made.shares or derivative.through_lme != 0)
+    bound = bind_program(terms, (*LOGITS, *LABELS), values, decisions)
+    return bound._replace(uses_log_mean_exp=bound.uses_log_mean_exp or derivative.through_lme != 0)
 
 
-@njit(error_model="numpy")
+def parameter_values(variant: Variant, given: Mapping[str, float]) -> dict[Symbol, float]:
+    """A variant's parameters by symbol, defaults filled in."""
+    bound = variant.bind(given)
+    return {parameter.symbol: bound[parameter.name] for parameter in variant.parameters}
+
+
+# -- the interpreter -----------------------------------------------------------------------------------------------
+
+
+@helper
 def _sigmoid(x):
     e = math.exp(-abs(x))
     return 1 / (1 + e) if x >= 0 else e / (1 + e)
 
 
-@njit(error_model="numpy")
+@helper
 def _probability(x):
     denominator = np.float32(np.float32(1) + np.float32(math.exp(-x)))
     return np.float64(np.float32(np.float32(1) / denominator))
 
 
-@njit(error_model="numpy")
+@helper
 def _abs_power(x, k):
     if x == 0:
         return 1.0 if k == 0 else 0.0
     return math.exp(k * math.log(abs(x)))
 
 
-@njit(error_model="numpy")
+@helper
 def _sign(x):
     if x == 0 or math.isnan(x):
         return x
     return 1.0 if x > 0 else -1.0
 
 
-@njit(error_model="numpy")
+@helper
 def _result(operation, a, b):
-    """One of the rarer operations, by bisection of their numbers."""
+    """Result of one of the rarer operations, found by bisection of their numbers."""
     if operation <= _TANH:
         if operation == _POWER:
             return math.exp(b * math.log(a))
@@ -127,11 +137,12 @@ def _result(operation, a, b):
 
 @kernel(NONE, program_type, i8)
 def execute(program, decisions):
-    """Every instruction, in every decision."""
-    code = word_table(program.code, program.lines, 4)
-    registers = double_table(program.registers, program.size, decisions)
-    for line in range(program.lines):
+    """Run every instruction for every decision."""
+    code = word_table(program.code, program.instructions, 4)
+    registers = double_table(program.registers, program.register_count, decisions)
+    for line in range(program.instructions):
         operation, result, a, b = code[line, 0], code[line, 1], code[line, 2], code[line, 3]
+        # The frequent ones first, each with a loop of its own that LLVM can vectorise.
         if operation == _ADD:
             for k in range(decisions):
                 registers[result, k] = registers[a, k] + registers[b, k]
@@ -152,22 +163,26 @@ def execute(program, decisions):
                 registers[result, k] = _result(operation, registers[a, k], registers[b, k])
 
 
-@njit(error_model="numpy")
-def log_mean_exp_of(logits, decisions):
-    """log of the mean of exp over the real and the generated decisions together, shifted by the largest logit."""
+# -- slopes of a loss ----------------------------------------------------------------------------------------------
+
+
+@helper
+def _log_mean_exp(logits):
+    """Log of the mean of exp over real and fake logits together, shifted by the largest so that nothing overflows."""
     top = np.float64(logits[0])
-    for k in range(2 * decisions):
-        top = max(top, np.float64(logits[k]))
+    for logit in logits:
+        top = max(top, np.float64(logit))
     mean = 0.0
-    for k in range(2 * decisions):
-        mean += math.exp(logits[k] - top)
-    return math.log(mean / (2 * decisions)) + top
+    for logit in logits:
+        mean += math.exp(logit - top)
+    return math.log(mean / len(logits)) + top
 
 
-@njit(error_model="numpy")
-def _enter(program, logits, decisions, labels, labelled):
-    """Put logits (real, then generated: 2 K), their batch statistics and labels (2 K) into the registers."""
-    registers = double_table(program.registers, program.size, decisions)
+@helper
+def _set_inputs(program, logits, labels):
+    """Put logits (real, then fake: 2 K), their batch statistics and labels (2 K or none) into the registers."""
+    decisions = len(logits) // 2
+    registers = double_table(program.registers, program.register_count, decisions)
     for kind in range(2):
         mean = 0.0
         for k in range(decisions):
@@ -176,32 +191,33 @@ def _enter(program, logits, decisions, labels, labelled):
             mean += value
         for k in range(decisions):
             registers[REAL_MEAN + kind, k] = mean / decisions
-            if labelled:
+            if len(labels) > 0:
                 registers[Y_REAL + kind, k] = labels[kind * decisions + k]
-    if program.shares:
-        shared = log_mean_exp_of(logits, decisions)
+    if program.uses_log_mean_exp:
+        shared = _log_mean_exp(logits)
         for k in range(decisions):
             registers[LOG_MEAN_EXP, k] = shared
 
 
-@njit(error_model="numpy")
-def _mean(registers, place, decisions):
-    """The mean over decisions of a register, 0 where there is none."""
+@helper
+def _mean(registers, output, decisions):
+    """Mean of an output over decisions; 0 for one that is always 0."""
     mean = 0.0
-    for k in range(decisions if place >= 0 else 0):
-        mean += registers[place, k]
+    for k in range(decisions if output >= 0 else 0):
+        mean += registers[output, k]
     return mean / decisions
 
 
-@kernel(f8, program_type, F4, i8, F4, b1, i8, F4, i8)
-def slopes(program, logits, decisions, labels, labelled, like, out, start):
-    """out[start + k] = (own + mean(through_mean) + mean(through_lme) exp(l - log_mean_exp)/2)/K, l in register like.
+@kernel(f8, program_type, F4, F4, i8, F4)
+def loss_slopes(program, logits, labels, kind, out):
+    """Derivative of the mean loss over K decisions in their logits of a ``kind``, REAL or FAKE; returns their sum.
 
-    That is the derivative of the mean of the loss over the K decisions; their sum is the result.
+    out[k] = (own + mean(through_mean) + mean(through_lme) exp(l_k - log_mean_exp)/2)/K
     """
-    _enter(program, logits, decisions, labels, labelled)
+    decisions = len(logits) // 2
+    _set_inputs(program, logits, labels)
     execute(program, decisions)
-    registers = double_table(program.registers, program.size, decisions)
+    registers = double_table(program.registers, program.register_count, decisions)
     outputs = words(program.outputs, 3)
     through_mean, through_lme = _mean(registers, outputs[1], decisions), _mean(registers, outputs[2], decisions)
     total = 0.0
@@ -210,13 +226,7 @@ def slopes(program, logits, decisions, labels, labelled, like, out, start):
         if outputs[0] >= 0:
             slope += registers[outputs[0], k]
         if outputs[2] >= 0:
-            slope += through_lme * math.exp(registers[like, k] - registers[LOG_MEAN_EXP, k]) / 2
-        out[start + k] = slope / decisions
+            slope += through_lme * math.exp(registers[kind, k] - registers[LOG_MEAN_EXP, k]) / 2
+        out[k] = slope / decisions
         total += slope / decisions
     return total
-
-
-def parameter_values(variant: Variant, given: Mapping[str, float]) -> dict[Symbol, float]:
-    """The values of a variant's parameters by their symbols, defaults filled in."""
-    bound = variant.bind(given)
-    return {parameter.symbol: bound[parameter.name] for parameter in variant.parameters}

@@ -1,7 +1,7 @@
-"""What a training loop works on, as arrays: a member's state and formulas, and the room of the thread that trains it.
+"""What a training loop works on besides scratch: a member's state, its formulas, and the sizes that its group shares.
 
-Each of them enters itself into the loop's record (records.GAME), which holds their addresses: whoever makes a record
-must keep them alive.
+Each binds itself into the loop's record (numeric/record.py), which holds addresses: whoever makes a record keeps the
+arrays alive.
 """
 
 from __future__ import annotations
@@ -13,26 +13,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.engines.base import REPLAY_BUFFER, updates_per_step
-from harness.engines.cpu.layout import Float32, Plan, aligned
-from harness.engines.cpu.losses import BoundProgram, loaded, loaded_slope, parameter_values
+from harness.engines.cpu.layout import Float32, MlpLayout, aligned
+from harness.engines.cpu.losses import BoundProgram, bind_program, bind_slope, parameter_values
 from harness.engines.cpu.numeric.record import fill
-from harness.engines.cpu.optimizers import NUMBERS
+from harness.engines.cpu.optimizers import OPTIMIZER_IDS
 from harness.engines.cpu.penalties import SITES
-from harness.engines.cpu.step import ORDERS, SCHEDULES
+from harness.engines.cpu.step import ORDER_IDS, SCHEDULE_IDS
 from harness.losses import LOSSES
 from harness.losses.metadata import uniform
 from harness.losses.penalties import GradientPenalty
 from harness.losses.penalties.penalty import norm
 from harness.members import Group, Member
 
-#: From so many decisions on a minibatch, D's inputs lie side by side; below, its units do.
-SIDE_BY_SIDE = 4
-
-Plans = tuple[Plan, Plan]
+#: From this many decisions on D is feature-major; below it is batch-major (numeric/mlp.py).
+FEATURE_MAJOR_DECISIONS = 4
 
 
-class Player(NamedTuple):
-    """One network's parameters, and what its optimiser keeps of earlier gradients."""
+class Layouts(NamedTuple):
+    """The networks of a group in memory."""
+
+    g: MlpLayout
+    d: MlpLayout
+
+    @classmethod
+    def of(cls, group: Group) -> Layouts:
+        """Layouts of a group's generator and discriminator."""
+        return cls(MlpLayout.of(group.generator), MlpLayout.of(group.discriminator))
+
+    @property
+    def widest(self) -> int:
+        """Rows that the delta of any layer may need, in whole vectors."""
+        return max(self.g.widest, self.d.widest)
+
+
+class PlayerState(NamedTuple):
+    """One network's parameters, and what its optimizer keeps of earlier gradients."""
 
     theta: Float32
     moment: Float32
@@ -40,59 +55,56 @@ class Player(NamedTuple):
     previous: Float32
 
     @classmethod
-    def new(cls, plan: Plan, theta_W: NDArray[np.floating]) -> Player:
-        """Before the first step, at these parameters."""
-        return cls(plan.packed(theta_W), *(aligned(plan.size) for _ in range(3)))
+    def new(cls, layout: MlpLayout, theta_W: NDArray[np.floating]) -> PlayerState:
+        """State before the first step, at these parameters."""
+        return cls(layout.packed(theta_W), *(aligned(layout.size) for _ in range(3)))
 
-    def copied(self, plan: Plan) -> Player:
-        """The same numbers in memory of its own."""
-        made = Player.new(plan, np.zeros(plan.network.size, np.float32))
-        for mine, its in zip(self, made, strict=True):
-            its[:] = mine
-        return made
+    def copied(self, layout: MlpLayout) -> PlayerState:
+        """The same numbers in other memory."""
+        copy = PlayerState.new(layout, np.zeros(layout.network.size, np.float32))
+        for target, source in zip(copy, self, strict=True):
+            target[:] = source
+        return copy
 
 
 class State(NamedTuple):
     """What one step leaves for the next: nothing else is carried over.
 
-    G's running average starts at its theta. ``left`` and ``right`` are the spectral norm's vectors, a row a layer.
+    ``average`` (W,) is G's running average, which starts at its theta; ``replay_buffer`` (REPLAY_BUFFER B,) holds
+    generated values; ``left`` and ``right`` (layers, widest) are the spectral norm's vectors.
     """
 
-    g: Player
-    d: Player
+    g: PlayerState
+    d: PlayerState
     average: Float32
-    history: Float32
+    replay_buffer: Float32
     left: Float32
     right: Float32
 
     @classmethod
-    def new(cls, plans: Plans, batch: int, thetas: tuple[NDArray[np.floating], NDArray[np.floating]]) -> State:
-        """A member before its first step, from the initial parameters (W,) of G and D."""
-        g, d = (Player.new(plan, theta_W) for plan, theta_W in zip(plans, thetas, strict=True))
-        right = np.zeros((len(plans[1].net), _widest(plans)), np.float32)
-        for row, outputs in zip(right, plans[1].net[:, 1].tolist(), strict=True):
+    def new(cls, layouts: Layouts, batch: int, thetas: tuple[NDArray[np.floating], NDArray[np.floating]]) -> State:
+        """State before the first step, from the initial parameters (W,) of G and D."""
+        g, d = (PlayerState.new(layout, theta_W) for layout, theta_W in zip(layouts, thetas, strict=True))
+        right = np.zeros((len(layouts.d.layers), layouts.widest), np.float32)
+        for row, outputs in zip(right, layouts.d.layers[:, 1].tolist(), strict=True):
             row[:outputs] = outputs**-0.5
-        average = aligned(plans[0].size)
+        average = aligned(layouts.g.size)
         average[:] = g.theta
         return cls(g, d, average, np.zeros(REPLAY_BUFFER * batch, np.float32), np.zeros_like(right), right)
 
-    def copied(self, plans: Plans) -> State:
-        """The same numbers in memory of its own."""
-        average = aligned(plans[0].size)
+    def copied(self, layouts: Layouts) -> State:
+        """The same numbers in other memory."""
+        average = aligned(layouts.g.size)
         average[:] = self.average
-        rest = (self.history.copy(), self.left.copy(), self.right.copy())
-        return State(self.g.copied(plans[0]), self.d.copied(plans[1]), average, *rest)
+        rest = (self.replay_buffer.copy(), self.left.copy(), self.right.copy())
+        return State(self.g.copied(layouts.g), self.d.copied(layouts.d), average, *rest)
 
-    def enter(self, record: Any) -> None:
-        """Into the record of a loop."""
+    def bind(self, record: Any) -> None:
+        """Enter the arrays into the record of a loop."""
         fill(record["g"], self.g._asdict())
         fill(record["d"], self.d._asdict())
-        fill(record, {"average": self.average, "history": self.history, "left": self.left, "right": self.right})
-        record["widest"] = self.right.shape[1]
-
-
-def _widest(plans: Plans) -> int:
-    return max(plan.widest for plan in plans)
+        fill(record, {"average": self.average, "replay_buffer": self.replay_buffer})
+        fill(record, {"left_vectors": self.left, "right_vectors": self.right, "vector_stride": self.right.shape[1]})
 
 
 class Shapes(NamedTuple):
@@ -109,12 +121,16 @@ class Shapes(NamedTuple):
     schedule: int
     d_steps: int
     g_steps: int
-    rows: bool
+    feature_major: bool
     normal_latent: bool
 
     @classmethod
     def of(cls, group: Group) -> Shapes:
-        """Those of a group whose view has a form."""
+        """Shapes of a group.
+
+        Raises:
+            ValueError: its view has no form.
+        """
         shape, view = group.shape, group.view
         if view.form is None:
             raise ValueError(f"view {view.name} has no form")
@@ -126,44 +142,54 @@ class Shapes(NamedTuple):
             decisions=decisions,
             inputs=view.inputs(shape.batch),
             form=view.form.value,
-            optimizer=NUMBERS[shape.optimizer],
-            order=ORDERS[shape.order],
-            schedule=SCHEDULES[shape.schedule],
+            optimizer=OPTIMIZER_IDS[shape.optimizer],
+            order=ORDER_IDS[shape.order],
+            schedule=SCHEDULE_IDS[shape.schedule],
             d_steps=d_steps,
             g_steps=g_steps,
-            rows=decisions >= SIDE_BY_SIDE,
+            feature_major=decisions >= FEATURE_MAJOR_DECISIONS,
             normal_latent=shape.noise == "normal",
         )
 
 
 class Formulas(NamedTuple):
-    """A member's losses, the laws of its labels, the pulls of its penalties, and their weights (sites, penalties)."""
+    """A member's formulas as bytecode: slopes of its losses, laws of its labels, coefficients of its penalties.
+
+    ``penalty_weights`` (sites, penalties) are 0 where a penalty does not look.
+    """
 
     loss_real: BoundProgram
     loss_fake: BoundProgram
     loss_g: BoundProgram
-    law_real: BoundProgram
-    law_fake: BoundProgram
-    pulls: BoundProgram
-    weights: NDArray[np.float64]
+    label_real: BoundProgram
+    label_fake: BoundProgram
+    penalty_coefficients: BoundProgram
+    penalty_weights: NDArray[np.float64]
 
     @classmethod
     def of(cls, member: Member, penalties: Sequence[GradientPenalty], decisions: int) -> Formulas:
-        """Those of a member, its parameters in them; a penalty has weight 0 at a site where it does not look."""
+        """Compile the formulas of a member for K ``decisions``."""
         variant, settings = LOSSES[member.loss], member.settings
         values = parameter_values(variant, dict(member.loss_params))
         slopes = (variant.real_derivative, variant.fake_derivative, variant.generator_derivative)
         labels = variant.labels
-        drawn = [[law.draw] for law in (labels.real, labels.fake)] if labels else [[], []]
+        laws = [[law.draw] for law in (labels.real, labels.fake)] if labels else [[], []]
         weights = [[getattr(settings, p.name) * (site in p.sites) for p in penalties] for site in SITES]
-        law_real, law_fake = (loaded(law, [uniform], values, decisions) for law in drawn)
-        loss_real, loss_fake, loss_g = (loaded_slope(slope, values, decisions) for slope in slopes)
-        pulls = loaded([penalty.coefficient_formula for penalty in penalties], [norm], {}, decisions)
-        by_site = np.array(weights, np.float64).reshape(len(SITES), len(penalties))
-        return cls(loss_real, loss_fake, loss_g, law_real, law_fake, pulls, by_site)
+        loss_real, loss_fake, loss_g = (bind_slope(slope, values, decisions) for slope in slopes)
+        label_real, label_fake = (bind_program(law, [uniform], values, decisions) for law in laws)
+        return cls(
+            loss_real=loss_real,
+            loss_fake=loss_fake,
+            loss_g=loss_g,
+            label_real=label_real,
+            label_fake=label_fake,
+            penalty_coefficients=bind_program([p.coefficient_formula for p in penalties], [norm], {}, decisions),
+            penalty_weights=np.array(weights, np.float64).reshape(len(SITES), len(penalties)),
+        )
 
-    def enter(self, record: Any) -> None:
-        """Into the record of a loop."""
-        for name in ("loss_real", "loss_fake", "loss_g", "law_real", "law_fake", "pulls"):
-            getattr(self, name).enter(record[name])
-        fill(record, {"weights": self.weights})
+    def bind(self, record: Any) -> None:
+        """Enter the programs into the record of a loop."""
+        for name, program in self._asdict().items():
+            if isinstance(program, BoundProgram):
+                program.bind(record[name])
+        fill(record, {"penalty_weights": self.penalty_weights})

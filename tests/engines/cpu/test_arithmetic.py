@@ -15,8 +15,8 @@ from support.cpu_kernels import called, floats
 from harness.config.fields import Activation
 from harness.data.mlp import ACTIVATIONS
 from harness.engines.cpu.layout import aligned
-from harness.engines.cpu.numeric.activations import NUMBERS, curvature, slope
-from harness.engines.cpu.numeric.matmul import OUT, ZERO
+from harness.engines.cpu.numeric.activations import ACTIVATION_IDS, derivative, second_derivative
+from harness.engines.cpu.numeric.matmul import OUT, ZERO, Matrix, Rows, Size
 from harness.engines.cpu.numeric.simd import LANES, load, padded, store
 
 
@@ -35,9 +35,12 @@ def test_a_product_is_numpys(numbers: int, vectors: int, count: int, add: bool, 
     before = floats(rng, numbers, vectors * LANES + 3)
     out = before.copy()
     called("numeric.matmul.product")(
-        out.reshape(-1), 0, out.shape[1], np.append(a_NP.reshape(-1), np.float32(0)), 0, numbers, 1,
-        np.append(b_NQ.reshape(-1), np.float32(0)), 0, vectors * LANES, count, numbers, vectors, OUT if add else ZERO,
-    )  # fmt: skip
+        Rows(out.reshape(-1), 0, out.shape[1]),
+        Matrix(np.append(a_NP.reshape(-1), np.float32(0)), 0, numbers, 1),
+        Rows(np.append(b_NQ.reshape(-1), np.float32(0)), 0, vectors * LANES),
+        Size(count, numbers, vectors),
+        OUT if add else ZERO,
+    )
     expected = a_NP.astype(np.float64).T @ b_NQ.astype(np.float64) + (before[:, :-3] if add else 0)
     # A dozen terms of size 1 to 10, each with half a unit in the last place.
     np.testing.assert_allclose(out[:, :-3], expected, atol=1e-5)
@@ -50,23 +53,24 @@ def test_a_sum_does_not_depend_on_its_tile() -> None:
     a_NP, b_NQ = floats(rng, 50, 13), floats(rng, 50, 12 * LANES)
     product = called("numeric.matmul.product")
     whole, single = np.zeros((13, 12 * LANES), np.float32), np.zeros(LANES, np.float32)
-    flat = (a_NP.reshape(-1), b_NQ.reshape(-1))
-    product(whole.reshape(-1), 0, 12 * LANES, flat[0], 0, 13, 1, flat[1], 0, 12 * LANES, 50, 13, 12, ZERO)
+    a, b = a_NP.reshape(-1), b_NQ.reshape(-1)
+    product(Rows(whole.reshape(-1), 0, 12 * LANES), Matrix(a, 0, 13, 1), Rows(b, 0, 12 * LANES), Size(50, 13, 12), ZERO)
     for p, q in ((0, 0), (7, 5), (12, 11)):
-        product(single, 0, LANES, flat[0], p, 13, 1, flat[1], q * LANES, 12 * LANES, 50, 1, 1, ZERO)
+        column = Rows(b, q * LANES, 12 * LANES)
+        product(Rows(single, 0, LANES), Matrix(a, p, 13, 1), column, Size(50, 1, 1), ZERO)
         assert single.tobytes() == whole[p, q * LANES : (q + 1) * LANES].tobytes()
 
 
-def test_there_is_a_number_for_every_activation_of_the_spec() -> None:
+def test_every_activation_of_a_shape_has_an_id() -> None:
     """A new activation needs a line in activations.py, and a row here."""
-    assert set(NUMBERS) == set(get_args(Activation)) == set(ACTIVATIONS)
+    assert set(ACTIVATION_IDS) == set(get_args(Activation)) == set(ACTIVATIONS)
 
 
 @njit
-def slopes_and_curvatures(number, h, first, second):  # type: ignore[no-untyped-def]
+def derivatives(activation, h, first, second):  # type: ignore[no-untyped-def]
     for i in range(0, len(h), LANES):
-        store(first, i, slope(number, load(h, i)))
-        store(second, i, curvature(number, load(h, i)))
+        store(first, i, derivative(activation, load(h, i)))
+        store(second, i, second_derivative(activation, load(h, i)))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -74,8 +78,8 @@ def test_activations_and_both_derivatives_are_torchs(name: str) -> None:
     """Over -90..90: within 5e-7 of float64, which is a few units in the last place of numbers of size 1 to 30."""
     z = np.concatenate([np.linspace(-90, 90, 4096), np.linspace(-4, 4, 4096)]).astype(np.float32)
     h, first, second = z.copy(), np.empty_like(z), np.empty_like(z)
-    called("numeric.activations.activate")(NUMBERS[name], h, 0, 0, 1, len(h))
-    slopes_and_curvatures(NUMBERS[name], h, first, second)
+    called("numeric.activations.activate")(ACTIVATION_IDS[name], Rows(h, 0, len(h)), 1, len(h))
+    derivatives(ACTIVATION_IDS[name], h, first, second)
     x = torch.tensor(z, dtype=torch.float64, requires_grad=True)
     value = ACTIVATIONS[name](x)
     (exact,) = torch.autograd.grad(value.sum(), x, create_graph=True)
@@ -89,7 +93,7 @@ def test_activations_and_both_derivatives_are_torchs(name: str) -> None:
 def test_nan_stays_nan_and_infinities_are_kept_finite_where_torch_does(name: str) -> None:
     """No comparison swallows a nan: what is sick must be seen in the gradient."""
     values = np.array([np.nan, np.inf, -np.inf] + [0.0] * (padded(3) - 3), np.float32)
-    called("numeric.activations.activate")(NUMBERS[name], values, 0, 0, 1, len(values))
+    called("numeric.activations.activate")(ACTIVATION_IDS[name], Rows(values, 0, len(values)), 1, len(values))
     assert np.isnan(values[0])
     expected = ACTIVATIONS[name](torch.tensor([np.inf, -np.inf])).numpy()
     known = ~np.isnan(expected)

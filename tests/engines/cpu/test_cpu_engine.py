@@ -19,9 +19,9 @@ from support.step_options import OPTIONS
 from harness.data.views import VIEWS
 from harness.engines.base import Segment
 from harness.engines.cpu import CpuEngine
-from harness.engines.cpu import trainee as trainee_module
-from harness.engines.cpu.engine import _STRETCH
-from harness.engines.cpu.layout import Plan
+from harness.engines.cpu import engine as engine_module
+from harness.engines.cpu.engine import PROGRESS_INTERVAL
+from harness.engines.cpu.layout import MlpLayout
 from harness.engines.cpu.numeric.jit import KERNELS
 from harness.engines.cpu.state import State
 from harness.engines.quantile_table import target_table
@@ -73,20 +73,20 @@ def test_threads_do_not_show() -> None:
 
 def test_where_the_data_come_from_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real values asked of the law one by one, and looked up in the table of all there are: the same bits."""
-    monkeypatch.setattr(trainee_module, "table_worth_having", lambda target, draws: None)
+    monkeypatch.setattr(engine_module, "table_worth_having", lambda target, draws: None)
     asked = trained(CpuEngine(), [member(steps=30)])
-    monkeypatch.setattr(trainee_module, "table_worth_having", lambda target, draws: target_table(target))
+    monkeypatch.setattr(engine_module, "table_worth_having", lambda target, draws: target_table(target))
     looked_up = trained(CpuEngine(), [member(steps=30)])
     assert bits(asked, 0) == bits(looked_up, 0)
 
 
 def test_where_steps_are_cut_does_not_show() -> None:
-    """A training of more than one stretch has the bits of one with a snapshot at every other place."""
-    steps = _STRETCH + 20
+    """A training longer than PROGRESS_INTERVAL has the bits of one with a snapshot at every other place."""
+    steps = PROGRESS_INTERVAL + 20
     plain = trained(
         CpuEngine(), [member(steps=steps, snapshots=(steps,), **{k: SMALL[k] for k in ("batch", "hidden")})]
     )
-    marks = (7, 100, _STRETCH, steps)
+    marks = (7, 100, PROGRESS_INTERVAL, steps)
     cut = trained(CpuEngine(), [member(steps=steps, snapshots=marks, **{k: SMALL[k] for k in ("batch", "hidden")})])
     assert cut.theta_g_PW.tobytes() == plain.theta_g_PW.tobytes()
     assert cut.theta_d_PW.tobytes() == plain.theta_d_PW.tobytes()
@@ -104,8 +104,7 @@ def test_padding_stays_zero(option: str, view: str) -> None:
     (state,) = CpuEngine().train(group, measured_mean, lambda steps: None, [Segment(0, 20)]).states
     assert isinstance(state, State)
     for player, network in ((state.g, group.generator), (state.d, group.discriminator)):
-        plan = Plan.of(network)
-        between = plan.packed(np.ones(network.size, np.float32)) == 0
+        between = MlpLayout.of(network).packed(np.ones(network.size, np.float32)) == 0
         assert between.any()
         for name, values in player._asdict().items():
             assert not values[between].any(), name
@@ -136,8 +135,8 @@ def test_nothing_is_compiled_anew_for_another_shape_or_loss() -> None:
 PROGRAM = """
 import logging, sys
 logging.basicConfig(stream=sys.stdout)
-from harness.engines.cpu.entry import prepare
-from harness.engines.cpu.numeric.jit import KERNELS
+import harness.engines.cpu  # declares every kernel
+from harness.engines.cpu.numeric.jit import KERNELS, prepare
 prepare()
 print("read", sum(sum(k.dispatcher.stats.cache_hits.values()) for k in KERNELS), "of", len(KERNELS))
 """

@@ -1,4 +1,4 @@
-"""Losses as programs: what the cpu engine makes of a formula, against fifty digits."""
+"""Losses as bytecode: the cpu engine's slopes of every formula, against fifty digits."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ from hypothesis import strategies as st
 from numba import njit
 from sympy import Symbol
 
-from harness.engines.cpu.entry import prepare
-from harness.engines.cpu.losses import FAKE, REAL, BoundProgram, execute, loaded, loaded_slope, parameter_values
-from harness.engines.cpu.losses import slopes as slopes_kernel
-from harness.engines.cpu.numeric.jit import game_at
-from harness.engines.cpu.numeric.record import GAME, address
+from harness.engines.cpu.losses import (
+    FAKE,
+    REAL,
+    BoundProgram,
+    bind_program,
+    bind_slope,
+    execute,
+    loss_slopes,
+    parameter_values,
+)
+from harness.engines.cpu.numeric.jit import prepare, run_at
+from harness.engines.cpu.numeric.record import RUN_DTYPE, address
 from harness.errors import InputError
 from harness.losses import BUILT_IN, Variant, primitives
 from harness.losses.backends.bytecode import Operation, program
@@ -34,28 +41,28 @@ FORMULAS = [variant for variant in BUILT_IN if not variant.direct]
 
 
 @njit
-def slopes_at(game, logits, decisions, labels, labelled, like, out):  # type: ignore[no-untyped-def]
-    slopes_kernel(game_at(game).loss_g, logits, decisions, labels, labelled, like, out, 0)
+def slopes_at(run, logits, labels, kind, out):  # type: ignore[no-untyped-def]
+    loss_slopes(run_at(run).loss_g, logits, labels, kind, out)
 
 
 @njit
-def carry_out_at(game, decisions):  # type: ignore[no-untyped-def]
-    execute(game_at(game).loss_g, decisions)
+def execute_at(run, decisions):  # type: ignore[no-untyped-def]
+    execute(run_at(run).loss_g, decisions)
 
 
-def slopes(derivative: Derivative, values: Mapping[Symbol, float], labels: np.ndarray, like: int) -> np.ndarray:
-    """The slope in each of the K logits of one kind, as the engine works it out, times K."""
-    made = loaded_slope(derivative, values, len(PAIRS))
+def slopes(derivative: Derivative, values: Mapping[Symbol, float], labels: np.ndarray, kind: int) -> np.ndarray:
+    """The slope in each of the K logits of one kind, as the engine computes it, times K."""
+    bound = bind_slope(derivative, values, len(PAIRS))
     out = np.zeros(len(PAIRS), np.float32)
     logits = np.array(PAIRS, np.float32).T.reshape(-1).copy()
-    record = np.zeros(1, GAME)
-    made.enter(record[0]["loss_g"])
+    record = np.zeros(1, RUN_DTYPE)
+    bound.bind(record[0]["loss_g"])
     prepare()
-    slopes_at(address(record), logits, len(PAIRS), labels, bool(len(labels)), like, out)
+    slopes_at(address(record), logits, labels, kind, out)
     return out * len(PAIRS)
 
 
-def exact(derivative: Derivative, values: Mapping[Symbol, float], labels: np.ndarray, like: int) -> np.ndarray:
+def exact(derivative: Derivative, values: Mapping[Symbol, float], labels: np.ndarray, kind: int) -> np.ndarray:
     """The same to 50 digits: own + mean(through_mean) + mean(through_lme) exp(l - log_mean_exp)/2."""
     pairs = np.array(PAIRS)
     with mpmath.workdps(50):
@@ -69,7 +76,7 @@ def exact(derivative: Derivative, values: Mapping[Symbol, float], labels: np.nda
         count = len(PAIRS)
         means = [sum(term[i] for term in terms) / count for i in (1, 2)]
         found = [
-            term[0] + means[0] + means[1] * mpmath.exp(pair[like] - shared) / 2
+            term[0] + means[0] + means[1] * mpmath.exp(pair[kind] - shared) / 2
             for term, pair in zip(terms, PAIRS, strict=True)
         ]
         return np.array([float(x) for x in found])
@@ -81,12 +88,12 @@ def test_every_slope_is_the_formulas(variant: Variant) -> None:
     values = parameter_values(variant, {})
     rng = np.random.default_rng(0)
     labels = (rng.random(2 * len(PAIRS)) < 0.5).astype(np.float32) if variant.labels else np.zeros(0, np.float32)
-    for derivative, like, known in (
+    for derivative, kind, known in (
         (variant.real_derivative, REAL, labels),
         (variant.fake_derivative, FAKE, labels),
         (variant.generator_derivative, FAKE, np.zeros(0, np.float32)),
     ):
-        found, expected = slopes(derivative, values, known, like), exact(derivative, values, known, like)
+        found, expected = slopes(derivative, values, known, kind), exact(derivative, values, known, kind)
         # 2e-7: float32 rounds the result (6e-8) once as a slope and once times K. 1e-15: 1 - tanh^2 in float64.
         np.testing.assert_allclose(found, expected, rtol=2e-7, atol=1e-15)
 
@@ -110,25 +117,25 @@ def test_slopes_hold_at_any_parameters(data: st.DataObject) -> None:
     np.testing.assert_allclose(found[known], expected[known], rtol=1e-6, atol=1e-15)
 
 
-def carried_out(made: BoundProgram, first: np.ndarray) -> list[np.ndarray]:
-    """The results of a program whose one input has these values."""
-    record = np.zeros(1, GAME)
-    made.enter(record[0]["loss_g"])
-    made.registers[0] = first
+def executed(program: BoundProgram, first: np.ndarray) -> list[np.ndarray]:
+    """Results of a program whose one input has these values."""
+    record = np.zeros(1, RUN_DTYPE)
+    program.bind(record[0]["loss_g"])
+    program.registers[0] = first
     prepare()
-    carry_out_at(address(record), len(first))
-    return [made.registers[place].copy() if place >= 0 else np.zeros(len(first)) for place in made.outputs]
+    execute_at(address(record), len(first))
+    return [program.registers[output].copy() if output >= 0 else np.zeros(len(first)) for output in program.outputs]
 
 
 @pytest.mark.parametrize("penalty", GRADIENT_PENALTIES, ids=lambda p: p.name)
-def test_a_penaltys_pull_is_its_formulas(penalty: object) -> None:
+def test_a_penaltys_coefficient_is_its_formulas(penalty: object) -> None:
     """phi'(|g|)/|g| at norms from 0 to 30 is what torch computes of the same formula, in float64."""
     import torch
 
     norms = np.array([0.0, 1e-3, 0.5, 1.0, 1.5, 30.0])
-    made = loaded([penalty.coefficient_formula], [norm], {}, len(norms))  # type: ignore[attr-defined]
+    bound = bind_program([penalty.coefficient_formula], [norm], {}, len(norms))  # type: ignore[attr-defined]
     expected = penalty.coefficient(torch.tensor(norms)).numpy()  # type: ignore[attr-defined]
-    np.testing.assert_allclose(carried_out(made, norms)[0], expected, rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(executed(bound, norms)[0], expected, rtol=1e-12, atol=1e-300)
 
 
 @pytest.mark.parametrize("variant", [v for v in FORMULAS if v.labels], ids=lambda v: v.name)
@@ -140,7 +147,7 @@ def test_labels_are_drawn_as_torch_draws_them(variant: Variant) -> None:
     expected = variant.draw_labels(torch.tensor(u), torch.tensor(u))
     assert variant.labels
     for law, labels in zip((variant.labels.real, variant.labels.fake), expected, strict=True):
-        found = carried_out(loaded([law.draw], [uniform], parameter_values(variant, {}), len(u)), u)[0]
+        found = executed(bind_program([law.draw], [uniform], parameter_values(variant, {}), len(u)), u)[0]
         np.testing.assert_allclose(found, labels.numpy(), rtol=1e-6)
 
 
@@ -171,10 +178,10 @@ def test_everything_that_a_formula_may_hold_is_computed() -> None:
         (of_positive, positive, [0.3, 1.0, 7.0]),
     ):
         for expression in expressions:
-            made = loaded([expression], [symbol], {}, len(values))
-            covered |= set(made.code[:, 0].tolist())
+            bound = bind_program([expression], [symbol], {}, len(values))
+            covered |= set(bound.code[:, 0].tolist())
             expected = [float(precise(expression, values={symbol: value})[0]) for value in values]
-            found = carried_out(made, np.array(values))[0]
+            found = executed(bound, np.array(values))[0]
             # ``probability`` is rounded to float32, in different places of e^x.
             rtol = 1e-7 if expression.has(primitives.probability) else 1e-12
             np.testing.assert_allclose(found, expected, rtol=rtol, err_msg=str(expression))

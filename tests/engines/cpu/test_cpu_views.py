@@ -18,21 +18,24 @@ from harness.data.rng import Stream, uniforms
 from harness.data.target import Target
 from harness.data.views import VIEWS, pack
 from harness.engines import quantile_table
-from harness.engines.cpu.entry import levels_of, prepare
+from harness.engines.cpu.numeric.jit import prepare
+from harness.engines.cpu.numeric.rng import levels_of
+from harness.engines.cpu.numeric.views import FeatureGrid, Ranks
 from harness.engines.quantile_table import LEVELS, levels, noise_table, table_worth_having, target_table
 
 EVERY = {**VIEWS, "pack(m=5)": pack(5)}
 
 
-def read(name: str, x: np.ndarray, along: int, across: int) -> tuple[np.ndarray, np.ndarray]:
-    """The features (K, N) that the engine reads in a layout, and the ranks that it leaves."""
+def features_of(name: str, x: np.ndarray, along: int, across: int) -> tuple[np.ndarray, Ranks]:
+    """Features (K, N) that the engine computes in a layout, and the ranks that it leaves."""
     view = EVERY[name]
     decisions, inputs = view.decisions(len(x)), view.inputs(len(x))
     out = np.zeros(inputs * along + decisions * across + 1, np.float32)
-    ranks, spare = np.zeros(len(x), np.int64), np.zeros(len(x), np.int64)
-    called("numeric.views.read")(view.form.value, x, decisions, out, 1, along, across, ranks, spare)
-    places = 1 + along * np.arange(inputs)[None] + across * np.arange(decisions)[:, None]
-    return out[places], ranks
+    ranks = Ranks(np.zeros(len(x), np.int64), np.zeros(len(x), np.int64))
+    grid = FeatureGrid(out, 1, along, across, decisions)
+    called("numeric.views.compute_features")(view.form.value, x, grid, ranks)
+    positions = 1 + along * np.arange(inputs)[None] + across * np.arange(decisions)[:, None]
+    return out[positions], ranks
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -48,7 +51,7 @@ def test_features_and_their_slopes_are_the_views(name: str, side_by_side: bool, 
     view = EVERY[name]
     decisions, inputs = view.decisions(batch), view.inputs(batch)
     along, across = (decisions + 3, 1) if side_by_side else (1, inputs + 2)
-    found, ranks = read(name, x, along, across)
+    found, ranks = features_of(name, x, along, across)
     exact = torch.tensor(x, dtype=torch.float64)[None].requires_grad_()
     features = view.features(exact)
     np.testing.assert_allclose(found, features[0].detach().numpy(), rtol=2e-4, atol=2e-4)
@@ -57,7 +60,8 @@ def test_features_and_their_slopes_are_the_views(name: str, side_by_side: bool, 
     laid = np.zeros(inputs * along + decisions * across + 1, np.float32)
     laid[1 + along * np.arange(inputs)[None] + across * np.arange(decisions)[:, None]] = slopes_KN
     out = np.zeros(batch, np.float32)
-    called("numeric.views.pulled")(view.form.value, x, decisions, laid, 1, along, across, ranks, out)
+    grid = FeatureGrid(laid, 1, along, across, decisions)
+    called("numeric.views.value_slopes")(view.form.value, x, grid, ranks, out)
     scale = max(1.0, float(expected.abs().max()))
     assert np.abs(out - expected[0].numpy()).max() / scale < 2e-4
 
@@ -65,8 +69,8 @@ def test_features_and_their_slopes_are_the_views(name: str, side_by_side: bool, 
 @given(x=st.lists(st.sampled_from([0.0, 1.0, 2.0, np.nan]), min_size=1, max_size=40))
 def test_equal_values_keep_their_order_and_nan_comes_last(x: list[float]) -> None:
     """Ranks are those of a stable sort, whatever the length."""
-    _, ranks = read("sorted", np.array(x, np.float32), 1, 1)
-    assert ranks.tolist() == np.argsort(np.array(x), kind="stable").tolist()
+    _, ranks = features_of("sorted", np.array(x, np.float32), 1, 1)
+    assert ranks.order.tolist() == np.argsort(np.array(x), kind="stable").tolist()
 
 
 @given(
@@ -80,7 +84,7 @@ def test_draws_are_the_streams(study: int, seed: int, stream: Stream, first: int
     """(level + 1/2)/2^23 are the uniforms of ``harness.data.rng``, bit for bit, at any key and update."""
     prepare()
     key = np.array([study & 0xFFFFFFFF, seed, study >> 32], np.uint64)
-    drawn = levels_of(key, int(stream), first, first + 3, count)
+    drawn = levels_of(key, int(stream), range(first, first + 3), count)
     expected = uniforms(study, torch.tensor([seed]), stream, range(first, first + 3), count)[:, 0].reshape(-1)
     assert ((drawn + 0.5) / LEVELS).astype(np.float32).tobytes() == expected.numpy().tobytes()
 

@@ -1,6 +1,6 @@
-"""What follows a hidden layer, and its derivatives as functions of its result.
+"""Activation functions, and their derivatives as functions of their result.
 
-The derivatives are taken from the value h = a(z) alone, so that z need not be kept:
+The derivatives are computed from h = a(z) alone, so that z need not be kept:
 
     ==========  ====================  =====================  =======================
     activation  a(z)                  a'(z) by h             a''(z) by h
@@ -19,24 +19,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from harness.engines.cpu.numeric.jit import F4, NONE, i8, kernel
+from harness.engines.cpu.numeric.jit import NONE, helper, i8, kernel
+from harness.engines.cpu.numeric.matmul import ROWS
 from harness.engines.cpu.numeric.simd import (
     LANES,
     SHIFTER,
-    clipped,
+    absolute,
+    clamp,
     fma,
     load,
     load_wide,
-    size,
     store,
     times_power_of_two,
     where_positive,
 )
 
-#: The number of each activation, by the names of ``spec.Activation``.
-NUMBERS = {"elu": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "leaky_relu": 4, "softplus": 5}
+#: Identifier of each activation, by the names of ``config.fields.Activation``.
+ACTIVATION_IDS = {"elu": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "leaky_relu": 4, "softplus": 5}
 _ELU, _SIGMOID, _TANH, _RELU, _LEAKY, _SOFTPLUS = range(6)
 
 _F = np.float32
@@ -53,13 +53,14 @@ _P0, _P1, _P2, _P3, _P4, _P5 = (_F(c) for c in _POWERS.coef)
 _S3, _S5, _S7, _S9, _S11, _S13 = (_F(1 / n) for n in range(3, 14, 2))
 
 
-@njit(error_model="numpy")
+@helper
 def exponential(x):
-    """e^x = 2^k 2^f with k + f = x/log 2, within 2e-7 (1 + |x|/5) of it, relatively; nan stays nan.
+    """e^x = 2^k 2^f with k + f = x/log 2, to a relative 2e-7 (1 + |x|/5); nan stays nan.
 
-    x is held within the range of float32.
+    x is clamped to where e^x is a normal float32.
     """
-    x = clipped(x, _LEAST, _MOST)
+    x = clamp(x, _LEAST, _MOST)
+    # Rounding x/log 2 to a whole number leaves k in the last bits of ``shifted``, and f within 1/2 of 0.
     shifted = fma(x, _LOG2_E, _SHIFTER)
     f = fma(x, _LOG2_E, -(shifted - _SHIFTER))
     p = fma(f, _P5, _P4)
@@ -70,9 +71,9 @@ def exponential(x):
     return times_power_of_two(p, shifted)
 
 
-@njit(error_model="numpy")
+@helper
 def _logarithm_of_one_plus(e):
-    """log(1 + e) for e in [0, 1]."""
+    """log(1 + e) for e in [0, 1], by the series of the inverse hyperbolic tangent."""
     s = e / (e + _TWO)
     square = s * s
     p = fma(square, _S13, _S11)
@@ -84,80 +85,74 @@ def _logarithm_of_one_plus(e):
     return s * _TWO * p
 
 
-@njit(error_model="numpy")
+@helper
 def _relu(z):
-    """max(z, 0), a nan where z is one."""
+    """max(z, 0); nan stays nan."""
     return where_positive(-z, _ZERO, z)
 
 
-@njit(error_model="numpy")
-def _result(number, z):
+@helper
+def _value(activation, z):
     """a(z)."""
-    if number == _ELU:
+    if activation == _ELU:
         return where_positive(z, z, exponential(z) - _ONE)
-    if number == _SIGMOID:
+    if activation == _SIGMOID:
         return _ONE / (_ONE + exponential(-z))
-    if number == _TANH:
-        e = exponential(size(z) * -_TWO)
+    if activation == _TANH:
+        e = exponential(absolute(z) * -_TWO)
         t = (_ONE - e) / (_ONE + e)
         return where_positive(z, t, -t)
-    if number == _RELU:
+    if activation == _RELU:
         return _relu(z)
-    if number == _LEAKY:
+    if activation == _LEAKY:
         return where_positive(z, z, z * _LEAK)
-    return _relu(z) + _logarithm_of_one_plus(exponential(-size(z)))
+    return _relu(z) + _logarithm_of_one_plus(exponential(-absolute(z)))
 
 
-@kernel(NONE, i8, F4, i8, i8, i8, i8)
-def activate(number, values, first, step, rows, count):
-    """a(z) in place of z, in ``rows`` rows of ``count`` floats, each ``step`` after the last: whole vectors.
+@kernel(NONE, i8, ROWS, i8, i8)
+def activate(activation, block, rows, count):
+    """Replace z by a(z) in ``rows`` rows of ``count`` floats, whole vectors; ``block`` says where they lie.
 
     Four vectors at a time: an exponential is a chain of a dozen operations, each of which waits for the one before.
     """
-    if step == count:
+    values, stride = block.values, block.stride
+    if stride == count:  # rows without gaps are one long row
         rows, count = 1, rows * count
     for row in range(rows):
-        start = first + row * step
+        start = block.start + row * stride
         most = start + count - count % (4 * LANES)
         for i in range(start, most, 4 * LANES):
-            store(values, i, _result(number, load_wide(values, i)))
+            store(values, i, _value(activation, load_wide(values, i)))
         for i in range(most, start + count, LANES):
-            store(values, i, _result(number, load(values, i)))
+            store(values, i, _value(activation, load(values, i)))
 
 
-@njit(error_model="numpy")
-def slope(number, h):
+@helper
+def derivative(activation, h):
     """a'(z), from h = a(z)."""
-    if number == _ELU:
+    if activation == _ELU:
         return where_positive(h, _ONE, h + _ONE)
-    if number == _SIGMOID:
+    if activation == _SIGMOID:
         return h * (_ONE - h)
-    if number == _TANH:
+    if activation == _TANH:
         return _ONE - h * h
-    if number == _RELU:
+    if activation == _RELU:
         return where_positive(h, _ONE, _ZERO)
-    if number == _LEAKY:
+    if activation == _LEAKY:
         return where_positive(h, _ONE, _LEAK)
     return _ONE - exponential(-h)
 
 
-@njit(error_model="numpy")
-def curvature(number, h):
+@helper
+def second_derivative(activation, h):
     """a''(z), from h = a(z)."""
-    if number == _ELU:
+    if activation == _ELU:
         return where_positive(h, _ZERO, h + _ONE)
-    if number == _SIGMOID:
+    if activation == _SIGMOID:
         return h * (_ONE - h) * (_ONE - h * _TWO)
-    if number == _TANH:
+    if activation == _TANH:
         return h * -_TWO * (_ONE - h * h)
-    if number == _SOFTPLUS:
+    if activation == _SOFTPLUS:
         s = _ONE - exponential(-h)
         return s * (_ONE - s)
     return h * _ZERO
-
-
-@njit(error_model="numpy")
-def times_slope(number, values, start, h, h_start, vectors):
-    """values *= a'(z) in place, for so many vectors; h = a(z) at ``h_start``."""
-    for i in range(0, vectors * LANES, LANES):
-        store(values, start + i, load(values, start + i) * slope(number, load(h, h_start + i)))

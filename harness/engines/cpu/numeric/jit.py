@@ -1,11 +1,11 @@
-"""Functions that are compiled once, each by itself, and call each other by name.
+"""Kernels: functions of numba's language that are compiled once, each by itself, and call each other by name.
 
-numba compiles what a function calls into that function, and all of it again into its caller: of a training loop a few
-calls deep that makes minutes. A kernel is declared with its signature, compiled alone, kept on disk, and linked to the
-others like the functions of a C library.
+Numba compiles what a function calls into that function, and all of it again into its caller: minutes for a training
+loop a few calls deep. A kernel is declared with its signature, compiled alone, cached on disk, and linked to the others
+like the functions of a C library.
 
-What is kept lies in a folder of the user's cache named by a hash of this package's sources: numba itself compares the
-age of a function's own file, and would not see a change in another that is compiled into it.
+The cache lies in the user's cache folder under a hash of this package's sources: numba itself compares the age of a
+function's own file, and would miss a change in a file that is compiled into it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
+import logging
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -26,107 +28,145 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from harness.engines.cpu.numeric.record import GAME
+from harness.engines.cpu.numeric.record import RUN_DTYPE
+
+_LOG = logging.getLogger(__name__)
 
 f4, i4, i8, f8, u8, b1 = types.float32, types.int32, types.int64, types.float64, types.uint64, types.boolean
-#: Arrays of one dimension, and tables of two.
+#: Arrays of one dimension, and of two.
 F4, I4, I8, F8 = (types.Array(kind, 1, "C") for kind in (f4, i4, i8, f8))
 F4_2, I8_2 = (types.Array(kind, 2, "C") for kind in (f4, i8))
 NONE = types.none
-#: Scratch: two arrays of slopes and one turned over; and two more (bending.py).
-WORK, MORE = types.UniTuple(F4, 3), types.UniTuple(F4, 2)
+
+
+#: Options of all that is compiled. Arrays are seen through addresses and never allocated, so nothing counts references:
+#: without ``_nrt: False`` each hand-over of an array would cost two calls. Nobody calls a kernel from C.
+_OPTIONS = {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+
+
+def helper(function: Callable[..., Any]) -> Any:
+    """Declare a function that is compiled into every kernel that calls it."""
+    return njit(**_OPTIONS)(function)
+
+
+def tuple_type(cls: Any, *kinds: Any) -> Any:
+    """Numba type of a NamedTuple with fields of these types."""
+    return types.BaseTuple.from_types(kinds, cls)
 
 
 def _short(dtype: Any, name: str) -> Any:
-    """A record's type under a name of one word: numba's spells out all fields, in every symbol of the machine code."""
+    """Record type under a name of one word: numba's spells out all fields, in every symbol of the machine code."""
     kind = copy.copy(numba.from_dtype(dtype))
     kind.name = name
     return kind
 
 
-game_type = _short(GAME, "Game")
-player_type, tape_type, program_type = (game_type.typeof(name) for name in ("g", "g_tape", "loss_g"))
+run_type = _short(RUN_DTYPE, "Run")
+player_type, activations_type, program_type = (run_type.typeof(name) for name in ("g", "g_activations", "loss_g"))
 
 
 class Kernel:
-    """A function with a signature; ``load`` compiles it, or reads it from disk, and makes it known to the others."""
+    """A function with a signature. ``load`` compiles it or reads it from disk, and makes it known to the others."""
 
     def __init__(self, function: Callable[..., Any], result: Any, arguments: tuple[Any, ...]) -> None:
         self.symbol = f"{function.__module__}.{function.__qualname__}"
         self.result, self.arguments = result, arguments
-        with _kept_apart():
-            self.dispatcher = njit(error_model="numpy", nogil=True, cache=True)(function)
+        with _cache_folder():
+            self.dispatcher = njit(nogil=True, cache=True, **_OPTIONS)(function)
 
     @property
     def loaded(self) -> bool:
-        """Whether its machine code is there."""
+        """Whether its machine code is in memory."""
         return bool(self.dispatcher.overloads)
 
     def load(self) -> None:
-        """Compile it, unless that was done before."""
+        """Compile it, or read it from the cache."""
         self.dispatcher.compile(self.arguments)
-        self.dispatcher.disable_compile()  # a call with other kinds of arguments is a mistake here
+        self.dispatcher.disable_compile()  # a call with other argument types is an error here
         compiled = self.dispatcher.overloads[self.arguments]
-        place = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-        llvmlite.binding.add_symbol(self.symbol, place)
+        code = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        llvmlite.binding.add_symbol(self.symbol, code)
 
 
-#: Every kernel, in the order in which they were declared: a kernel calls earlier ones only.
+#: Every kernel in order of declaration: a kernel calls earlier ones only.
 KERNELS: list[Kernel] = []
+
+#: Seconds before a first call says what it waits for; reading machine code from disk takes less.
+_PATIENCE = 4.0
+_COMPILING = threading.Lock()
+_TRAINING = "engine cpu: compiling its training loop for this processor, about 15 seconds"
+
+
+def prepare(kernels: Sequence[Kernel] = KERNELS, message: str = _TRAINING) -> None:
+    """Load kernels, given in order of declaration; log ``message`` if that takes long."""
+    with _COMPILING:
+        missing = [kernel for kernel in kernels if not kernel.loaded]
+        if not missing:
+            return
+        notice = threading.Timer(_PATIENCE, _LOG.warning, [f"{message}; it is kept on disk"])
+        notice.daemon = True
+        notice.start()
+        try:
+            for kernel in missing:
+                kernel.load()
+        finally:
+            notice.cancel()
 
 
 def kernel(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a function of numba's language as a kernel; other kernels call it by the same name.
+    """Declare a function as a kernel; other kernels call it by the same name.
 
-    The name has the ``Kernel`` itself as its attribute ``kernel``.
+    The name has the ``Kernel`` as its attribute ``kernel``.
     """
 
-    def declared(function: Callable[..., Any]) -> Any:
-        made = Kernel(function, result, arguments)
-        KERNELS.append(made)
-        caller = _caller(made, list(inspect.signature(function).parameters))
-        caller.kernel = made
+    def declare(function: Callable[..., Any]) -> Any:
+        declared = Kernel(function, result, arguments)
+        KERNELS.append(declared)
+        caller = _caller(declared, list(inspect.signature(function).parameters))
+        caller.kernel = declared
         return caller
 
-    return declared
+    return declare
 
 
-def _caller(made: Kernel, names: list[str]) -> Any:
-    def typed(typing: Any, *given: Any) -> Any:
+def _caller(callee: Kernel, names: list[str]) -> Any:
+    """Make the intrinsic that calls a kernel through its symbol."""
+
+    def typed(typing: Any, *kinds: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             convention = context.call_conv
-            kind = convention.get_function_type(made.result, made.arguments)
-            function = cgutils.get_or_insert_function(builder.module, kind, made.symbol)
-            _, result = convention.call_function(builder, function, made.result, made.arguments, values)
+            kind = convention.get_function_type(callee.result, callee.arguments)
+            function = cgutils.get_or_insert_function(builder.module, kind, callee.symbol)
+            _, result = convention.call_function(builder, function, callee.result, callee.arguments, values)
             return result
 
-        return made.result(*made.arguments), build
+        return callee.result(*callee.arguments), build
 
-    place = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    typed.__signature__ = inspect.Signature([inspect.Parameter(n, place) for n in ["typing", *names]])  # type: ignore[attr-defined]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    typed.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in ["typing", *names]])  # type: ignore[attr-defined]
     return intrinsic(typed)
 
 
 @intrinsic
-def game_at(typing: Any, address: Any) -> Any:
-    """The record at an address."""
+def run_at(typing: Any, address: Any) -> Any:
+    """The run record at an address."""
 
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.inttoptr(given[0], context.get_value_type(game_type))
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(run_type))
 
-    return game_type(types.int64), build
+    return run_type(types.int64), build
 
 
 @cache
 def _version() -> str:
-    """A name that changes with any source of this package."""
+    """Name that changes with any source of this package."""
     sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parents[1].rglob("*.py")))
     return f"harness-{hashlib.sha256(sources).hexdigest()[:16]}"
 
 
 @contextmanager
-def _kept_apart() -> Iterator[None]:
-    """numba keeps what is declared within by the sources of this package."""
+def _cache_folder() -> Iterator[None]:
+    """Make numba cache what is declared within under the hash of this package's sources."""
     before = numba.config.CACHE_DIR
     base = Path(before or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     numba.config.CACHE_DIR = str(base / _version())

@@ -1,193 +1,252 @@
 """The one product that everything is made of: a tile of sums of (number times vector), held in registers.
 
-    out[p, q] = sum over i < count of a[i, p] * b[i, q]        p < P numbers, q < Q vectors
+    out[p, q] = sum over i < terms of a[i, p] * b[i, q]        p < numbers, q < vectors
 
-``a[i, p]`` is the float at a0 + i a_step + p a_next, ``b[i, q]`` the vector at b0 + i b_step + q LANES, ``out[p, q]``
-the vector at o0 + p o_next + q LANES. Terms are added in the order of i, with fused multiply-adds, whatever P and Q:
-an element's bits do not depend on which tile it lies in. What the sum begins with is ZERO, OUT, NUMBER and VECTOR.
+``a`` is a matrix of numbers, ``b`` and ``out`` rows of vectors. Terms are added in the order of i with fused
+multiply-adds, whatever the numbers and vectors are, so an element's bits do not depend on the tile that it lies in.
+
+Why tiles: a single sum would wait for each multiply-add to finish before the next. P Q independent sums keep the units
+busy, and of P + Q loads each is used Q or P times.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
-from harness.engines.cpu.numeric.jit import F4, NONE, i8, kernel
+from harness.engines.cpu.numeric.jit import F4, NONE, helper, i8, kernel, tuple_type
 from harness.engines.cpu.numeric.simd import (
     LANES,
+    broadcast,
+    broadcast_of,
     call,
     constant,
     element,
     fma,
     load,
     load_at,
-    spread,
-    spread_of,
     store_at,
-    total,
-    totals_of,
-    transposed_of,
+    sum_lanes,
+    sums_of,
+    transpose_of,
     vector,
 )
 
 _WORD = ir.IntType(64)
 
 
-def _places(builder: Any, first: Any, step: Any, count: int) -> list[Any]:
-    return [builder.add(first, builder.mul(step, ir.Constant(_WORD, i))) for i in range(count)]
+class Matrix(NamedTuple):
+    """Numbers of an array: a[i, p] is the float at start + i row_stride + p column_stride."""
+
+    values: NDArray[np.float32]
+    start: int
+    row_stride: int
+    column_stride: int
 
 
-#: What a sum begins with: 0; what ``out`` holds; the number after the last of a; the vector after the last of b. The
-#: latter are a bias, which is the weight of a 1 that need not be multiplied.
+class Rows(NamedTuple):
+    """Vectors of an array: b[i, q] is the vector at start + i stride + q LANES."""
+
+    values: NDArray[np.float32]
+    start: int
+    stride: int
+
+
+class Size(NamedTuple):
+    """Terms of each sum, numbers (columns of a, rows of the result), and vectors in a row of the result."""
+
+    terms: int
+    numbers: int
+    vectors: int
+
+
+MATRIX, ROWS, SIZE = tuple_type(Matrix, F4, i8, i8, i8), tuple_type(Rows, F4, i8, i8), tuple_type(Size, i8, i8, i8)
+
+#: What a sum begins with: 0; what ``out`` holds; the number behind a's last row; the vector behind b's last row. The
+#: last two are a bias, which is the weight of an input 1 that need not be multiplied.
 ZERO, OUT, NUMBER, VECTOR = range(4)
 
 
+def _positions(builder: Any, first: Any, step: Any, count: int) -> list[Any]:
+    return [builder.add(first, builder.mul(step, ir.Constant(_WORD, i))) for i in range(count)]
+
+
+class _Tile:
+    """LLVM code of one tile: pointers are made from the three operands, sums live in stack slots that LLVM promotes."""
+
+    def __init__(self, context: Any, builder: Any, kinds: Any, operands: Any) -> None:
+        self.context, self.builder = context, builder
+        self.kinds = [kind[0] for kind in kinds[:3]]  # the array types of out, a and b
+        self.out, self.a, self.b = (cgutils.unpack_tuple(builder, operand) for operand in operands)
+        self.width = ir.Constant(_WORD, LANES)
+
+    def outs(self, numbers: int, vectors: int) -> list[list[Any]]:
+        """Pointers to the vectors of the result."""
+        values, start, stride = self.out
+        return [
+            [element(self.context, self.builder, self.kinds[0], values, at) for at in self._vectors(row, vectors)]
+            for row in _positions(self.builder, start, stride, numbers)
+        ]
+
+    def numbers(self, i: Any, numbers: int) -> list[Any]:
+        """Pointers to row i of a."""
+        values, start, row_stride, column_stride = self.a
+        first = self.builder.add(start, self.builder.mul(i, row_stride))
+        positions = _positions(self.builder, first, column_stride, numbers)
+        return [element(self.context, self.builder, self.kinds[1], values, at) for at in positions]
+
+    def vectors(self, i: Any, vectors: int) -> list[Any]:
+        """Pointers to row i of b."""
+        values, start, stride = self.b
+        first = self.builder.add(start, self.builder.mul(i, stride))
+        return [element(self.context, self.builder, self.kinds[2], values, at) for at in self._vectors(first, vectors)]
+
+    def _vectors(self, first: Any, vectors: int) -> list[Any]:
+        return _positions(self.builder, first, self.width, vectors)
+
+    def begin(self, sums: list[list[Any]], outs: list[list[Any]], terms: Any, choice: Any) -> None:
+        """Set the sums to what they begin with; they are 0 already."""
+        builder = self.builder
+        bias_a, bias_b = self.numbers(terms, len(sums)), self.vectors(terms, len(sums[0]))
+        for option in (OUT, NUMBER, VECTOR):
+            with builder.if_then(builder.icmp_signed("==", choice, ir.Constant(_WORD, option))):
+                for p, row in enumerate(sums):
+                    for q, total in enumerate(row):
+                        if option == OUT:
+                            first = load_at(builder, outs[p][q])
+                        elif option == NUMBER:
+                            first = broadcast_of(builder, builder.load(bias_a[p]))
+                        else:
+                            first = load_at(builder, bias_b[q])
+                        builder.store(first, total)
+
+    def accumulate(self, sums: list[list[Any]], terms: Any) -> None:
+        """Add all terms, in the order of i."""
+        builder = self.builder
+        with cgutils.for_range(builder, terms) as loop:
+            right = [load_at(builder, pointer) for pointer in self.vectors(loop.index, len(sums[0]))]
+            for row, pointer in zip(sums, self.numbers(loop.index, len(sums)), strict=True):
+                left = broadcast_of(builder, builder.load(pointer))
+                for total, value in zip(row, right, strict=True):
+                    builder.store(call(builder, "llvm.fma", left, value, builder.load(total)), total)
+
+
 def _tile(numbers: int, vectors: int) -> Any:
-    """The product of P = ``numbers`` and Q = ``vectors`` as an intrinsic; ``begin`` is ZERO, OUT, NUMBER or VECTOR."""
+    """The product of fixed ``numbers`` and ``vectors`` as an intrinsic."""
 
     @intrinsic
-    def tile(
-        typing: Any, out: Any, o0: Any, o_next: Any, a: Any, a0: Any, a_step: Any, a_next: Any,
-        b: Any, b0: Any, b_step: Any, count: Any, begin: Any,
-    ) -> Any:  # fmt: skip
-        def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, begin = given
-            kinds, width = signature.args, ir.Constant(_WORD, LANES)
-            outs = [
-                [element(context, builder, kinds[0], out, q) for q in _places(builder, p, width, vectors)]
-                for p in _places(builder, o0, o_next, numbers)
-            ]
-            after_a = builder.add(a0, builder.mul(count, a_step))
-            after_b = builder.add(b0, builder.mul(count, b_step))
+    def tile(typing: Any, out: Any, a: Any, b: Any, terms: Any, begin: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            *operands, terms, begin = arguments
+            code = _Tile(context, builder, signature.args, operands)
+            outs = code.outs(numbers, vectors)
             sums = [[cgutils.alloca_once_value(builder, constant(0)) for _ in range(vectors)] for _ in range(numbers)]
-            bias_a = [
-                element(context, builder, kinds[3], a, place) for place in _places(builder, after_a, a_next, numbers)
-            ]
-            bias_b = [
-                element(context, builder, kinds[7], b, place) for place in _places(builder, after_b, width, vectors)
-            ]
-            for choice in (OUT, NUMBER, VECTOR):
-                with builder.if_then(builder.icmp_signed("==", begin, ir.Constant(_WORD, choice))):
-                    for p, (row, places) in enumerate(zip(sums, outs, strict=True)):
-                        for q, (kept, place) in enumerate(zip(row, places, strict=True)):
-                            if choice == OUT:
-                                first = load_at(builder, place)
-                            elif choice == NUMBER:
-                                first = spread_of(builder, builder.load(bias_a[p]))
-                            else:
-                                first = load_at(builder, bias_b[q])
-                            builder.store(first, kept)
-            with cgutils.for_range(builder, count) as loop:
-                first_a = builder.add(a0, builder.mul(loop.index, a_step))
-                first_b = builder.add(b0, builder.mul(loop.index, b_step))
-                right = [
-                    load_at(builder, element(context, builder, kinds[7], b, place))
-                    for place in _places(builder, first_b, width, vectors)
-                ]
-                for row, place in zip(sums, _places(builder, first_a, a_next, numbers), strict=True):
-                    left = spread_of(builder, builder.load(element(context, builder, kinds[3], a, place)))
-                    for kept, value in zip(row, right, strict=True):
-                        builder.store(call(builder, "llvm.fma", left, value, builder.load(kept)), kept)
-            for row, places in zip(sums, outs, strict=True):
-                for kept, place in zip(row, places, strict=True):
-                    store_at(builder, builder.load(kept), place)
+            code.begin(sums, outs, terms, begin)
+            code.accumulate(sums, terms)
+            for row, pointers in zip(sums, outs, strict=True):
+                for total, pointer in zip(row, pointers, strict=True):
+                    store_at(builder, builder.load(total), pointer)
             return context.get_dummy_value()
 
-        step = types.intp
-        signature = types.void(out, step, step, a, step, step, step, b, step, step, step, step)
-        return signature, build
+        return types.void(out, a, b, types.intp, types.intp), build
 
     return tile
 
 
-#: The largest tile: what it sums stays in registers, of which there are 32 vectors with AVX-512 and 16 without.
+#: The largest tile (numbers, vectors) whose sums stay in registers: 32 vectors with AVX-512, 16 without.
 MOST = (5, 5) if llvmlite.binding.get_host_cpu_features().get("avx512vl", False) else (4, 3)
 _NUMBERS, _VECTORS = MOST
 
 
 def _choice() -> Any:
-    """``tile`` of any P and Q up to MOST: a chain of comparisons around one intrinsic for each."""
-    names = "out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, begin"
-    scope: dict[str, Any] = {"njit": njit}
-    lines = [f"def chosen({names}, numbers, vectors):"]
+    """Make ``chosen``, which calls the tile of given numbers and vectors: comparisons around one intrinsic for each."""
+    scope: dict[str, Any] = {}
+    lines = ["def chosen(out, a, b, size, begin):"]
     for p in range(1, _NUMBERS + 1):
-        lines.append(f"    {'if' if p == 1 else 'elif'} numbers == {p}:")
+        lines.append(f"    {'if' if p == 1 else 'elif'} size.numbers == {p}:")
         for q in range(1, _VECTORS + 1):
             scope[f"tile_{p}_{q}"] = _tile(p, q)
-            lines.append(f"        {'if' if q == 1 else 'elif'} vectors == {q}: tile_{p}_{q}({names})")
+            condition = "if" if q == 1 else "elif"
+            lines.append(f"        {condition} size.vectors == {q}: tile_{p}_{q}(out, a, b, size.terms, begin)")
     exec("\n".join(lines), scope)  # noqa: S102
-    return njit(error_model="numpy")(scope["chosen"])
+    return helper(scope["chosen"])
 
 
 _tile_of = _choice()
 
 
-@kernel(NONE, F4, i8, i8, F4, i8, i8, i8, F4, i8, i8, i8, i8, i8, i8)
-def product(out, o0, o_next, a, a0, a_step, a_next, b, b0, b_step, count, numbers, vectors, begin):
-    """The product for any P = ``numbers`` and Q = ``vectors``, cut evenly into tiles."""
-    strips, blocks = -(-vectors // _VECTORS), -(-numbers // _NUMBERS)
+@kernel(NONE, ROWS, MATRIX, ROWS, SIZE, i8)
+def product(out, a, b, size, begin):
+    """The product of any size, cut into tiles as even as can be: 6 numbers are 3 + 3, not 5 + 1."""
+    strips, blocks = -(-size.vectors // _VECTORS), -(-size.numbers // _NUMBERS)
     for strip in range(strips):
-        q, q_stop = strip * vectors // strips, (strip + 1) * vectors // strips
+        q, q_stop = strip * size.vectors // strips, (strip + 1) * size.vectors // strips
         for block in range(blocks):
-            p, p_stop = block * numbers // blocks, (block + 1) * numbers // blocks
+            p, p_stop = block * size.numbers // blocks, (block + 1) * size.numbers // blocks
             _tile_of(
-                out, o0 + p * o_next + q * LANES, o_next, a, a0 + p * a_next, a_step, a_next, b, b0 + q * LANES,
-                b_step, count, begin, p_stop - p, q_stop - q,
-            )  # fmt: skip
+                Rows(out.values, out.start + p * out.stride + q * LANES, out.stride),
+                Matrix(a.values, a.start + p * a.column_stride, a.row_stride, a.column_stride),
+                Rows(b.values, b.start + q * LANES, b.stride),
+                Size(size.terms, p_stop - p, q_stop - q),
+                begin,
+            )
 
 
 @intrinsic
-def dots(typing: Any, a: Any, a0: Any, a_next: Any, b: Any, b0: Any, vectors: Any) -> Any:
-    """LANES inner products: lane p is the sum of a[a0 + p a_next + j] b[b0 + j] over j < vectors LANES.
+def dots(typing: Any, a: Any, b: Any, b_start: Any, vectors: Any) -> Any:
+    """LANES inner products: lane p is that of row p of ``a`` (``Rows``) with ``vectors`` vectors of b from b_start on.
 
     Each is summed lane by lane first, and the lanes at the end, in a fixed order.
     """
 
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        a, a0, a_next, b, b0, vectors = given
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows, b, b_start, vectors = arguments
+        a, a_start, a_stride = cgutils.unpack_tuple(builder, rows)
+        a_kind, b_kind = signature.args[0][0], signature.args[1]
         sums = [cgutils.alloca_once_value(builder, constant(0)) for _ in range(LANES)]
-        starts = _places(builder, a0, a_next, LANES)
+        starts = _positions(builder, a_start, a_stride, LANES)
         with cgutils.for_range(builder, vectors) as loop:
             along = builder.mul(loop.index, ir.Constant(_WORD, LANES))
-            right = load_at(builder, element(context, builder, signature.args[3], b, builder.add(b0, along)))
-            for kept, start in zip(sums, starts, strict=True):
-                left = load_at(builder, element(context, builder, signature.args[0], a, builder.add(start, along)))
-                builder.store(call(builder, "llvm.fma", left, right, builder.load(kept)), kept)
-        return totals_of(builder, [builder.load(kept) for kept in sums])
+            right = load_at(builder, element(context, builder, b_kind, b, builder.add(b_start, along)))
+            for total, start in zip(sums, starts, strict=True):
+                left = load_at(builder, element(context, builder, a_kind, a, builder.add(start, along)))
+                builder.store(call(builder, "llvm.fma", left, right, builder.load(total)), total)
+        return sums_of(builder, [builder.load(total) for total in sums])
 
-    step = types.intp
-    return vector(a, step, step, b, step, step), build
+    return vector(a, b, types.intp, types.intp), build
 
 
 @intrinsic
-def turn(typing: Any, out: Any, o0: Any, o_next: Any, a: Any, a0: Any, a_next: Any) -> Any:
-    """A block of LANES by LANES turned over: out[o0 + j o_next + i] = a[a0 + i a_next + j]."""
+def transpose_block(typing: Any, out: Any, a: Any) -> Any:
+    """Transpose a block of LANES by LANES, both given as ``Rows``: out[j, i] = a[i, j]."""
 
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        out, o0, o_next, a, a0, a_next = given
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = [kind[0] for kind in signature.args]
+        (out, out_start, out_stride), (a, a_start, a_stride) = (cgutils.unpack_tuple(builder, x) for x in arguments)
         rows = [
-            load_at(builder, element(context, builder, signature.args[3], a, place))
-            for place in _places(builder, a0, a_next, LANES)
+            load_at(builder, element(context, builder, kinds[1], a, at))
+            for at in _positions(builder, a_start, a_stride, LANES)
         ]
-        columns = transposed_of(builder, rows)
-        for column, place in zip(columns, _places(builder, o0, o_next, LANES), strict=True):
-            store_at(builder, column, element(context, builder, signature.args[0], out, place))
+        for column, at in zip(
+            transpose_of(builder, rows), _positions(builder, out_start, out_stride, LANES), strict=True
+        ):
+            store_at(builder, column, element(context, builder, kinds[0], out, at))
         return context.get_dummy_value()
 
-    step = types.intp
-    return types.void(out, step, step, a, step, step), build
+    return types.void(out, a), build
 
 
-@njit(error_model="numpy")
-def dot(a, a0, b, b0, vectors):
-    """The sum of a[a0 + j] b[b0 + j] over j < vectors LANES."""
-    kept = spread(np.float32(0))
+@helper
+def dot(a, a_start, b, b_start, vectors):
+    """Inner product of ``vectors`` vectors of a from a_start on with those of b from b_start on."""
+    total = broadcast(np.float32(0))
     for j in range(0, vectors * LANES, LANES):
-        kept = fma(load(a, a0 + j), load(b, b0 + j), kept)
-    return total(kept)
+        total = fma(load(a, a_start + j), load(b, b_start + j), total)
+    return sum_lanes(total)

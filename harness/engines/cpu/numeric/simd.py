@@ -1,10 +1,10 @@
-"""Vectors of float32 as values of numba: what the processor's registers hold, with explicit arithmetic.
+"""Vectors of float32 as numba values: one vector is one register, and every operation on it is explicit.
 
-A loop over floats is vectorised by LLVM as it sees fit, and a sum only where it may be reordered. Here a vector is a
-value: every operation says what is computed together and in which order, so bits depend on nothing but the operands.
-``a + b``, ``a - b``, ``a * b`` and ``a / b`` work on two vectors, or a vector and a float32.
+LLVM vectorises a plain loop as it sees fit, and may reorder a sum only where it is told so. Here each operation says
+which numbers are computed together and in which order, so the bits depend on the operands alone. ``a + b``, ``a - b``,
+``a * b`` and ``a / b`` take two vectors, or a vector and a float32.
 
-Arrays are float32, C-contiguous and of one dimension; positions are counted in floats.
+Arrays are float32, one-dimensional and C-contiguous; positions count floats.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import Any
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_jitable, register_model
 
+from harness.engines.cpu.numeric.jit import helper
+
 
 def _lanes() -> int:
-    """16 where the processor computes on 512 bits at once, else 8: Zen 4 takes two halves, and 8 pad less."""
+    """16 with 512-bit arithmetic, else 8. Zen 4 splits 512 bits into halves, so 8 cost the same and pad less."""
     wide = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
     return 16 if wide and llvmlite.binding.get_host_cpu_name() != "znver4" else 8
 
@@ -44,26 +46,26 @@ def _ints(width: int) -> Any:
 
 @register_jitable
 def padded(count: int) -> int:
-    """The least multiple of LANES that is not below ``count``, for Python and for kernels."""
+    """Round ``count`` up to a multiple of LANES; callable from Python and from kernels."""
     return -(-count // LANES) * LANES
 
 
 @register_jitable
-def room(units: int) -> int:
-    """Floats of a row of ``units`` numbers and a 1 behind them, in whole vectors."""
+def row_length(units: int) -> int:
+    """Floats of a row that holds ``units`` numbers and the bias input 1 behind them, in whole vectors."""
     floats: int = padded(units + 1)
     return floats
 
 
 class Vector(types.Type):
-    """The numba type of so many floats."""
+    """Numba type of a vector of ``width`` floats."""
 
     def __init__(self, width: int) -> None:
         self.width = width
         super().__init__(name=f"Vector{width}")
 
 
-#: What fits a register; and four of those, whose operations LLVM interleaves, for long chains of them.
+#: One register; and four of them, whose operations LLVM interleaves: that hides the latency of long dependent chains.
 vector, wide = Vector(LANES), Vector(4 * LANES)
 
 
@@ -73,7 +75,7 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, _floats(kind.width))
 
 
-# -- building blocks of LLVM's language, for the intrinsics here and in products.py --------------------------------
+# -- pieces of LLVM code, for the intrinsics here and in matmul.py ---------------------------------------------------
 
 
 def element(context: Any, builder: Any, kind: Any, array: Any, position: Any) -> Any:
@@ -82,42 +84,42 @@ def element(context: Any, builder: Any, kind: Any, array: Any, position: Any) ->
 
 
 def load_at(builder: Any, pointer: Any, width: int = LANES) -> Any:
-    """So many floats from a pointer to a float."""
+    """Load ``width`` floats from a pointer to float."""
     return builder.load(builder.bitcast(pointer, _floats(width).as_pointer()), align=4)
 
 
 def store_at(builder: Any, value: Any, pointer: Any) -> None:
-    """A vector to a pointer to a float."""
+    """Store a vector at a pointer to float."""
     builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=4)
 
 
 def constant(value: float, width: int = LANES) -> Any:
-    """One number in every lane."""
+    """A constant in every lane."""
     return ir.Constant(_floats(width), [float(np.float32(value))] * width)
 
 
-def spread_of(builder: Any, number: Any, width: int = LANES) -> Any:
-    """A float in every lane."""
+def broadcast_of(builder: Any, number: Any, width: int = LANES) -> Any:
+    """Copy a float into every lane."""
     undefined = ir.Constant(_floats(width), ir.Undefined)
     first = builder.insert_element(undefined, number, ir.Constant(_INT, 0))
     return builder.shuffle_vector(first, undefined, ir.Constant(_ints(width), [0] * width))
 
 
 def call(builder: Any, name: str, *arguments: Any) -> Any:
-    """An LLVM function of vectors, such as ``llvm.fma``."""
+    """Call an LLVM function of vectors, such as ``llvm.fma``."""
     kind = arguments[0].type
     function = ir.FunctionType(kind, [kind] * len(arguments))
     symbol = f"{name}.v{kind.count}f32"
     return builder.call(cgutils.get_or_insert_function(builder.module, function, symbol), arguments)
 
 
-def shuffled(builder: Any, a: Any, b: Any, places: Sequence[int]) -> Any:
-    """The lanes at ``places`` of a and b side by side."""
-    return builder.shuffle_vector(a, b, ir.Constant(_ints(len(places)), list(places)))
+def shuffled(builder: Any, a: Any, b: Any, lanes: Sequence[int]) -> Any:
+    """Pick ``lanes`` from the concatenation of a and b."""
+    return builder.shuffle_vector(a, b, ir.Constant(_ints(len(lanes)), list(lanes)))
 
 
-def total_of(builder: Any, value: Any) -> Any:
-    """The sum of the lanes, in halves: lane i with lane i + LANES/2, and so on."""
+def sum_of(builder: Any, value: Any) -> Any:
+    """Sum of the lanes by halving: lane i plus lane i + LANES/2, and so on."""
     width = LANES
     while width > 1:
         width //= 2
@@ -126,20 +128,21 @@ def total_of(builder: Any, value: Any) -> Any:
     return builder.extract_element(value, ir.Constant(_INT, 0))
 
 
-def transposed_of(builder: Any, rows: Sequence[Any]) -> list[Any]:
-    """The columns of LANES vectors, which are rows: log2(LANES) perfect shuffles."""
+def transpose_of(builder: Any, rows: Sequence[Any]) -> list[Any]:
+    """Transpose LANES vectors, by log2(LANES) perfect shuffles."""
     half, rows = LANES // 2, list(rows)
+    # A perfect shuffle interleaves row i with row i + half; doing so log2(LANES) times rotates each index bit once.
     low = [i // 2 + LANES * (i % 2) for i in range(LANES)]
-    high = [place + half for place in low]
+    high = [lane + half for lane in low]
     for _ in range(LANES.bit_length() - 1):
         pairs = [(rows[i], rows[i + half]) for i in range(half)]
-        rows = [shuffled(builder, a, b, places) for a, b in pairs for places in (low, high)]
+        rows = [shuffled(builder, a, b, lanes) for a, b in pairs for lanes in (low, high)]
     return rows
 
 
-def totals_of(builder: Any, rows: Sequence[Any]) -> Any:
-    """The sums of the lanes of LANES vectors, as one vector."""
-    columns = transposed_of(builder, rows)
+def sums_of(builder: Any, rows: Sequence[Any]) -> Any:
+    """Lane sums of LANES vectors, as one vector: transpose, then add the columns pairwise."""
+    columns = transpose_of(builder, rows)
     while len(columns) > 1:
         half = len(columns) // 2
         columns = [builder.fadd(columns[i], columns[i + half]) for i in range(half)]
@@ -151,15 +154,16 @@ def totals_of(builder: Any, rows: Sequence[Any]) -> Any:
 
 def _loader(kind: Vector) -> Any:
     @intrinsic
-    def loaded(typing: Any, array: Any, position: Any) -> Any:
-        """As many floats of the array as the vector has lanes, from a position on."""
+    def load_vector(typing: Any, array: Any, position: Any) -> Any:
+        """Load a vector from the array at a position."""
 
-        def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            return load_at(builder, element(context, builder, signature.args[0], given[0], given[1]), kind.width)
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointer = element(context, builder, signature.args[0], *arguments)
+            return load_at(builder, pointer, kind.width)
 
         return kind(array, types.intp), build
 
-    return loaded
+    return load_vector
 
 
 load, load_wide = _loader(vector), _loader(wide)
@@ -167,52 +171,60 @@ load, load_wide = _loader(vector), _loader(wide)
 
 @intrinsic
 def store(typing: Any, array: Any, position: Any, value: Any) -> Any:
-    """A vector into the array, from a position on."""
+    """Store a vector into the array at a position."""
 
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        store_at(builder, given[2], element(context, builder, signature.args[0], given[0], given[1]))
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, position, value = arguments
+        store_at(builder, value, element(context, builder, signature.args[0], array, position))
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), build
 
 
-@njit(error_model="numpy")
+@helper
 def copy(out, values):
     """out = values, for arrays of the same number of whole vectors."""
     for i in range(0, len(out), LANES):
         store(out, i, load(values, i))
 
 
-@intrinsic
-def spread(typing: Any, number: Any) -> Any:
-    """A float32 in every lane of a register."""
+@helper
+def clear(values, start, stop):
+    """values[start:stop] = 0, for any bounds."""
+    for i in range(start, stop):
+        values[i] = 0
 
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return spread_of(builder, given[0])
+
+@intrinsic
+def broadcast(typing: Any, number: Any) -> Any:
+    """Copy a float32 into every lane."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return broadcast_of(builder, arguments[0])
 
     return vector(types.float32), build
 
 
 @intrinsic
-def total(typing: Any, value: Any) -> Any:
-    """The sum of a register's lanes, in a fixed order."""
+def sum_lanes(typing: Any, value: Any) -> Any:
+    """Sum of the lanes, in a fixed order."""
 
-    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return total_of(builder, given[0])
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return sum_of(builder, arguments[0])
 
     return types.float32(vector), build
 
 
 def _elementwise(names: Sequence[str], meaning: str, make: Callable[..., Any]) -> Any:
-    """An operation lane by lane: of vectors of one width, among which there may be float32 numbers."""
+    """Make a lane-by-lane operation of vectors of one width; float32 arguments are broadcast."""
 
     def typed(typing: Any, *kinds: Any) -> Any:
         result = next(kind for kind in kinds if isinstance(kind, Vector))
 
-        def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             lifted = [
-                value if isinstance(kind, Vector) else spread_of(builder, value, result.width)
-                for value, kind in zip(given, signature.args, strict=True)
+                value if isinstance(kind, Vector) else broadcast_of(builder, value, result.width)
+                for value, kind in zip(arguments, signature.args, strict=True)
             ]
             return make(builder, *lifted)
 
@@ -220,8 +232,8 @@ def _elementwise(names: Sequence[str], meaning: str, make: Callable[..., Any]) -
         return result(*numbers), build
 
     typed.__doc__ = meaning
-    place = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    typed.__signature__ = inspect.Signature([inspect.Parameter(n, place) for n in ("typing", *names)])  # type: ignore[attr-defined]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    typed.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in ("typing", *names)])  # type: ignore[attr-defined]
     return intrinsic(typed)
 
 
@@ -229,7 +241,7 @@ def _where_positive(builder: Any, condition: Any, yes: Any, no: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", condition, constant(0, condition.type.count)), yes, no)
 
 
-def _clipped(builder: Any, value: Any, low: Any, high: Any) -> Any:
+def _clamp(builder: Any, value: Any, low: Any, high: Any) -> Any:
     value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
     return builder.select(builder.fcmp_ordered(">", value, high), high, value)
 
@@ -240,16 +252,16 @@ def _times_power_of_two(builder: Any, value: Any, shifted: Any) -> Any:
     return builder.bitcast(builder.add(builder.bitcast(value, whole), power), value.type)
 
 
-#: Added to a number of less than 2^22 it leaves the nearest whole number k in the last bits of the sum.
+#: Adding it to a number below 2^22 rounds that to a whole number k, which is then in the last bits of the sum.
 SHIFTER = 1.5 * 2**23
 
 fma = _elementwise("abc", "a b + c, rounded once", lambda b, *x: call(b, "llvm.fma", *x))
-root = _elementwise("a", "the square root", lambda b, x: call(b, "llvm.sqrt", x))
-size = _elementwise("a", "the absolute value", lambda b, x: call(b, "llvm.fabs", x))
+sqrt = _elementwise("a", "the square root", lambda b, x: call(b, "llvm.sqrt", x))
+absolute = _elementwise("a", "the absolute value", lambda b, x: call(b, "llvm.fabs", x))
 where_positive = _elementwise(
-    ("condition", "yes", "no"), "yes where the condition is above 0, else no, also where it is nan", _where_positive
+    ("condition", "yes", "no"), "yes where the condition is above 0, no elsewhere and where it is nan", _where_positive
 )
-clipped = _elementwise(("value", "low", "high"), "min(max(value, low), high); nan stays nan", _clipped)
+clamp = _elementwise(("value", "low", "high"), "min(max(value, low), high); nan stays nan", _clamp)
 times_power_of_two = _elementwise(
     ("value", "shifted"), "value 2^k for shifted = SHIFTER + k, where that is a normal float", _times_power_of_two
 )
@@ -257,12 +269,12 @@ _negative = _elementwise("a", "-a", lambda b, x: b.fneg(x))
 
 
 def _operator(symbol: Callable[[Any, Any], Any], instruction: str) -> None:
-    made = _elementwise("ab", instruction, lambda builder, a, b: getattr(builder, instruction)(a, b))
+    operation = _elementwise("ab", instruction, lambda builder, a, b: getattr(builder, instruction)(a, b))
 
     @overload(symbol)
     def typed(a, b):  # no annotations: numba compares with the lambdas
         if isinstance(a, Vector) or isinstance(b, Vector):
-            return lambda a, b: made(a, b)
+            return lambda a, b: operation(a, b)
         return None
 
 

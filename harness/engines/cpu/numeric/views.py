@@ -1,54 +1,77 @@
-"""What D reads of a minibatch, and how its slopes come back to the values: ``views.Form`` without torch.
-
-Number n of decision k stands at ``base + n along + k across``, so that the same code serves both ways in which a
-perceptron keeps its inputs (rows.py, units.py).
-"""
+"""Features of a minibatch, and their derivatives, for every ``data.views.Form``, without torch."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
+from numpy.typing import NDArray
 
 from harness.data.views import LEAST_VARIANCE, Form
-from harness.engines.cpu.numeric.jit import F4, I8, NONE, b1, f8, i8, kernel
+from harness.engines.cpu.numeric.jit import F4, I8, NONE, b1, f8, helper, i8, kernel, tuple_type
 
 _VALUES, _SQUARES, _DEVIATIONS, _MOMENTS, _ORDER = (form.value for form in Form)
 _LEAST_VARIANCE = LEAST_VARIANCE
 
 
-@njit(error_model="numpy")
+class FeatureGrid(NamedTuple):
+    """Where features lie: number n of decision k at start + n feature_stride + k decision_stride.
+
+    The same code so serves both layouts of a perceptron's inputs (mlp.py).
+    """
+
+    values: NDArray[np.float32]
+    start: int
+    feature_stride: int
+    decision_stride: int
+    decisions: int
+
+
+class Ranks(NamedTuple):
+    """``order`` (B,): positions of the values in ascending order; and room for as many."""
+
+    order: NDArray[np.int64]
+    scratch: NDArray[np.int64]
+
+
+GRID, RANKS = tuple_type(FeatureGrid, F4, i8, i8, i8, i8), tuple_type(Ranks, I8, I8)
+
+
+@helper
 def _before(x, y):
     return x < y or (math.isnan(y) and not math.isnan(x))
 
 
-@kernel(NONE, F4, I8, I8)
-def _ranked(x, ranks, other):
-    """The places of the values in ascending order, equal ones in the order drawn, nan last: runs merged in pairs."""
+@kernel(NONE, F4, RANKS)
+def _rank(x, ranks):
+    """Merge sort, bottom up: equal values in the order drawn, nan last, as numpy's and torch's stable sorts do."""
+    order, merged = ranks
     count, width = len(x), 1
     for i in range(count):
-        ranks[i] = i
+        order[i] = i
     while width < count:
         for start in range(0, count, 2 * width):
             middle, stop = min(start + width, count), min(start + 2 * width, count)
             a, b = start, middle
-            for place in range(start, stop):
-                # not (later < earlier): an equal one keeps its place, and a nan is less than nothing.
-                if a < middle and (b >= stop or not _before(x[ranks[b]], x[ranks[a]])):
-                    other[place] = ranks[a]
+            for position in range(start, stop):
+                # "not (later before earlier)", so that equal values keep their order.
+                if a < middle and (b >= stop or not _before(x[order[b]], x[order[a]])):
+                    merged[position] = order[a]
                     a += 1
                 else:
-                    other[place] = ranks[b]
+                    merged[position] = order[b]
                     b += 1
         for i in range(count):
-            ranks[i] = other[i]
+            order[i] = merged[i]
         width *= 2
 
 
 @kernel(types.Tuple((f8, f8, f8, f8, b1)), F4)
 def _moments(x):
-    """mean, divisor of the deviations, skewness, kurtosis, whether the values spread at all."""
+    """Mean, divisor of the deviations, skewness, kurtosis, and whether the values spread at all."""
+    # Shifted by the first value: sums of squares of numbers far from 0 would cancel.
     count, shift = len(x), np.float64(x[0])
     mean = square = third = fourth = 0.0
     for value in x:
@@ -57,87 +80,94 @@ def _moments(x):
     for value in x:
         square += (value - shift - mean) ** 2
     square /= count
-    spread = square > _LEAST_VARIANCE
-    divisor = math.sqrt(square) if spread else 1.0
+    spreads = square > _LEAST_VARIANCE
+    divisor = math.sqrt(square) if spreads else 1.0
     for value in x:
         z = (value - shift - mean) / divisor
         third += z * z * z
         fourth += z * z * z * z
-    return shift + mean, divisor, third / count, fourth / count, spread
+    return shift + mean, divisor, third / count, fourth / count, spreads
 
 
-@njit(error_model="numpy")
-def _centre(x):
-    """The mean of the values, in float32."""
+@helper
+def _mean(x):
+    """The mean, summed in float64 and rounded to float32."""
     mean = 0.0
     for value in x:
         mean += value
     return np.float32(mean / len(x))
 
 
-@kernel(NONE, i8, F4, i8, F4, i8, i8, i8, I8, I8)
-def read(form, x, decisions, out, base, along, across, ranks, spare):
-    """The features of the values x (B,)."""
+@kernel(NONE, i8, F4, GRID, RANKS)
+def compute_features(form, x, grid, ranks):
+    """Write the features of the values x (B,) into the grid, and for sorted values their ranks."""
+    out, start, feature_stride, decision_stride, decisions = grid
     count = len(x)
     if form == _MOMENTS:
-        mean, divisor, third, fourth, spread = _moments(x)
-        out[base] = mean
-        out[base + along] = divisor if spread else 0.0
-        out[base + 2 * along] = third
-        out[base + 3 * along] = fourth - 3
+        mean, divisor, third, fourth, spreads = _moments(x)
+        out[start] = mean
+        out[start + feature_stride] = divisor if spreads else 0.0
+        out[start + 2 * feature_stride] = third
+        out[start + 3 * feature_stride] = fourth - 3
     elif form == _ORDER:
-        _ranked(x, ranks, spare)
+        _rank(x, ranks)
         for i in range(count):
-            out[base + i * along] = x[ranks[i]]
+            out[start + i * feature_stride] = x[ranks.order[i]]
     else:
+        # The other forms begin with the values themselves: decision k has the k-th run of N.
         width = count // decisions
         for k in range(decisions):
             for n in range(width):
-                out[base + n * along + k * across] = x[k * width + n]
+                out[start + n * feature_stride + k * decision_stride] = x[k * width + n]
     if form in (_SQUARES, _DEVIATIONS):
-        centre = _centre(x)
+        mean = _mean(x)
         for i in range(count):
-            deviation = x[i] - centre
-            out[base + (count + i) * along] = deviation * deviation if form == _SQUARES else deviation
+            deviation = x[i] - mean
+            feature = deviation * deviation if form == _SQUARES else deviation
+            out[start + (count + i) * feature_stride] = feature
 
 
-@kernel(NONE, F4, F4, i8, i8, F4)
-def _pulled_moments(x, slopes, base, along, out):
+@kernel(NONE, F4, GRID, F4)
+def _moment_slopes(x, grid, out):
     """With z = d/s: ds/dx = z/B, dmean(z^p)/dx = p (z^(p-1) - mean z^(p-1) - mean(z^p) z)/(B s)."""
-    mean, divisor, third, fourth, spread = _moments(x)
+    mean, divisor, third, fourth, spreads = _moments(x)
     count = len(x)
-    first, second, skew, tail = slopes[base], slopes[base + along], slopes[base + 2 * along], slopes[base + 3 * along]
+    slopes, at, step = grid.values, grid.start, grid.feature_stride
+    of_mean, of_deviation = slopes[at], slopes[at + step]
+    of_skewness, of_kurtosis = slopes[at + 2 * step], slopes[at + 3 * step]
     square = 0.0
     for value in x:
         square += ((value - mean) / divisor) ** 2
     square /= count
     for i in range(count):
         z = (x[i] - mean) / divisor
-        # Where the values do not spread the divisor is the number 1 and has no slope.
-        bent_3, bent_4 = (third * z, fourth * z) if spread else (0.0, 0.0)
-        slope = first + (second * z if spread else 0.0)
-        slope += skew * 3 * (z * z - square - bent_3) / divisor
-        slope += tail * 4 * (z * z * z - third - bent_4) / divisor
+        # Where the values do not spread the divisor is the constant 1, which has no slope.
+        through_3, through_4 = (third * z, fourth * z) if spreads else (0.0, 0.0)
+        slope = of_mean + (of_deviation * z if spreads else 0.0)
+        slope += of_skewness * 3 * (z * z - square - through_3) / divisor
+        slope += of_kurtosis * 4 * (z * z * z - third - through_4) / divisor
         out[i] = slope / count
 
 
-@kernel(NONE, i8, F4, i8, F4, i8, i8, i8, I8, F4)
-def pulled(form, x, decisions, slopes, base, along, across, ranks, out):
-    """The slopes in the values (B,), from those in their features; ``ranks`` are the ones that ``read`` left."""
+@kernel(NONE, i8, F4, GRID, RANKS, F4)
+def value_slopes(form, x, grid, ranks, out):
+    """Slopes in the values (B,) from the slopes in their features; ``ranks`` as ``compute_features`` left them."""
+    slopes, start, feature_stride, decision_stride, decisions = grid
     count = len(x)
     if form == _MOMENTS:
-        _pulled_moments(x, slopes, base, along, out)
+        _moment_slopes(x, grid, out)
         return
     if form == _ORDER:
         for i in range(count):
-            out[ranks[i]] = slopes[base + i * along]
+            out[ranks.order[i]] = slopes[start + i * feature_stride]
         return
     width = count // decisions
     for k in range(decisions):
         for n in range(width):
-            out[k * width + n] = slopes[base + n * along + k * across]
+            out[k * width + n] = slopes[start + n * feature_stride + k * decision_stride]
     if form in (_SQUARES, _DEVIATIONS):
-        centre = _centre(x)
+        # The mean is a constant to the gradient, as in data/views.py.
+        mean = _mean(x)
         for i in range(count):
-            slope = slopes[base + (count + i) * along]
-            out[i] += 2 * (x[i] - centre) * slope if form == _SQUARES else slope
+            slope = slopes[start + (count + i) * feature_stride]
+            out[i] += 2 * (x[i] - mean) * slope if form == _SQUARES else slope
