@@ -59,15 +59,6 @@ def parked_offset(c: float, weight: float, *, biased: bool = False) -> float:
     return math.sqrt((2 if biased else 1) * weight * abs(math.log(c / (1 - c))) / c)
 
 
-def damped_pair(weight: float, slope: float = 0.5) -> tuple[complex, complex]:
-    """-weight/2 +- sqrt(weight^2/4 - slope^2): the eigenvalues under R1, for f'(0) = slope (cross-entropy: 1/2).
-
-    Source: Mescheder, Geiger, Nowozin 2018, arXiv:1801.04406, section 4.1.
-    """
-    root = np.emath.sqrt(weight**2 / 4 - slope**2)
-    return complex(-weight / 2 + root), complex(-weight / 2 - root)
-
-
 def eigenvalues(played: DiracGame, bias: float = 0.0) -> np.ndarray:
     """The eigenvalues (3,) of the linearised flow at theta = psi = 0 and this bias, ascending.
 

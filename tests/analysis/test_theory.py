@@ -19,7 +19,6 @@ from analysis.dirac.game import game, obstacle
 from analysis.dirac.label_theory import (
     R1_WEIGHT,
     angular_frequency,
-    damped_pair,
     eigenvalues,
     escape_rate,
     label_escape,
@@ -221,6 +220,15 @@ def test_the_usual_label_arrives_first_and_lands_last() -> None:
     found = {label: (first, stays) for label, first, stays in landing()}
     assert found["1"] == (47, 8828)
     assert found["0.5"] == (140, 140)
+
+
+def damped_pair(weight: float, slope: float = 0.5) -> tuple[complex, complex]:
+    """-weight/2 +- sqrt(weight^2/4 - slope^2): the eigenvalues under R1, for f'(0) = slope (cross-entropy: 1/2).
+
+    Source: Mescheder, Geiger, Nowozin 2018, arXiv:1801.04406, section 4.1.
+    """
+    root = np.emath.sqrt(weight**2 / 4 - slope**2)
+    return complex(-weight / 2 + root), complex(-weight / 2 - root)
 
 
 @pytest.mark.parametrize("weight", [0.1, 0.3, 1.0, 1.5, 10.0])
