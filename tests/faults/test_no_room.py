@@ -78,7 +78,7 @@ def test_a_mirror_on_a_full_disk_says_so_and_catches_up(tmp_path: Path, forks: F
     folder, database = make_sweep(tmp_path / "labels"), make_database(tmp_path / "mlflow.db")
     (folder / "mirror.log").write_bytes(b"x" * 10_000)
     uri = f"sqlite:///{database}"
-    call = "test_faults_room:mirror_here"
+    call = "faults.test_no_room:mirror_here"
     ended = forks.run(call, folder, uri, folder=tmp_path, limits=ROOM_FOR_NO_POPULATION)
     assert (ended.status, ended.err) == (0, "")
     assert re.search(r"12 trials wait for .*`harness sweep --resume`$", ended.out.strip()), ended.out

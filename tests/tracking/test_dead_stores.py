@@ -211,7 +211,7 @@ def test_a_mirror_that_is_behind_goes_on_by_itself(tmp_path: Path, uri: str) -> 
     assert (status.complete, status.behind) == (False, True)
     assert status.waiting in range(1, 81)
     assert f"{status.waiting} trials are still being written in the background" in str(status)
-    assert f"`harness mirror {store.folder}` waits for them" in str(status)
+    assert f"run `harness mirror {store.folder}` before it exits" in str(status)
     with locked(store.folder / "mirror.lock", wait=True):  # nobody but the mirror itself has gone on
         runs = runs_by_key(uri)
     assert len(runs) == 89
