@@ -39,26 +39,26 @@ def command(
     from analysis.sweep_diff import diff_sweeps
     from harness.sweep.lookup import existing_sweep
 
-    found = diff_sweeps(existing_sweep(a), existing_sweep(b))
+    diff = diff_sweeps(existing_sweep(a), existing_sweep(b))
     if as_json:
-        print(json.dumps(found.as_json(), indent=1, allow_nan=False))  # noqa: T201
+        print(json.dumps(diff.as_json(), indent=1, allow_nan=False))  # noqa: T201
         return
     from rich.console import Console
 
     console = Console(markup=False, highlight=False, emoji=False)
-    for line in _head(found):
+    for line in _head(diff):
         console.print(line, soft_wrap=True)
-    if found.arms:
-        console.print(_table(found))
-    for line in _tail(found):
+    if diff.arms:
+        console.print(_table(diff))
+    for line in _tail(diff):
         console.print(line, soft_wrap=True)
 
 
-def _head(found: SweepDiff) -> Iterator[str]:
-    yield _side("A", found.a)
-    yield _side("B", found.b)
-    yield "settings that differ (A -> B):" if found.settings else "no setting that decides results differs"
-    yield from (f"  {visible(change)}" for change in found.settings)
+def _head(diff: SweepDiff) -> Iterator[str]:
+    yield _side("A", diff.a)
+    yield _side("B", diff.b)
+    yield "settings that differ (A -> B):" if diff.settings else "no setting that decides results differs"
+    yield from (f"  {visible(change)}" for change in diff.settings)
 
 
 def _side(letter: str, side: Side) -> str:
@@ -69,7 +69,7 @@ def _side(letter: str, side: Side) -> str:
     )
 
 
-def _table(found: SweepDiff) -> Table:
+def _table(diff: SweepDiff) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -79,7 +79,7 @@ def _table(found: SweepDiff) -> Table:
     table.add_column("arm", overflow="fold")
     for heading in ("A", "B", "B − A by seed", "p (Holm)"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for arm in found.arms:
+    for arm in diff.arms:
         cells = (_reached(arm.a), _reached(arm.b), *_difference(arm))
         table.add_row(Text(visible(arm.arm)), *map(Text, cells))
     return table
@@ -99,14 +99,14 @@ def _difference(arm: ArmPair) -> tuple[str, str]:
     return _interval(arm.gap.median, "+.4f"), f"{arm.gap.p_holm:.2g}"
 
 
-def _interval(found: Interval, form: str, behind: str = "") -> str:
-    if found.estimate is None or found.low is None or found.high is None:
+def _interval(interval: Interval, form: str, behind: str = "") -> str:
+    if interval.estimate is None or interval.low is None or interval.high is None:
         return "-"
-    return f"{found.estimate:{form}}{behind}\n[{found.low:{form}}, {found.high:{form}}]"
+    return f"{interval.estimate:{form}}{behind}\n[{interval.low:{form}}, {interval.high:{form}}]"
 
 
-def _tail(found: SweepDiff) -> Iterator[str]:
-    for why in dict.fromkeys(arm.unpaired for arm in found.arms if arm.a and arm.b and arm.unpaired):
+def _tail(diff: SweepDiff) -> Iterator[str]:
+    for why in dict.fromkeys(arm.unpaired for arm in diff.arms if arm.a and arm.b and arm.unpaired):
         yield f"not paired: {why}"
-    for letter, side in (("A", found.a), ("B", found.b)):
+    for letter, side in (("A", diff.a), ("B", diff.b)):
         yield from (f"{letter}: {visible(remark)}" for remark in side.remarks)

@@ -82,5 +82,5 @@ def _engines() -> dict[str, str]:
     from harness.sweep.plan import member
 
     every = Experiment(name="doctor", views=("sample",), variants=tuple(LOSSES))
-    found = assign_engines(choose(), [(member(every, arm, {}, 0), 1) for arm in every.arms])
-    return {f"auto, {i}": service.text("variant") for i, service in enumerate(found, start=1)}
+    assignments = assign_engines(choose(), [(member(every, arm, {}, 0), 1) for arm in every.arms])
+    return {f"auto, {i}": service.text("variant") for i, service in enumerate(assignments, start=1)}

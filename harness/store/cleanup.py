@@ -72,7 +72,7 @@ class Removable:
 
 @dataclass
 class Findings:
-    """What can go, and what is kept: paths below the folder, each with the reason."""
+    """Items that can go, and paths below the folder that are kept, each with the reason."""
 
     items: list[Removable] = field(default_factory=list)
     kept: list[tuple[str, str]] = field(default_factory=list)
@@ -182,7 +182,7 @@ def _in_use(folder: Path) -> str:
 
 
 def _set_aside_from(folder: Path, base: Path) -> bool:
-    """Whether --fresh can have set ``folder`` aside from ``base``: of the same name, and started no later.
+    """True if --fresh can have set ``folder`` aside from ``base``: of the same name, and started no later.
 
     ``base`` must be readable; ``folder`` may be damaged: that is what --fresh is for.
     """
@@ -202,7 +202,7 @@ def _description(folder: Path) -> dict[str, Any] | None:
 
 
 def _is_file(path: str) -> bool:
-    """Whether the program writes a file of that name."""
+    """True if the program writes a file of that name."""
     return _FILES.fullmatch(path) is not None or _population(path) is not None
 
 
@@ -213,14 +213,14 @@ def _population(path: str) -> tuple[int, int] | None:
 
 
 def _is_temporary(entry: Entry) -> bool:
-    """Whether this is the unfinished form of a file that the program writes."""
+    """True if this is the unfinished form of a file that the program writes."""
     folder, slash, name = entry.path.rpartition("/")
     complete = unfinished(name) if entry.kind == "file" else None
     return complete is not None and _is_file(folder + slash + complete)
 
 
 def _is_settled(entry: Entry) -> bool:
-    """Whether no process can still be writing a temporary of a sweep whose lock is free."""
+    """True if no process can still be writing a temporary of a sweep whose lock is free."""
     return not entry.path.startswith(("report/", "winners/")) or time.time() - entry.modified > SETTLED_SECONDS
 
 

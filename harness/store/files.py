@@ -91,7 +91,7 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def held(path: Path) -> bool:
-    """Whether a process holds the lock on ``path``; creates no file, and does not block others.
+    """True if a process holds the lock on ``path``; creates no file, and does not block others.
 
     False if there is no such file, or none that may be read.
     """

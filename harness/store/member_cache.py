@@ -76,7 +76,7 @@ class MemberCache:
 
 
 def _may_share(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether the sweeps of two descriptions may have a member in common, with the same bits."""
+    """True if the sweeps of two descriptions may have a member in common, with the same bits."""
     for part, names in (("provenance", _PROVENANCE_KEYS), ("spec", _SPEC_KEYS)):
         if any(a[part].get(name) != b[part].get(name) for name in names):
             return False

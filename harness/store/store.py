@@ -60,7 +60,7 @@ class Store:
 
     @property
     def exists(self) -> bool:
-        """Whether a sweep was started in this folder."""
+        """True if a sweep was started in this folder."""
         return (self.folder / "sweep.json").is_file()
 
     def start(self, description: Mapping[str, Any]) -> None:

@@ -138,7 +138,7 @@ class Trials:
         return [trial for _, _, trial in sorted(positions)[:count]]
 
     def pruned(self, trial: Trial) -> bool:
-        """Whether the trial was stopped early."""
+        """True if the trial was stopped early."""
         return is_pruned(self._members[trial])
 
     def score(self, trial: Trial) -> float:

@@ -51,7 +51,7 @@ def view_links(experiment: str, uid: str, trials: Sequence[str], winners: Sequen
 
 
 def is_own_note(note: str) -> bool:
-    """Whether a description was written by this program: then it links to charts of its experiment."""
+    """True if a description was written by this program: then it links to charts of its experiment."""
     return "](#/experiments/" in note
 
 

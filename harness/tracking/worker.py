@@ -178,7 +178,7 @@ class Worker:
 
 
 def _is_regular(path: Path) -> bool:
-    """Whether this is a file of the sweep's folder itself; a link may lead to any file."""
+    """True if this is a file of the sweep's folder itself; a link may lead to any file."""
     return path.is_file() and not path.is_symlink()
 
 

@@ -66,7 +66,7 @@ class RunWriter:
         self.written = 0
 
     def settled(self, key: str, source: str) -> bool:
-        """Whether a trial's run needs no writing: it is finished and made of ``source``, or deleted by a user."""
+        """True if a trial's run needs no writing: it is finished and made of ``source``, or deleted by a user."""
         known = self._runs.get(key)
         if known is None or known.deleted:
             return known is not None
@@ -129,7 +129,7 @@ class RunWriter:
         self.written += 1
 
     def up_to_date(self, content: RunContent, status: str) -> bool:
-        """Whether the run of ``content.key`` has this status and content, or was deleted by a user."""
+        """True if the run of ``content.key`` has this status and content, or was deleted by a user."""
         known = self._runs.get(content.key)
         if known is None or known.deleted:
             return known is not None

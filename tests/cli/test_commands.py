@@ -1,4 +1,4 @@
-"""What each command of the console script promises where its input is right.
+"""Promises of each command of the console script for right input.
 
 One small sweep is made by the command itself; what only reads it shares it, what alters it takes a copy.
 """

@@ -200,7 +200,7 @@ def test_a_sweep_in_use_is_told_in_one_line(place: Path) -> None:
 
 @pytest.mark.promise("P12")
 def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
-    """What the parser of arguments itself refuses has status 2 and names the option, in its own words."""
+    """Arguments that the parser itself refuses end with status 2 and name the option, in its own words."""
     done = harness(tmp_path, "train", "--los", "minimax")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--los" in done.stderr

@@ -1,4 +1,4 @@
-"""What is shown of a sweep and of a member: the committed numbers, text as text, and data that any program reads."""
+"""Sweeps and members as they are shown: the committed numbers, text as text, and data that any program reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``harness train`` says of members without a score, and what is told where [train] overrides a need."""
+"""Messages of ``harness train`` on members without a score and on required settings that [train] overrides."""
 
 from __future__ import annotations
 

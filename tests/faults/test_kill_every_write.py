@@ -43,7 +43,7 @@ def winners(store: Store) -> dict[str, str]:
 def whole(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The sweep without any interruption."""
     folder = tmp_path_factory.mktemp("whole")
-    assert forks.run("test_faults_kill:sweep_here", folder / "small", folder=folder).status == 0
+    assert forks.run("faults.test_kill_every_write:sweep_here", folder / "small", folder=folder).status == 0
     return Store(folder / "small")
 
 
@@ -60,7 +60,9 @@ def test_killed_at_every_pass_of_a_place_a_sweep_ends_the_same(
     kills, left = 0, 0
     while True:
         folder = tmp_path / f"small-{kills}"
-        ended = forks.run("test_faults_kill:sweep_here", folder, folder=tmp_path, **{VARIABLE: f"{place}:{kills + 1}"})
+        ended = forks.run(
+            "faults.test_kill_every_write:sweep_here", folder, folder=tmp_path, **{VARIABLE: f"{place}:{kills + 1}"}
+        )
         if ended.status == 0:
             break
         assert ended.status == -signal.SIGKILL, ended.err
@@ -70,7 +72,7 @@ def test_killed_at_every_pass_of_a_place_a_sweep_ends_the_same(
             assert store.population(index).equals(whole.population(index))
         temporary = [path for path in folder.rglob(".*") if path.is_file()]
         left += len(temporary)
-        ended = forks.run("test_faults_kill:sweep_here", folder, folder=tmp_path)
+        ended = forks.run("faults.test_kill_every_write:sweep_here", folder, folder=tmp_path)
         assert (ended.status, ended.err) == (0, "")
         assert_same_rows(store, whole)
         assert winners(store) == winners(whole)

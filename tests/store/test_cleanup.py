@@ -325,7 +325,7 @@ def test_whatever_lies_there_only_what_was_listed_goes(
 
 
 def test_a_fabricated_sweep_without_a_lock_is_kept(tmp_path: Path) -> None:
-    """Where there is no lock no one can be kept out, so nothing goes, and it is said why."""
+    """Without a lock no process can be kept out, so nothing goes, and the reason is given."""
     fabricate_sweep(tmp_path / "x", arms=ARMS[:1], trials=1, confirm=1)
     (tmp_path / f"x/.sweep.json{LEFT}").write_text("")
     found = find_removable(tmp_path)

@@ -193,7 +193,7 @@ def test_slug_keeps_harmless_labels() -> None:
 
 @pytest.mark.promise("P7")
 def test_an_unfinished_file_is_known_by_its_name(tmp_path: Path) -> None:
-    """What a process that was killed at the first step of a write left behind is told with the name it would have."""
+    """A temporary of a process killed at the first step of a write gives the name that the file would have had."""
     environment = {**os.environ, "HARNESS_FAILPOINT": "file.created:1"}
     program = "from pathlib import Path\nfrom harness.store import write_whole\nwrite_whole(Path(sys.argv[1]), b'')"
     done = subprocess.run(python(program, tmp_path / "a.b"), env=environment)

@@ -136,7 +136,7 @@ def test_a_grid_in_a_larger_grid_trains_the_new_points(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_sweep_is_taken_from(tmp_path: Path) -> None:
-    """What was committed before an interrupt counts, for others as for the sweep itself."""
+    """Members committed before an interrupt are reused, by other sweeps and by the sweep itself."""
     with pytest.raises(KeyboardInterrupt):
         carry_on(experiment(), tmp_path / "first", InterruptingListener(commits=2))
     done = len(Store(tmp_path / "first").table())

@@ -87,7 +87,7 @@ def test_a_sweep_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 
 def test_asking_makes_no_file_and_waits_for_no_one(tmp_path: Path) -> None:
-    """Where there is no lock file there is none afterwards; what is no file that can be read is not held."""
+    """A missing lock file is not created; what cannot be read as a file is not held."""
     store = begun(tmp_path, populations=2)
     before = sorted(tmp_path.rglob("*"))
     SweepStatus.of(store)
@@ -164,7 +164,7 @@ def test_a_pruned_trial_comes_behind_all_others(tmp_path: Path) -> None:
 
 
 def test_confirm_seeds_count_by_their_median(tmp_path: Path) -> None:
-    """Where an arm has confirm rows they alone count, by the median; the key is that of its best seed."""
+    """An arm's confirm rows alone count if there are any, by the median; the key is that of its best seed."""
     confirm = [("confirm", "a", 1, ks, "scored") for ks in (0.9, 0.2, 0.3)]
     found = bests_of(tmp_path, ("search", "a", 0, 0.1, "scored"), ("search", "b", 0, 0.05, "scored"), *confirm)
     assert found == [BestTrial("a", "confirm", 1, 0.3, 3, "3"), BestTrial("b", "search", 0, 0.05, 1, "1")]

@@ -74,7 +74,7 @@ def test_table_holds_the_populations_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.promise("P10")
 def test_metadata_are_kept_beside_the_rows(tmp_path: Path) -> None:
-    """What a commit says of its making is in the file's metadata, and the rows do not depend on it."""
+    """Time and device of a commit are in the file's metadata, and the rows do not depend on them."""
     quick, slow = Store(tmp_path / "quick"), Store(tmp_path / "slow")
     for store, seconds in ((quick, "1"), (slow, "9")):
         store.commit(0, [ROW], {"seconds": seconds, "device": "größer"})
@@ -140,7 +140,7 @@ def test_the_latest_revision_counts_where_earlier_files_are_gone(tmp_path: Path)
 
 
 def refused(store: Store, data: bytes) -> None:
-    """Whether population 0 with these bytes gives a StoreError of one line that names its file, and no rows."""
+    """True if population 0 with these bytes gives a StoreError of one line that names its file, and no rows."""
     file_of(store).write_bytes(data)
     with pytest.raises(StoreError) as caught:
         store.population(0)

@@ -223,7 +223,7 @@ def test_a_mirror_that_is_behind_goes_on_by_itself(tmp_path: Path, uri: str) -> 
 
 @pytest.mark.promise("P1", "P6", "F11")
 def test_a_full_disk_for_the_log_loses_no_run(made: Path, tmp_path: Path, uri: str) -> None:
-    """Where mirror.log takes no byte, the runs are written all the same, and what is wrong with a store is told."""
+    """If mirror.log takes no byte, the runs are written all the same, and errors of a store are reported."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
     (folder / "mirror.log").symlink_to("/dev/full")
     assert mirrored_now(folder, uri).complete

@@ -201,7 +201,7 @@ def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, ur
 
 @pytest.mark.promise("P1", "F3")
 def test_a_killed_parent_leaves_a_mirror_that_finishes(made: Path, tmp_path: Path, uri: str) -> None:
-    """When the training process is killed, its mirror still writes everything committed by then, and ends."""
+    """A mirror whose training process is killed still writes everything committed by then, and ends."""
     folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
     code = (
         "import sys, time; from pathlib import Path; from harness.tracking import Mirror\n"
@@ -218,7 +218,7 @@ def test_a_killed_parent_leaves_a_mirror_that_finishes(made: Path, tmp_path: Pat
 
 
 def _has_ended(pid: int) -> bool:
-    """Whether the process is gone, or dead and not yet collected."""
+    """True if the process is gone, or dead and not yet collected."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return True

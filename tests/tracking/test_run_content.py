@@ -1,4 +1,4 @@
-"""What of a store's address may be shown, and what a run holds: the parts of the mirror that need no store."""
+"""Content of runs, and the form of a store's address that may be shown: the parts of the mirror without a store."""
 
 from __future__ import annotations
 

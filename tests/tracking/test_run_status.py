@@ -1,4 +1,4 @@
-"""What a run's status says: RUNNING while somebody is at work on the sweep, then FINISHED or KILLED, as it was."""
+"""Status of a run: RUNNING while a process trains or mirrors the sweep, then FINISHED or KILLED."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def named(folder: Path, name: str, populations: int, committed: int) -> Path:
 
 
 def states(uri: str, name: str = "labels") -> dict[str, Counter[str]]:
-    """How many runs of each status there are, of the sweep, its arms and its trials."""
+    """Number of runs of each status, of the sweep, its arms and its trials."""
     counts: dict[str, Counter[str]] = {"sweep": Counter(), "arm": Counter(), "trial": Counter()}
     for run in runs_by_key(uri, name).values():
         stage = run.data.tags.get("harness.stage", "sweep")
@@ -59,7 +59,7 @@ def killed_with_their_mirrors(uri: str, *folders: Path) -> None:
 
 
 def has_trials(uri: str, name: str) -> bool:
-    """Whether the first trial of each of the four arms has its run."""
+    """True if the first trial of each of the four arms has its run."""
     from mlflow import MlflowClient
 
     there = MlflowClient(tracking_uri=uri).get_experiment_by_name(name) is not None
