@@ -39,10 +39,15 @@ def _install(session: nox.Session, *groups: str) -> None:
 
 
 def _run(session: nox.Session, program: str, *arguments: str) -> None:
-    """Run a program of the shared environment, found first by the programs that it starts, too."""
+    """Run a program of the shared environment, found first by the programs that it starts, too.
+
+    Tests and sweeps start hundreds of processes: bytecode is kept on disk even where the caller's environment says no,
+    for without it every process compiles torch and mlflow from their sources.
+    """
     folder = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
     path = os.pathsep.join((str(folder), os.environ.get("PATH", "")))
-    session.run(str(folder / program), *arguments, env={"PATH": path, "VIRTUAL_ENV": str(ENVIRONMENT)}, external=True)
+    environment = {"PATH": path, "VIRTUAL_ENV": str(ENVIRONMENT), "PYTHONDONTWRITEBYTECODE": ""}
+    session.run(str(folder / program), *arguments, env=environment, external=True)
 
 
 @nox.session(default=False, venv_backend="none")
@@ -88,7 +93,7 @@ def ui(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def bench(session: nox.Session) -> None:
-    """Time the engines beside their peers (`--quick`: under a minute); with `tooling`, all that is not training."""
+    """Time the engines beside their peers (`--quick`: under a minute); with `overhead`, all that is not training."""
     _install(session, "bench")
     _run(session, "python", "experiments/benchmarks", *session.posargs)
 

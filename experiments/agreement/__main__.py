@@ -1,4 +1,4 @@
-"""Do all engines train the same GANs? The law of the final KS distance, engine by engine, from the same seeds.
+"""Study whether all engines train the same GANs: the law of the final KS distance from the same seeds.
 
     python experiments/agreement train ENGINE [--members 256] [--steps 10000]    (nox -s agreement)
     python experiments/agreement report
@@ -18,27 +18,28 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pages import write_report
-from study import MAKERS, MEMBERS, STEPS, trained
+from report import write_report
+from study import MAKERS, MEMBERS, STEPS, train_members
 
 FOLDER = Path("docs/figures/agreement")
 
 
 def main() -> None:
+    """Run the command that is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    training = commands.add_parser("train", help="train with one engine and keep where its members ended")
+    training = commands.add_parser("train", help="train with one engine and write where its members ended")
     training.add_argument("engine", choices=list(MAKERS))
     training.add_argument("--members", type=int, default=MEMBERS)
     training.add_argument("--steps", type=int, default=STEPS)
-    commands.add_parser("report", help="compare what is kept")
+    commands.add_parser("report", help="compare the files of all engines")
     arguments = parser.parse_args()
     if arguments.command == "report":
         print(write_report(FOLDER, Path("docs")))
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
-    found = trained(MAKERS[arguments.engine](), arguments.members, arguments.steps)
-    found.to_csv(FOLDER / f"{arguments.engine}.csv", index=False, float_format="%.9g", lineterminator="\n")
+    members = train_members(MAKERS[arguments.engine](), arguments.members, arguments.steps)
+    members.to_csv(FOLDER / f"{arguments.engine}.csv", index=False, float_format="%.9g", lineterminator="\n")
 
 
 if __name__ == "__main__":

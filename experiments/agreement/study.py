@@ -1,4 +1,4 @@
-"""Which GANs the study trains, and with what."""
+"""GANs that the study trains, and the engines that train them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from harness.sweep.training import train
 #: Those of the program, and the CUDA kernel as the host's compiler builds it.
 MAKERS = {**ENGINES, "cuda-host": lambda: CudaEngine(HostBuild(level=3))}
 
-#: What docs/agreement.md has of the engines that people train with.
+#: Size of the study in docs/agreement.md, for the engines that people train with.
 MEMBERS, STEPS = 256, 10_000
 
-#: Members trained together: small enough for progress to be seen.
-PORTION = 64
+#: Members trained together: few enough to show progress.
+BATCH = 64
 
 
 def members(count: int, steps: int, **changes: Any) -> list[Member]:
@@ -35,11 +35,11 @@ def members(count: int, steps: int, **changes: Any) -> list[Member]:
     return [Member("non_saturating", (), "variances", target, 0, seed, shape, settings) for seed in range(count)]
 
 
-def trained(engine: Engine, count: int, steps: int, **changes: Any) -> pd.DataFrame:
-    """A row a member: where it ended."""
-    rows, start, every = [], time.perf_counter(), members(count, steps, **changes)
-    for first in range(0, count, PORTION):
-        rows += train(every[first : first + PORTION], engine, lambda done: None)
+def train_members(engine: Engine, count: int, steps: int, **changes: Any) -> pd.DataFrame:
+    """Train so many members; a row for each, of where it ended."""
+    rows, start, all_members = [], time.perf_counter(), members(count, steps, **changes)
+    for first in range(0, count, BATCH):
+        rows += train(all_members[first : first + BATCH], engine, lambda done: None)
         print(f"{engine.identity}: {len(rows)} of {count}, {time.perf_counter() - start:.0f} s", flush=True)
     columns = ["seed", "outcome", "steps", "ks", "mean", "sd"]
     return pd.DataFrame(rows)[columns].assign(engine=engine.identity, machine=processor(), date=time.strftime("%F"))

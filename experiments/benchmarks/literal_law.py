@@ -3,7 +3,7 @@
     python experiments/benchmarks/literal_law.py
 
 Writes docs/figures/literal_law.csv, a row for each seed and mark. Forty runs of 10,000 steps cost 13 minutes on a core,
-which is why they are kept: the loop changes as rarely as the document it is taken from.
+which is why they are kept: the loop changes as rarely as the script.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from literal_script import SeedLoop
+from literal_script import ScriptLoop
 
 from harness.data.target import Target
 from harness.engines.generate import even_noise
@@ -38,7 +38,7 @@ SEEDS = 40
 def followed(seed: int, marks: Sequence[int]) -> list[dict[str, Any]]:
     """A row for each mark: KS, mean and sd on stratified noise of one float32 run on its own random numbers."""
     torch.set_num_threads(1)
-    loop = SeedLoop("variances", seed, torch.float32, own_randomness=True)
+    loop = ScriptLoop("variances", seed, torch.float32, own_randomness=True)
     noise = torch.from_numpy(even_noise("uniform", 1)).float()
     rows = []
     for step in range(1, marks[-1] + 1):

@@ -1,4 +1,4 @@
-"""The seed document's loop as anyone would write it today: torch.nn modules, BCELoss, torch.optim.Adam, detach.
+"""The script's loop as anyone would write it today: torch.nn modules, BCELoss, torch.optim.Adam, detach.
 
 It takes its draws and initial weights from ``harness.data.rng`` so that engines can be held to it step by step; with
 ``own_randomness`` it draws them from torch instead, for comparisons of distributions.
@@ -41,7 +41,7 @@ class Discriminator(nn.Module):
 
 
 def with_squared_deviations(data: Tensor) -> Tensor:
-    """The seed's decorate_with_diffs with exponent 2: the mean enters as a number, so it has no gradient."""
+    """The script's decorate_with_diffs with exponent 2: the mean enters as a number, so it has no gradient."""
     mean = float(data.detach().mean())
     return torch.cat([data, torch.pow(data - torch.ones_like(data) * mean, 2.0)], 1)
 
@@ -68,7 +68,7 @@ def flat_weights(module: nn.Module) -> np.ndarray:
     return torch.cat(parts).detach().numpy()
 
 
-class SeedLoop:
+class ScriptLoop:
     """The literal training loop of one GAN, in any floating-point type."""
 
     def __init__(self, view: str, seed: int, dtype: torch.dtype, own_randomness: bool = False) -> None:
@@ -102,7 +102,7 @@ class SeedLoop:
         return torch.from_numpy(Target().quantile(u)).to(self.dtype)
 
     def step(self, step: int) -> None:
-        """One epoch of the seed's loop (d_steps = g_steps = 1)."""
+        """One epoch of the script's loop (d_steps = g_steps = 1)."""
         true, false = torch.ones(1, 1, dtype=self.dtype), torch.zeros(1, 1, dtype=self.dtype)
         self.d.zero_grad()
         real_error = self.criterion(self.d(self.preprocess(self.real(step))), true)

@@ -1,4 +1,4 @@
-"""Does a sweep that is killed a hundred times end as one that nobody touched?
+"""Study: a sweep that is killed a hundred times ends as one that nobody touched.
 
     python experiments/faults [--kills 100] [--seed 0] [--json FILE]    (nox -s faults)
 
@@ -18,24 +18,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-from evidence import described, verdict
 from kills import Campaign
+from verdict import document, table
 
 
 def main() -> int:
+    """Run the campaign; the exit status is 1 where a fault was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the verdict, with machine and date")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        campaign = Campaign(Path(folder), given.kills, given.seed)
+        campaign = Campaign(Path(folder), arguments.kills, arguments.seed)
         campaign.run()
-        found = described(campaign, given.seed)
-    print(verdict(found))
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
-    return 1 if any(found["faults"].values()) else 0
+        verdict = document(campaign, arguments.seed)
+    print(table(verdict))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(verdict, indent=1, allow_nan=False) + "\n")
+    return 1 if any(verdict["faults"].values()) else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What must be equal, and what must be there exactly once, after a sweep that was killed has ended.
+"""Checks of a sweep that was killed and has ended: equal to one that was not, and everything there exactly once.
 
 A further check is a function like those in ``faults_of``.
 """
@@ -19,12 +19,12 @@ from harness.sweep.optuna_export import export
 #: The kills, of any phase, that came when a committed trial had no finished run yet.
 NOT_MIRRORED = "before the mirror had all"
 
-#: The faults found, and how many things were counted that the verdict tells.
-Found = tuple[list[str], int]
+#: The faults of a check, and how many things it counted.
+Faults = tuple[list[str], int]
 
 
-def faults_of(killed: Store, whole: Store, database: Path) -> dict[str, Found]:
-    """By check, what is wrong with the killed sweep; ``whole`` is the same one without interruption."""
+def faults_of(killed: Store, whole: Store, database: Path) -> dict[str, Faults]:
+    """Faults of the killed sweep by check; ``whole`` is the same sweep without interruption."""
     return {
         "rows": (_rows(killed, whole), 0),
         "winners": (_winners(killed.folder, whole.folder), 0),
@@ -35,12 +35,12 @@ def faults_of(killed: Store, whole: Store, database: Path) -> dict[str, Found]:
 
 
 def unmirrored(store: Store, database: Path) -> int:
-    """How many of the trials of the search that are committed have no finished run."""
+    """Number of committed trials of the search without a finished run."""
     if not store.exists or not database.is_file():
         return 0
     uid, rows = store.describe()["uid"], store.table(["arm", "stage", "trial"]).to_pylist()
     wanted = {f"{uid}:{row['arm']}:search:{row['trial']}" for row in rows if row["stage"] == "search"}
-    return len(wanted - {key for key, status in _found(database, uid) if status == "FINISHED"})
+    return len(wanted - {key for key, status in _statuses(database, uid) if status == "FINISHED"})
 
 
 def _rows(killed: Store, whole: Store) -> list[str]:
@@ -54,7 +54,7 @@ def _rows(killed: Store, whole: Store) -> list[str]:
 
 
 def _winners(killed: Path, whole: Path) -> list[str]:
-    one, other = (
+    killed_files, whole_files = (
         {
             str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in root.rglob("*")
@@ -62,7 +62,11 @@ def _winners(killed: Path, whole: Path) -> list[str]:
         }
         for root in (killed / "winners", whole / "winners")
     )
-    return [f"file {name}" for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+    return [
+        f"file {name}"
+        for name in sorted({*killed_files, *whole_files})
+        if killed_files.get(name) != whole_files.get(name)
+    ]
 
 
 def _leftovers(killed: Path) -> list[str]:
@@ -72,18 +76,18 @@ def _leftovers(killed: Path) -> list[str]:
     return sorted(visible - names)
 
 
-def _runs(store: Store, database: Path) -> Found:
+def _runs(store: Store, database: Path) -> Faults:
     """One finished run for the sweep, each arm, each trial of the search and each confirmed one; no other."""
     description = store.describe()
     uid, arms = description["uid"], [arm["arm"] for arm in description["arms"]]
     rows = store.table(["arm", "stage", "trial"]).to_pylist()
     trials = sorted({f"{uid}:{row['arm']}:{row['stage']}:{row['trial']}" for row in rows})
     wanted = Counter((key, "FINISHED") for key in (uid, *(f"{uid}:{arm}" for arm in arms), *trials))
-    found = _found(database, uid)
-    return [f"run {key} is {status}" for key, status in (wanted - found) + (found - wanted)], found.total()
+    runs = _statuses(database, uid)
+    return [f"run {key} is {status}" for key, status in (wanted - runs) + (runs - wanted)], runs.total()
 
 
-def _studies(store: Store) -> Found:
+def _studies(store: Store) -> Faults:
     """Exported into one journal of Optuna's, twice over: each trial of the search once, in the study of its arm."""
     uid, rows = str(store.describe()["uid"])[:8], store.table(["arm", "stage", "trial"]).to_pylist()
     wanted = Counter({(row["arm"], row["trial"]) for row in rows if row["stage"] == "search"})
@@ -91,15 +95,15 @@ def _studies(store: Store) -> Found:
         for _ in range(2):
             export(store, f"{folder}/journal.log", lambda name, added: None)
         with open_storage(f"{folder}/journal.log") as storage:
-            found = Counter(
+            exported = Counter(
                 (study.study_name.partition(f" {uid}: ")[2], trial.user_attrs[NUMBER])
                 for study in storage.get_all_studies()
                 for trial in storage.get_all_trials(study._study_id)
             )
-    return [f"trial {trial} of {arm}" for arm, trial in (wanted - found) + (found - wanted)], found.total()
+    return [f"trial {trial} of {arm}" for arm, trial in (wanted - exported) + (exported - wanted)], exported.total()
 
 
-def _found(database: Path, uid: str) -> Counter[tuple[str, str]]:
+def _statuses(database: Path, uid: str) -> Counter[tuple[str, str]]:
     query = "select value, status from tags join runs using (run_uuid) where key = 'harness.key' and value like ?"
     with closing(sqlite3.connect(database)) as connection:
         if not connection.execute("select 1 from sqlite_master where name = 'tags'").fetchall():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from literal_law import EARLY, KEPT, MARKS, SEEDS, followed
-from literal_script import SeedLoop, flat_weights
+from literal_script import ScriptLoop, flat_weights
 from scipy import stats
 from support.engines import relative_error
 from support.members import member
@@ -54,7 +54,7 @@ def test_fifty_steps_equal_the_literal_script_loop(
     (group,) = groups([member(loss, seed, view, steps=STEPS, snapshots=marks) for seed in seeds])
     result = trained(engine, group)
     for seed in seeds:
-        loop = SeedLoop(view, seed, dtype)
+        loop = ScriptLoop(view, seed, dtype)
         for step in range(STEPS):
             loop.step(step)
         assert relative_error(result.theta_g_PW[seed], flat_weights(loop.g)) < tolerance
@@ -66,7 +66,7 @@ def test_fifty_steps_equal_the_literal_script_loop(
 
 def test_parity_would_fail_on_a_live_mean() -> None:
     """The comparison is sharp: letting the gradient through the mean, the likeliest slip, breaks it by far."""
-    loop = SeedLoop("variances", 0, torch.float64)
+    loop = ScriptLoop("variances", 0, torch.float64)
     loop.preprocess = lambda data: torch.cat([data, (data - data.mean()).square()], 1)
     for step in range(STEPS):
         loop.step(step)

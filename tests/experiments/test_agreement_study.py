@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from pages import compared, write_report
-from study import MAKERS, MEMBERS, STEPS, trained
+from report import compare, write_report
+from study import MAKERS, MEMBERS, STEPS, members, train_members
 from support.paths import DOCS
 
-KEPT = {path.stem: pd.read_csv(path) for path in sorted((DOCS / "figures/agreement").glob("*.csv"))}
+COMMITTED = {path.stem: pd.read_csv(path) for path in sorted((DOCS / "figures/agreement").glob("*.csv"))}
 
 #: A small study: 64 members whose networks have 8 units, 1,500 steps at ten times the script's rates.
 SMALL = {"batch": 20, "hidden": 8, "lr_d": 2e-3, "lr_g": 2e-3}
 
 
-def test_the_kept_study_is_whole() -> None:
+def test_the_committed_study_is_whole() -> None:
     """256 members of 10,000 steps of the engines that people train with, some of the CUDA kernel's host build."""
-    assert {"cpu", "batched-cpu", "cuda-host"} <= set(KEPT)
-    for name, table in KEPT.items():
+    assert {"cpu", "batched-cpu", "cuda-host"} <= set(COMMITTED)
+    for name, table in COMMITTED.items():
         assert set(table["steps"]) == {STEPS}
         assert table["seed"].tolist() == list(range(len(table)))
         assert len(table) == MEMBERS or name == "cuda-host"
@@ -27,37 +27,32 @@ def test_the_kept_study_is_whole() -> None:
 
 def test_no_two_engines_are_told_apart() -> None:
     """Of all tests of all pairs the least p, corrected for their number, is no evidence of a difference."""
-    pairs = compared(KEPT)
-    assert len(pairs) == len(KEPT) * (len(KEPT) - 1) / 2
+    pairs = compare(COMMITTED)
+    assert len(pairs) == len(COMMITTED) * (len(COMMITTED) - 1) / 2
     assert pairs["least p, Holm"].min() > 0.05
 
 
-def test_the_page_is_what_the_kept_files_say(tmp_path: Path) -> None:
+def test_the_page_is_made_from_the_committed_files(tmp_path: Path) -> None:
     """docs/agreement.md is generated, to the letter."""
     write_report(DOCS / "figures/agreement", tmp_path)
     assert (tmp_path / "agreement.md").read_text() == (DOCS / "agreement.md").read_text()
 
 
 @pytest.fixture(scope="module")
-def small() -> dict[str, pd.DataFrame]:
+def small_study() -> dict[str, pd.DataFrame]:
     """The small study with the engines of this machine."""
-    names = [n for n in ("cpu", "batched-cpu", "cuda-host") if MAKERS[n]().unsupported_reason(_one()) is None]
-    return {name: trained(MAKERS[name](), 64, 1500, **SMALL) for name in names}
+    (member,) = members(1, 1, **SMALL)
+    names = [n for n in ("cpu", "batched-cpu", "cuda-host") if MAKERS[n]().unsupported_reason(member) is None]
+    return {name: train_members(MAKERS[name](), 64, 1500, **SMALL) for name in names}
 
 
-def _one() -> object:
-    from study import members
-
-    return members(1, 1, **SMALL)[0]
-
-
-def test_a_small_study_agrees_too(small: dict[str, pd.DataFrame]) -> None:
+def test_a_small_study_agrees_too(small_study: dict[str, pd.DataFrame]) -> None:
     """Made anew here: no pair of engines is told apart, at a level at which chance fails once in a thousand times."""
-    assert {"cpu", "batched-cpu"} <= set(small)
-    assert compared(small)["least p, Holm"].min() > 0.001
+    assert {"cpu", "batched-cpu"} <= set(small_study)
+    assert compare(small_study)["least p, Holm"].min() > 0.001
 
 
-def test_a_difference_would_be_seen(small: dict[str, pd.DataFrame]) -> None:
+def test_a_difference_would_be_seen(small_study: dict[str, pd.DataFrame]) -> None:
     """The tests have power: a generator's rate of 0.3 its size is told from the engine's own (p of 9e-7 was seen)."""
-    other = trained(MAKERS["cpu"](), 64, 1500, **SMALL | {"lr_g": 6e-4})
-    assert compared({"cpu": small["cpu"], "other": other})["least p, Holm"].min() < 0.001
+    other = train_members(MAKERS["cpu"](), 64, 1500, **SMALL | {"lr_g": 6e-4})
+    assert compare({"cpu": small_study["cpu"], "other": other})["least p, Holm"].min() < 0.001

@@ -1,8 +1,7 @@
-"""The benchmark: its arithmetic, its peers against the literal loop, a small run from end to end, and its page."""
+"""The benchmark: its arithmetic, its peers against the literal loop, a small run from end to end, and its report."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -10,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from speed import document, field, flops, page
-from speed.contenders import JAX, JAX_DEVICES, VMAP
-from speed.contenders.contender import SAMPLE_VIEW, SET_VIEW
-from speed.process import FOLDER, Process
-from speed.table import tables
-from speed.targets import TARGETS, targets_table
-from speed.workload import TOLERANCE, largest_error, seed_group, true_losses, write_given
-from writing.page import PAGE
+from reporting import FOLDER, heading, read
+from speed import contenders_run
+from speed.ceilings import step_flop
+from speed.contenders import JAX, JAX_DEVICES, SAMPLE_VIEW, SET_VIEW, VMAP
+from speed.contenders_run import Process
+from speed.tables import TARGETS, report, tables, targets_table
+from speed.workload import TOLERANCE, largest_error, script_group, true_losses, write_inputs
+from support.paths import DOCS
+
+#: Results of the run that docs/performance.md shows.
+COMMITTED = DOCS / "figures/bench.json"
 
 MEMBERS, STEPS = 2, 20
 
@@ -48,7 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedP
 )
 def test_a_step_has_so_many_operations(view: str, expected: int) -> None:
     """The floor rests on the count of a step's multiplications and additions, derived from the networks' widths."""
-    assert flops.step(seed_group(1, 1, view)) == expected
+    assert step_flop(script_group(1, 1, view)) == expected
 
 
 @pytest.mark.parametrize("name", [VMAP, JAX, JAX_DEVICES])
@@ -58,28 +60,28 @@ def test_peers_train_what_the_literal_loop_trains(name: str, tmp_path: Path) -> 
     With the noise of the two players exchanged it is not, so the comparison sees a slip of that size.
     """
     with ExitStack() as stack:
-        runners, absent = field.assembled([name], (), stack)
+        runners, absent = contenders_run.start([name], (), stack)
         if name in absent:
             pytest.skip(absent[name])
         peer = next(runner.process for runner in runners if runner.name == name)
-        given = tmp_path / "given.npz"
-        write_given(given, MEMBERS, STEPS)
+        inputs = tmp_path / "inputs.npz"
+        write_inputs(inputs, MEMBERS, STEPS)
         expected = true_losses(SET_VIEW, MEMBERS, STEPS)
         asked = {"view": SET_VIEW, "members": MEMBERS, "steps": STEPS}
-        assert largest_error(peer.ask("losses", given=str(given), **asked), expected) < 1e-4
-        with np.load(given) as arrays:
+        assert largest_error(peer.ask("losses", inputs=str(inputs), **asked), expected) < 1e-4
+        with np.load(inputs) as arrays:
             exchanged = {**arrays, "z_d": arrays["z_g"], "z_g": arrays["z_d"]}
         np.savez(tmp_path / "other.npz", **exchanged)
-        assert largest_error(peer.ask("losses", given=str(tmp_path / "other.npz"), **asked), expected) > TOLERANCE
+        assert largest_error(peer.ask("losses", inputs=str(tmp_path / "other.npz"), **asked), expected) > TOLERANCE
 
 
 def test_a_contender_that_trains_something_else_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the tolerance, here none at all, the check ends the program with the contender's name and both losses."""
-    monkeypatch.setattr(field, "TOLERANCE", 0.0)
+    monkeypatch.setattr(contenders_run, "TOLERANCE", 0.0)
     with ExitStack() as stack:
-        runners, _ = field.assembled([VMAP], (), stack)
+        runners, _ = contenders_run.start([VMAP], (), stack)
         with pytest.raises(SystemExit, match="does not train the same thing: after 20 steps"):
-            field.checked(runners, print)
+            contenders_run.check(runners, print)
 
 
 def test_losses_that_are_no_numbers_are_infinitely_wrong() -> None:
@@ -100,22 +102,22 @@ def test_a_small_run_ends_with_results_and_a_figure(run: tuple[subprocess.Comple
     """``--quick --only batched-cpu`` prints tables and writes valid JSON and a PNG where it was told to."""
     done, folder = run
     assert done.returncode == 0, done.stderr
-    assert "Training steps of the seed's GAN" in done.stdout
-    found = document.read(folder / "a.json")
-    assert {row["contender"] for row in found["rows"]} == {"literal", ENGINE}
-    assert all(len(row["microseconds"]) == 3 and min(row["microseconds"]) > 0 for row in found["rows"])
-    assert max(found["checked"].values()) < TOLERANCE
-    assert set(found["machine"]) >= {"date", "processor", "cores", "versions"}
+    assert "Training steps of the script's GAN" in done.stdout
+    document = read(folder / "a.json", "rows")
+    assert {row["contender"] for row in document["rows"]} == {"literal", ENGINE}
+    assert all(len(row["microseconds"]) == 3 and min(row["microseconds"]) > 0 for row in document["rows"])
+    assert max(document["checked"].values()) < TOLERANCE
+    assert set(document["machine"]) >= {"date", "processor", "cores", "versions"}
     assert (folder / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_nothing_is_claimed_that_was_not_timed(run: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    """A run without the fused engines shows every bar as not measured, and its page says so of GPUs."""
-    found = document.read(run[1] / "a.json")
-    assert {row[-1] for row in targets_table(found).rows} == {"not measured"}
-    assert len(targets_table(found).rows) == len(TARGETS)
-    assert "**Every figure on a GPU: not measured.**" in page.measured(found)
-    assert all(row[0] != "`jax`" for table in tables(found) for row in table.rows)
+    """A run without the fused engines shows every target as not measured, and its report says so of GPUs."""
+    document = read(run[1] / "a.json", "rows")
+    assert {row[-1] for row in targets_table(document).rows} == {"not measured"}
+    assert len(targets_table(document).rows) == len(TARGETS)
+    assert "**Every figure on a GPU: not measured.**" in report(document)
+    assert all(row[0] != "`jax`" for table in tables(document) for row in table.rows)
 
 
 def test_an_unknown_contender_is_refused() -> None:
@@ -126,21 +128,23 @@ def test_an_unknown_contender_is_refused() -> None:
     assert "literal, vmap, jax" in done.stderr
 
 
-def test_the_page_shows_the_committed_results() -> None:
-    """docs/performance.md holds what ``--markdown`` makes of docs/figures/bench.json, and nothing of another run."""
-    text = PAGE.read_text()
-    assert page.rewritten(text, document.read(page.COMMITTED)) == text
+def test_the_committed_results_can_be_reported() -> None:
+    """docs/figures/bench.json is a document of this benchmark: the tables of docs/performance.md are made from it."""
+    text = report(read(COMMITTED, "rows"))
+    assert "20.7 µs" in text
+    assert all(f"**{table.title}**" in text for table in tables(read(COMMITTED, "rows")))
 
 
-def test_the_page_warns_of_a_busy_machine() -> None:
-    """Where more than half of the cores had other work before the run, the page says so; where not, it does not."""
-    found = document.read(page.COMMITTED)
+def test_a_busy_machine_is_reported() -> None:
+    """Where more than half of the cores had other work before the run, the report says so; where not, it does not."""
+    document = read(COMMITTED, "rows")
     for share, warned in ((0.4, False), (0.6, True)):
-        machine = {**found["machine"], "load_before": share * found["machine"]["cores"]}
-        assert ("The machine was busy" in page.measured({**found, "machine": machine})) == warned
+        machine = {**document["machine"], "load_before": share * document["machine"]["cores"]}
+        assert ("The machine was busy" in heading({**document, "machine": machine})) == warned
 
 
-def test_the_page_needs_its_marks() -> None:
-    """A page without the marks is left alone, with a reason."""
-    with pytest.raises(ValueError, match="measured: begin"):
-        page.rewritten("no marks here", json.loads(page.COMMITTED.read_text()))
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    """A file without the part that the tables need ends the program in a line."""
+    (tmp_path / "other.json").write_text('{"format": 1, "rows": []}')
+    with pytest.raises(SystemExit, match="no results of this benchmark"):
+        read(tmp_path / "other.json", "lines")

@@ -1,4 +1,4 @@
-"""The benchmark of what is not training: its stub engine, its workers, its verdicts, and its page."""
+"""The benchmark of what is not training: its stub engine, its workers, its verdicts, and its table."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from overhead import lines
+from overhead.lines import measure
+from overhead.sweeps import SOBOL, StubEngine, experiment, opened
+from overhead.targets import TARGETS, table
+from reporting import FOLDER, environment, read
+from support.paths import DOCS
 from support.sweeps import InterruptingListener, assert_same_rows
-from tooling import measuring, page
-from tooling.bars import BARS
-from tooling.measuring import FOLDER, environment, measured
-from tooling.stub import StubEngine
-from tooling.sweeps import SOBOL, experiment, opened
-from writing.page import between_marks
 
 from harness.engines.base import Segment
 from harness.members import Group
 from harness.sweep.plan import search_member
 
-BAR = {bar.name: bar for bar in BARS}
+TARGET = {target.name: target for target in TARGETS}
 
 
 def members(count: int) -> Group:
@@ -59,7 +58,7 @@ def test_a_sweep_of_the_stub_is_one_like_any_other(tmp_path: Path) -> None:
 def test_a_sweep_is_measured_with_its_mirror(tmp_path: Path) -> None:
     """The worker of the first line, with six trials: every member counted, and a database with their runs."""
     done = subprocess.run(
-        [sys.executable, "-m", "tooling.worker", "searched", "6", str(tmp_path)],
+        [sys.executable, "-m", "overhead.worker", "searched", "6", str(tmp_path)],
         env=environment(),
         capture_output=True,
         text=True,
@@ -75,8 +74,8 @@ def test_a_sweep_is_measured_with_its_mirror(tmp_path: Path) -> None:
 def test_a_resumed_sweep_is_timed_to_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes, each with a positive time: the first changes nothing that the second one finds."""
     told: list[str] = []
-    monkeypatch.setattr(measuring, "REPEATS", 2)
-    found = measured(BAR["resumed"], True, told.append)
+    monkeypatch.setattr(lines, "REPEATS", 2)
+    found = measure(TARGET["resumed"], True, told.append)
     assert found["trials"] == 60
     assert found["detail"]["members"] < 60 * 4
     assert len(found["values"]) == 2
@@ -87,10 +86,10 @@ def test_a_resumed_sweep_is_timed_to_its_first_step(monkeypatch: pytest.MonkeyPa
 def test_a_report_is_measured_once_for_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds, memory and size of one report of a folder of six arms: 60 trials of 8 seeds."""
     asked: list[str] = []
-    worker = measuring._worker
-    monkeypatch.setattr(measuring, "_worker", lambda program, *rest: asked.append(program) or worker(program, *rest))
+    worker = lines._worker
+    monkeypatch.setattr(lines, "_worker", lambda program, *rest: asked.append(program) or worker(program, *rest))
     found = {
-        name: measured(BAR[name], True, lambda words: None) for name in ("reported", "report_memory", "report_page")
+        name: measure(TARGET[name], True, lambda words: None) for name in ("reported", "report_memory", "report_page")
     }
     assert asked == ["made", "report"]
     assert found["reported"]["detail"]["members"] == 60 * 8 + 6 * 128
@@ -101,7 +100,7 @@ def test_a_process_that_fails_ends_the_run_with_its_words(tmp_path: Path) -> Non
     """A sweep that cannot begin, because a file stands in its folder's place, is told by its own error."""
     (tmp_path / "sweep").write_text("")
     done = subprocess.run(
-        [sys.executable, "-m", "tooling.worker", "held", "4", str(tmp_path)],
+        [sys.executable, "-m", "overhead.worker", "held", "4", str(tmp_path)],
         env=environment(),
         capture_output=True,
         text=True,
@@ -115,52 +114,34 @@ def test_a_process_that_fails_ends_the_run_with_its_words(tmp_path: Path) -> Non
 )
 def test_verdicts(value: float, verdict: str) -> None:
     """Above the must a line misses, up to it it holds, up to the aim it reaches that."""
-    assert BAR["searched"].verdict(value) == verdict
-    assert BAR["help"].verdict(0.4) == "holds"
-
-
-def document(**lines: dict[str, Any]) -> dict[str, Any]:
-    """A run's document with these lines."""
-    machine = {
-        "date": "2026-01-01", "processor": "P", "cores": 2, "memory_gib": 8, "system": "S", "load_before": 0.1,
-        "versions": {"python": "3.11"},
-    }  # fmt: skip
-    return {"format": page.FORMAT, "command": "nox", "machine": machine, "lines": lines}
+    assert TARGET["searched"].verdict(value) == verdict
+    assert TARGET["help"].verdict(0.4) == "holds"
 
 
 def test_the_table_shows_what_was_measured_and_nothing_else() -> None:
     """Median and quartiles of repeats; a small run has no verdict; what was not measured says so."""
-    found = document(
-        searched={"trials": 10_000, "values": [44.4], "detail": {}},
-        held={"trials": 60, "values": [0.5], "detail": {}},
-        help={"values": [0.1, 0.2, 0.3, 0.4, 0.6]},
-    )
-    cells = {row[0]: row[1:] for row in page.table(found).rows}
-    assert cells[BAR["searched"].what] == ("60 s", "25 s", "44 s", "holds")
-    assert cells[BAR["held"].what][2:] == ("0.50 GB", "60 trials only")
-    assert cells[BAR["help"].what] == ("0.50 s", "", "0.30 s [0.20 s, 0.40 s]", "holds")
-    assert cells[BAR["adapted"].what][2:] == ("not measured", "")
-    assert "busy" not in page.measured(found)
+    measured = {
+        "searched": {"trials": 10_000, "values": [44.4], "detail": {}},
+        "held": {"trials": 60, "values": [0.5], "detail": {}},
+        "help": {"values": [0.1, 0.2, 0.3, 0.4, 0.6]},
+    }
+    cells = {row[0]: row[1:] for row in table({"lines": measured}).rows}
+    assert cells[TARGET["searched"].what] == ("60 s", "25 s", "44 s", "holds")
+    assert cells[TARGET["held"].what][2:] == ("0.50 GB", "60 trials only")
+    assert cells[TARGET["help"].what] == ("0.50 s", "", "0.30 s [0.20 s, 0.40 s]", "holds")
+    assert cells[TARGET["adapted"].what][2:] == ("not measured", "")
 
 
-def test_the_page_has_its_own_marks(tmp_path: Path) -> None:
-    """Its part of a page is replaced and no other; a page without its marks, and another file, are refused."""
-    text = "a <!-- tooling: begin --> old <!-- tooling: end --> <!-- measured: begin --> b <!-- measured: end -->"
-    made = page.rewritten(text, document())
-    assert "old" not in made
-    assert made.endswith("<!-- measured: begin --> b <!-- measured: end -->")
-    assert page.rewritten(made, document()) == made
-    with pytest.raises(ValueError, match="tooling: begin"):
-        between_marks("nothing", "tooling", "")
-    (tmp_path / "other.json").write_text('{"format": 1, "rows": []}')
-    with pytest.raises(SystemExit, match="no results of this benchmark"):
-        page.read(tmp_path / "other.json")
+def test_the_committed_results_have_every_line() -> None:
+    """docs/figures/tooling.json is a document of this benchmark, of which docs/performance.md shows the table."""
+    rows = table(read(DOCS / "figures/tooling.json", "lines")).rows
+    assert all(row[-1] in ("holds", "reaches its aim") for row in rows)
 
 
 def test_an_unknown_line_is_refused() -> None:
-    """``tooling --only`` with a wrong name ends at once and lists the right ones."""
+    """``overhead --only`` with a wrong name ends at once and lists the right ones."""
     done = subprocess.run(
-        [sys.executable, str(FOLDER), "tooling", "--only", "speed"], capture_output=True, text=True, timeout=100
+        [sys.executable, str(FOLDER), "overhead", "--only", "speed"], capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 2
     assert "searched" in done.stderr

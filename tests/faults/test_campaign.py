@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from checks import faults_of, unmirrored
-from evidence import verdict
 from support.sweeps import altered
+from verdict import table
 
 from harness.store import Store
 
@@ -88,7 +88,7 @@ def test_the_verdict_says_what_was_found() -> None:
         "exported_trials_counted": 2,
     }
     result |= {"kills_before_the_mirror_had_all": 1, "kills_with_the_mirror": 0}
-    assert verdict(result | {"faults": {"rows": []}}).endswith("nothing lost, nothing doubled, no bit other")
-    bad = verdict(result | {"faults": {"rows": ["killed-0: column ks"]}})
+    assert table(result | {"faults": {"rows": []}}).endswith("nothing lost, nothing doubled, no bit other")
+    bad = table(result | {"faults": {"rows": ["killed-0: column ks"]}})
     assert bad.endswith("FAULTS FOUND")
     assert "killed-0: column ks" in bad

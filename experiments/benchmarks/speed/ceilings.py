@@ -1,19 +1,25 @@
-"""What the machine can do at best: float32 matrix products and copies of memory, through torch.
+"""The floor of a training step: its matrix products, and the rate at which this machine multiplies at best.
 
-Any worker can be asked for them; the benchmark asks, once a round, one that does nothing else. "one" is one thread,
-"all" one for each core.
+The rates are those of float32 matrix products and of copies of memory, through torch. Any worker can be asked for them;
+the benchmark asks, once a round, one that does nothing else. "one" is one thread, "all" one for each core.
+
+Of the operations only matrix products count, a multiply-add as two, and only products that a step needs: no gradient of
+G's input, none of D's weights in G's update. Activations, the optimizer and random numbers come on top.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
 import torch
 
+from harness.data.mlp import Mlp
 from harness.engines.parallel import cores
+from harness.members import Group
 
-#: The large product is square; the small one is the seed's: a hidden layer of G on a minibatch, many at once.
+#: The large product is square; the small one is the script's: a hidden layer of G on a minibatch, many at once.
 LARGE, SMALL, AT_ONCE = 1536, (100, 50, 50), 256
 
 #: Numbers of an array that is copied, 128 MiB: more than any cache holds.
@@ -24,14 +30,14 @@ _CALLS = 3
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """For each device GFLOP/s of both products and GB/s of a copy (bytes read and written)."""
-    found: dict[str, dict[str, float]] = {"cpu": {}}
+    """Measure for each device GFLOP/s of both products and GB/s of a copy (bytes read and written)."""
+    rates: dict[str, dict[str, float]] = {"cpu": {}}
     for words, threads in (("one", 1), ("all", cores())):
         torch.set_num_threads(threads)
-        found["cpu"] |= {f"{name}_{words}": value for name, value in _on("cpu").items()}
+        rates["cpu"] |= {f"{name}_{words}": value for name, value in _on("cpu").items()}
     if torch.cuda.is_available():
-        found["cuda"] = {f"{name}_all": value for name, value in _on("cuda").items()}
-    return found
+        rates["cuda"] = {f"{name}_all": value for name, value in _on("cuda").items()}
+    return rates
 
 
 def _on(device: str) -> dict[str, float]:
@@ -53,12 +59,44 @@ def _least(call: Callable[[], object], device: str, repeats: int) -> float:
     """Least seconds of a call, after one that is not counted."""
     wait: Callable[[], object] = torch.cuda.synchronize if device == "cuda" else lambda: None
     call()
-    found = []
+    seconds = []
     for _ in range(_CALLS):
         wait()
         start = time.perf_counter()
         for _ in range(repeats):
             call()
         wait()
-        found.append((time.perf_counter() - start) / repeats)
-    return min(found)
+        seconds.append((time.perf_counter() - start) / repeats)
+    return min(seconds)
+
+
+def forward(network: Mlp, rows: int) -> int:
+    """Operations of computing the outputs of ``rows`` inputs."""
+    return sum(2 * rows * a * b for a, b in itertools.pairwise(network.widths))
+
+
+def backward_parameters(network: Mlp, rows: int) -> int:
+    """Operations from the slopes at the outputs to the gradient of every weight.
+
+    They are each layer's, and those of the slopes that reach the layers below. The gradient of a weight costs as much
+    as the layer itself; so does the gradient of a layer's inputs, which the first layer need not have.
+    """
+    below = Mlp(network.widths[1:], network.activations[1:])
+    return forward(network, rows) + forward(below, rows)
+
+
+def backward_inputs(network: Mlp, rows: int) -> int:
+    """Operations from the slopes at the outputs to the gradient of the network's inputs alone."""
+    return forward(network, rows)
+
+
+def step_flop(group: Group) -> int:
+    """Operations of one alternating step of one member: D's update, then G's.
+
+    D: D(real), G, D(fake), and the gradient of D's weights twice. G: G, D, back through D to its inputs, and through G.
+    """
+    batch, decisions = group.shape.batch, group.view.decisions(group.shape.batch)
+    g, d = group.generator, group.discriminator
+    d_update = forward(g, batch) + 2 * forward(d, decisions) + 2 * backward_parameters(d, decisions)
+    g_update = forward(g, batch) + forward(d, decisions) + backward_inputs(d, decisions) + backward_parameters(g, batch)
+    return d_update + g_update

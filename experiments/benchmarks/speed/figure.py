@@ -7,26 +7,26 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
+from reporting import Document
 
 from analysis.plotting import mpl_style
-from speed.contenders import LITERAL
-from speed.contenders.contender import SET_VIEW
-from speed.document import Document, best, floor, middle, over_population
+from speed.contenders import LITERAL, SET_VIEW
+from speed.results import best, floor, median, over_population
 
 
 def draw(document: Document, path: Path) -> None:
-    """A line a contender, least of the rounds; the literal loop and the floors of the matrix products beside them."""
-    made = over_population(document)
-    contenders = list(dict.fromkeys(row["contender"] for row in made))
+    """Draw the least of the rounds for each contender, beside the literal loop and the floors of matrix products."""
+    rows = over_population(document)
+    contenders = list(dict.fromkeys(row["contender"] for row in rows))
     look = mpl_style.styles(contenders)
     figure, (ax,) = mpl_style.panels(1, columns=1, height=5.0, sharex=False, sharey=False)
     for contender in contenders:
-        own = [row for row in made if row["contender"] == contender]
+        curve = [row for row in rows if row["contender"] == contender]
         s = look[contender]
-        ax.plot([row["population"] for row in own], [min(row["microseconds"]) for row in own],
+        ax.plot([row["population"] for row in curve], [min(row["microseconds"]) for row in curve],
                 color=s.colour, ls=s.dash, marker=s.marker, ms=5, lw=1.6)  # fmt: skip
     levels = _levels(document)
-    seen = [*(min(row["microseconds"]) for row in made), *(y for y, _ in levels)]
+    seen = [*(min(row["microseconds"]) for row in rows), *(y for y, _ in levels)]
     ax.set_ylim(min(seen) / 1.4, max(seen) * 1.6)
     mpl_style.log_axis(ax, "x")
     mpl_style.log_axis(ax, "y")
@@ -34,7 +34,7 @@ def draw(document: Document, path: Path) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     _draw_levels(ax, levels)
     machine = document["machine"]
-    mpl_style.title(ax, "A training step of the seed's GAN", f"{machine['processor']}, {machine['cores']} cores, "
+    mpl_style.title(ax, "A training step of the script's GAN", f"{machine['processor']}, {machine['cores']} cores, "
                   f"{machine['date']}", width=90, size=10)  # fmt: skip
     mpl_style.labels(ax, "GANs trained side by side", "µs a GAN-step (all cores)")
     mpl_style.legend(figure, {_label(document, c): mpl_style.key(look[c]) for c in contenders}, columns=1)
@@ -47,9 +47,9 @@ def _label(document: Document, contender: str) -> str:
 
 
 def _levels(document: Document) -> list[tuple[float, str]]:
-    """Microseconds that no population changes, and what each is."""
+    """Microseconds that no population changes, each with its words."""
     literal = best(document, LITERAL)
-    levels = [(middle(literal), "literal seed loop, one GAN at a time")] if literal else []
+    levels = [(median(literal), "script's literal loop, one GAN at a time")] if literal else []
     for device in document["ceilings"]:
         if least := floor(document, SET_VIEW, device):
             levels.append((least, f"floor: matrix products alone, {device}, all threads"))
@@ -57,7 +57,7 @@ def _levels(document: Document) -> list[tuple[float, str]]:
 
 
 def _draw_levels(ax: Axes, levels: Sequence[tuple[float, str]]) -> None:
-    """A line each, with its words at the right end."""
+    """Draw a line each, with its words at the right end."""
     for y, words in levels:
         ax.axhline(y, color=mpl_style.INK, lw=0.9, ls=(0, (4, 3)))
         ax.annotate(words, (1, y), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",

@@ -17,8 +17,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from speed.contenders import make
-from speed.contenders.contender import Absent, Contender, Timed
+from speed.contenders import Absent, Contender, Timed, make
 
 #: Steps from which a round's are found, and the share of its seconds that is enough.
 _FIRST, _ENOUGH = 2, 0.6
@@ -43,7 +42,7 @@ def pin_to_one_core() -> None:
 
 
 def ceilings() -> dict[str, dict[str, float]]:
-    """What the machine can do at best; imported where it is asked for, because torch must not meet JAX."""
+    """Measure what the machine can do at best; imported where it is asked for, because torch must not meet JAX."""
     from speed.ceilings import measure
 
     return measure()
@@ -106,6 +105,7 @@ def _answer(worker: Worker, question: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Make the contender and answer questions until there are no more."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
     parser.add_argument("--one-core", action="store_true")

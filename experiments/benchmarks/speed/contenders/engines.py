@@ -9,14 +9,14 @@ import torch
 from harness.engines import ENGINES
 from harness.engines.base import Engine
 from harness.engines.reference import ReferenceEngine
-from speed.contenders.contender import SAMPLE_VIEW, SET_VIEW, Absent, Description
-from speed.workload import LOSSES, seed_group, unmeasured
+from speed.contenders import SAMPLE_VIEW, SET_VIEW, Absent, Description
+from speed.workload import LOSSES, script_group, unmeasured
 
 #: Seconds beyond which what a call takes besides its steps is measured once: noise matters less, and time more.
 _LONG = 0.5
 
 
-class OfEngine:
+class EngineContender:
     """An engine trains a group from its first step in one call, so a round is a whole short training."""
 
     def __init__(self, name: str) -> None:
@@ -30,7 +30,8 @@ class OfEngine:
         if alone:
             torch.set_num_threads(1)  # as for the literal loop: a second thread only waits for the first
         refusals = {
-            view: self.engine.unsupported_reason(seed_group(1, 1, view).members[0]) for view in (SET_VIEW, SAMPLE_VIEW)
+            view: self.engine.unsupported_reason(script_group(1, 1, view).members[0])
+            for view in (SET_VIEW, SAMPLE_VIEW)
         }
         if reason := refusals[SET_VIEW]:
             raise Absent(reason)
@@ -43,9 +44,9 @@ class OfEngine:
             multiple=0 if alone else 1,
         )
 
-    def losses(self, view: str, members: int, steps: int, given: str) -> list[list[float]]:
-        found = self.engine.train(seed_group(members, steps, view), unmeasured, lambda done: None).snapshots
-        return [[float(found[name][row, -1]) for name in LOSSES] for row in range(members)]
+    def losses(self, view: str, members: int, steps: int, inputs: str) -> list[list[float]]:
+        snapshots = self.engine.train(script_group(members, steps, view), unmeasured, lambda done: None).snapshots
+        return [[float(snapshots[name][row, -1]) for name in LOSSES] for row in range(members)]
 
     def prepare(self, population: int, view: str) -> _Running:
         return _Running(self.engine, population, view)
@@ -63,7 +64,7 @@ class _Running:
         self.setup = self._call(1)
 
     def _call(self, steps: int) -> float:
-        group = seed_group(self.population, steps, self.view)
+        group = script_group(self.population, steps, self.view)
         start = time.perf_counter()
         self.engine.train(group, unmeasured, lambda done: None)
         return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""What the kept files of ``train`` say: two-sample tests of every pair of engines, a figure, a page."""
+"""Report on the files of ``train``: two-sample tests of every pair of engines, a figure, a page."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from analysis.plotting import mpl_style
 from harness.store import write_whole
 
 
-def compared(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row for each pair of engines: two-sample and paired tests of KS, and by how much the same seed's differs."""
+def compare(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Compare each pair of engines in a row: two-sample and paired tests of KS, and how far the same seed differs."""
     rows = []
-    for one, other in itertools.combinations(tables, 2):
-        a, b = tables[one], tables[other]
+    for engine_a, engine_b in itertools.combinations(tables, 2):
+        a, b = tables[engine_a], tables[engine_b]
         both = a.merge(b, on="seed")
         rows.append(
             {
-                "engines": f"{one}, {other}",
+                "engines": f"{engine_a}, {engine_b}",
                 "members": f"{len(a)}, {len(b)}",
                 "KS test p": stats.ks_2samp(a["ks"], b["ks"]).pvalue,
                 "Mann-Whitney p": stats.mannwhitneyu(a["ks"], b["ks"]).pvalue,
@@ -30,15 +30,15 @@ def compared(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
                 "same seed, median difference": (both["ks_x"] - both["ks_y"]).abs().median(),
             }
         )
-    found = pd.DataFrame(rows)
+    pairs = pd.DataFrame(rows)
     tests = ["KS test p", "Mann-Whitney p", "paired Wilcoxon p"]
-    adjusted = holm([float(p) for name in tests for p in found[name]])
-    found["least p, Holm"] = np.array(adjusted).reshape(len(tests), -1).min(axis=0)
-    return found
+    adjusted = holm([float(p) for name in tests for p in pairs[name]])
+    pairs["least p, Holm"] = np.array(adjusted).reshape(len(tests), -1).min(axis=0)
+    return pairs
 
 
 def figure(tables: dict[str, pd.DataFrame]) -> bytes:
-    """The distribution functions of KS, an engine each."""
+    """Distribution functions of KS, one for each engine, as PNG."""
     made, (axes,) = mpl_style.panels(1, columns=1, height=3.6, sharex=True, sharey=True)
     looks = mpl_style.styles(tables)
     for name, table in tables.items():
@@ -60,15 +60,15 @@ def _table(rows: pd.DataFrame) -> str:
 
 
 def write_report(folder: Path, out: Path) -> str:
-    """Write agreement.md and figures/agreement.png to ``out`` from the files in ``folder``; what is to be read first.
+    """Write agreement.md and figures/agreement.png to ``out`` from the files in ``folder``; return the first sentence.
 
     Raises:
         FileNotFoundError: fewer than two engines have a file there.
     """
     tables = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
     if len(tables) < 2:
-        raise FileNotFoundError(f"{folder}: needs the files of two engines or more; allowed: train another first")
-    pairs = compared(tables)
+        raise FileNotFoundError(f"{folder}: needs the files of two engines or more; train with another engine first")
+    pairs = compare(tables)
     summary = pd.DataFrame(
         [
             {

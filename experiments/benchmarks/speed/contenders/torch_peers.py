@@ -1,7 +1,10 @@
-"""torch.func as its users would write it: one GAN's losses, vmap(grad) over stacked parameters, Adam by hand.
+"""Peers that train with torch: the script's literal loop, and torch.func as its users would write it.
 
-torch.optim takes no stacked members with their own rates, so Adam is written out over the stacked tensors. An operation
-without a batching rule would quietly become a loop over members; torch warns of it, and here that is an error.
+``Literal`` runs on one thread, where it is fastest, in float32, with torch's own random numbers.
+
+``Vmap`` takes one GAN's losses and vmap(grad) over stacked parameters. torch.optim takes no stacked members with their
+own rates, so Adam is written out over the stacked tensors. An operation without a batching rule would quietly become a
+loop over members; torch warns of it, and here that is an error.
 """
 
 from __future__ import annotations
@@ -12,11 +15,11 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from literal_script import ScriptLoop
 from torch import Tensor
 from torch.func import grad, grad_and_value, vmap
 
-from speed.contenders.contender import SET_VIEW, Description
-from speed.contenders.given import read_given
+from speed.contenders import SET_VIEW, Description, read_inputs
 from speed.workload import Weights, initial_weights
 
 Parameters = tuple[Tensor, ...]
@@ -25,14 +28,14 @@ BATCH, RATE, BETA1, BETA2, EPSILON = 100, 2e-4, 0.9, 0.999, 1e-8
 
 
 def generate(g: Parameters, z_B: Tensor) -> Tensor:
-    """The seed's generator of one GAN: 1-50-50-1, elu, sigmoid."""
+    """The script's generator of one GAN: 1-50-50-1, elu, sigmoid."""
     h = F.elu(z_B.unsqueeze(1) @ g[0] + g[1])
     h = torch.sigmoid(h @ g[2] + g[3])
     return (h @ g[4] + g[5]).squeeze(1)
 
 
 def judge(d: Parameters, x_B: Tensor) -> Tensor:
-    """The logit of the seed's discriminator: 200-50-50-1 on values and squared deviations, elu."""
+    """The logit of the script's discriminator: 200-50-50-1 on values and squared deviations, elu."""
     x_N = torch.cat([x_B, (x_B - x_B.mean().detach()).square()])
     h = F.elu(x_N @ d[0] + d[1])
     h = F.elu(h @ d[2] + d[3])
@@ -102,19 +105,19 @@ class Vmap:
             views=(SET_VIEW,),
         )
 
-    def losses(self, view: str, members: int, steps: int, given: str) -> list[list[float]]:
-        *weights, drawn_TPB = read_given(given)
+    def losses(self, view: str, members: int, steps: int, inputs: str) -> list[list[float]]:
+        *weights, drawn_TPB = read_inputs(inputs)
         stacked = Stacked((weights[0], weights[1]), self.device)
         drawn = [torch.tensor(values, device=self.device) for values in drawn_TPB]
         for step in range(steps):
-            found = stacked.step(*(values[step] for values in drawn))
-        return torch.stack(found, dim=1).tolist()
+            losses = stacked.step(*(values[step] for values in drawn))
+        return torch.stack(losses, dim=1).tolist()
 
-    def prepare(self, population: int, view: str) -> _Running:
-        return _Running(Stacked(initial_weights(population), self.device), population, self.device)
+    def prepare(self, population: int, view: str) -> _RunningStack:
+        return _RunningStack(Stacked(initial_weights(population), self.device), population, self.device)
 
 
-class _Running:
+class _RunningStack:
     setup = 0.0
 
     def __init__(self, stacked: Stacked, population: int, device: str) -> None:
@@ -129,4 +132,45 @@ class _Running:
             self.stacked.step(real_PB, z_d_PB, z_g_PB)
         if self.device == "cuda":
             torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+
+class Literal:
+    """One GAN at a time: torch.nn, BCELoss, torch.optim.Adam, eager."""
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
+        self.description = Description(
+            device="cpu",
+            identity="literal",
+            note="torch.nn modules, BCELoss, torch.optim.Adam, eager, one thread",
+            randomness="torch.rand and torch.randn",
+            views=(SET_VIEW,),
+            multiple=0,
+        )
+
+    def losses(self, view: str, members: int, steps: int, inputs: str) -> list[list[float]]:
+        losses = []
+        for seed in range(members):
+            loop = ScriptLoop(view, seed, torch.float32)
+            for step in range(steps):
+                loop.step(step)
+            losses.append([float(loss) for loss in loop.losses[-1]])
+        return losses
+
+    def prepare(self, population: int, view: str) -> _RunningLoop:
+        return _RunningLoop(ScriptLoop(view, 0, torch.float32, own_randomness=True))
+
+
+class _RunningLoop:
+    setup = 0.0
+
+    def __init__(self, loop: ScriptLoop) -> None:
+        self.loop = loop
+
+    def run(self, steps: int) -> float:
+        self.loop.losses.clear()
+        start = time.perf_counter()
+        for step in range(steps):
+            self.loop.step(step)
         return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: ``python -m tooling.worker NAME TRIALS FOLDER`` prints a JSON object."""
+"""One measurement in a process of its own: ``python -m overhead.worker NAME TRIALS FOLDER`` prints a JSON object."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from harness.engines.base import Engine
 from harness.engines.cpu import CpuEngine
 from harness.store import locked
 from harness.tracking import Mirror
-from tooling.stub import StubEngine
-from tooling.sweeps import SOBOL, THOUSANDS, Tally, experiment, opened
+from overhead.sweeps import SOBOL, THOUSANDS, StubEngine, Tally, experiment, opened
 
-Found = dict[str, float]
+Numbers = dict[str, float]
 
 #: Steps of a trial that is trained: of the search that adapts, and of the trials that become runs one by one.
 _STEPS, _SHORT_STEPS = 4000, 1000
@@ -27,24 +26,24 @@ _STEPS, _SHORT_STEPS = 4000, 1000
 _PROMOTED = 100
 
 
-def searched(trials: int, folder: Path) -> Found:
+def searched(trials: int, folder: Path) -> Numbers:
     """Ask, score, commit and mirror, without training."""
     return _mirrored(experiment(SOBOL, trials, population=THOUSANDS), folder, StubEngine(), _PROMOTED)
 
 
-def adapted(trials: int, folder: Path) -> Found:
-    """A search that adapts, trained and mirrored: how much of the time was not training."""
-    found = _mirrored(experiment("tpe", trials, _STEPS), folder, CpuEngine(), _PROMOTED)
-    return {**found, "share": 1 - found["training"] / found["wall"]}
+def adapted(trials: int, folder: Path) -> Numbers:
+    """A search that adapts, trained and mirrored: the share of the time that was not training."""
+    numbers = _mirrored(experiment("tpe", trials, _STEPS), folder, CpuEngine(), _PROMOTED)
+    return {**numbers, "share": 1 - numbers["training"] / numbers["wall"]}
 
 
-def run_by_run(trials: int, folder: Path) -> Found:
-    """A run for every trial: what the training process spends on its mirror, and waits for it at the end."""
+def run_by_run(trials: int, folder: Path) -> Numbers:
+    """A run for every trial: seconds that the training process spends on its mirror, the wait at the end included."""
     return _mirrored(experiment(SOBOL, trials, _SHORT_STEPS), folder, CpuEngine(), trials)
 
 
-def committed(trials: int, folder: Path) -> Found:
-    """A sweep with all of its search but the last round committed: what is resumed."""
+def committed(trials: int, folder: Path) -> Numbers:
+    """A sweep with all of its search but the last round committed, to be resumed."""
     job = opened(experiment(SOBOL, trials, population=THOUSANDS), folder / "sweep", StubEngine())
     job.run(Tally())
     search = job.store.committed()[:-1]
@@ -53,21 +52,23 @@ def committed(trials: int, folder: Path) -> Found:
     return {"members": float(job.store.table(["key"]).num_rows)}
 
 
-def resumed(trials: int, folder: Path) -> Found:
+def resumed(trials: int, folder: Path) -> Numbers:
     """The moment, on the clock that all processes share, at which a resumed sweep begins its first new step."""
-    job = opened(experiment(SOBOL, trials, population=THOUSANDS), folder / "sweep", StubEngine(reached=_told))
+    job = opened(
+        experiment(SOBOL, trials, population=THOUSANDS), folder / "sweep", StubEngine(reached=_report_first_step)
+    )
     with job.store.lock():
         job.store.table(["key"])  # as the command does, so that a damaged file is told before anything else
     job.run(Tally())
     raise SystemExit("nothing was left to train")
 
 
-def _told() -> NoReturn:
+def _report_first_step() -> NoReturn:
     print(json.dumps({"at": time.monotonic()}), flush=True)
     sys.exit()
 
 
-def held(trials: int, folder: Path) -> Found:
+def held(trials: int, folder: Path) -> Numbers:
     """The most memory that a long sweep holds; its generators have one unit, for their size is in no row."""
     job = opened(experiment(SOBOL, trials, population=THOUSANDS, hidden_g=1), folder / "sweep", StubEngine())
     tally = Tally()
@@ -75,14 +76,14 @@ def held(trials: int, folder: Path) -> Found:
     return {"gigabytes": _peak(), "members": float(tally.members)}
 
 
-def made(trials: int, folder: Path) -> Found:
+def made(trials: int, folder: Path) -> Numbers:
     """A large sweep's folder without training."""
-    from tooling.synthetic import written
+    from overhead.synthetic import written
 
     return {"members": float(written(folder / "sweep", trials))}
 
 
-def report(trials: int, folder: Path) -> Found:
+def report(trials: int, folder: Path) -> Numbers:
     """The report of that folder: the most memory that it took, and its page."""
     from analysis.report import write_report
 
@@ -97,7 +98,7 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def _mirrored(spec: Experiment, folder: Path, engine: Engine, runs: int) -> Found:
+def _mirrored(spec: Experiment, folder: Path, engine: Engine, runs: int) -> Numbers:
     """A sweep with its mirror beside it, as the command starts and ends it; the wall time is until all is mirrored."""
     begun = time.perf_counter()
     job, tally = opened(spec, folder / "sweep", engine), Tally()
@@ -124,8 +125,8 @@ def _mirrored(spec: Experiment, folder: Path, engine: Engine, runs: int) -> Foun
     }
 
 
-PROGRAMS: Mapping[str, Callable[[int, Path], Found]] = {
-    one.__name__: one for one in (searched, adapted, run_by_run, committed, resumed, held, made, report)
+PROGRAMS: Mapping[str, Callable[[int, Path], Numbers]] = {
+    program.__name__: program for program in (searched, adapted, run_by_run, committed, resumed, held, made, report)
 }
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from speed.field import Runner
-from speed.process import Process
+from speed.contenders_run import Process, Runner
 
 
 @dataclass
@@ -32,52 +30,53 @@ class Row:
 
 
 def _microseconds(seconds: Iterable[float], setup: float, gan_steps: int) -> list[float]:
-    """Of runs of so many GAN-steps, without what they took besides.
+    """Cost of a GAN-step in each of some runs, without what they took besides their steps.
 
     Raises:
         SystemExit: a run was over sooner than one without its steps.
     """
-    found = [(took - setup) / gan_steps * 1e6 for took in seconds]
-    if min(found) <= 0:
+    costs = [(took - setup) / gan_steps * 1e6 for took in seconds]
+    if min(costs) <= 0:
         raise SystemExit("the machine is too busy to time anything: a run took less time than its beginning alone")
-    return found
+    return costs
 
 
 Entry = tuple[Runner, int, str]
 
 
-def timed(
+def time_rounds(
     entries: Iterable[Entry], rounds: int, seconds: float, say: Callable[[str], None], between: Callable[[], None]
 ) -> list[Row]:
-    """Rows for (runner, population, view), each of as many steps a round as take about ``seconds``.
+    """Time (runner, population, view), each of as many steps a round as take about ``seconds``.
 
     ``between`` is called once a round: the machine's ceilings are taken there.
     """
-    made: list[tuple[Process, Row]] = []
+    rows: list[tuple[Process, Row]] = []
     for runner, population, view in entries:
         say(f"preparing {runner.name}{' on one core' * runner.one_core}, population {population}, view {view}")
         ready = runner.process.ask("prepare", population=population, view=view, seconds=seconds)
         row = Row(runner.name, runner.one_core, runner.device, population, view, ready["steps"], ready["setup"])
-        made.append((runner.process, row))
-    taken: list[list[float]] = [[] for _ in made]
+        rows.append((runner.process, row))
+    taken: list[list[float]] = [[] for _ in rows]
     for i in range(rounds):
         say(f"round {i + 1} of {rounds}")
         between()
-        for took, (process, row) in zip(taken, made, strict=True):
+        for took, (process, row) in zip(taken, rows, strict=True):
             answer = process.ask("time", steps=row.steps, **row.question())
             took.append(answer["seconds"])
             row.setup_seconds = answer["setup"]
-    for took, (process, row) in zip(taken, made, strict=True):
+    for took, (process, row) in zip(taken, rows, strict=True):
         row.microseconds = _microseconds(took, row.setup_seconds, row.population * row.steps)
         process.ask("drop", **row.question())
-    return [row for _, row in made]
+    return [row for _, row in rows]
 
 
-def over_steps(entries: Iterable[Entry], longer: Sequence[int], seconds: float) -> list[dict[str, Any]]:
-    """Microseconds a GAN-step for trainings of some multiples of the steps that take ``seconds``: a flat line if the
-    cost is linear in steps.
+def time_lengths(entries: Iterable[Entry], longer: Sequence[int], seconds: float) -> list[dict[str, Any]]:
+    """Microseconds a GAN-step for trainings of some multiples of the steps that take ``seconds``.
+
+    They are all the same if the cost is linear in steps.
     """
-    found = []
+    rows = []
     for runner, population, view in entries:
         asked = {"population": population, "view": view}
         shortest = runner.process.ask("prepare", seconds=seconds, **asked)["steps"]
@@ -88,14 +87,6 @@ def over_steps(entries: Iterable[Entry], longer: Sequence[int], seconds: float) 
             _microseconds([answer["seconds"]], taken[-1]["setup"], population * steps)[0]
             for answer, steps in zip(taken, lengths, strict=True)
         ]
-        made = dict(zip(map(str, lengths), costs, strict=True))
-        found.append({"contender": runner.name, "device": runner.device, **asked, "microseconds": made})
-    return found
-
-
-def stopwatch() -> Callable[[str], None]:
-    """Says on the error output, with the seconds since the start, what a run is at."""
-    import sys
-
-    start = time.perf_counter()
-    return lambda what: print(f"[{time.perf_counter() - start:5.0f} s] {what}", file=sys.stderr, flush=True)
+        by_length = dict(zip(map(str, lengths), costs, strict=True))
+        rows.append({"contender": runner.name, "device": runner.device, **asked, "microseconds": by_length})
+    return rows

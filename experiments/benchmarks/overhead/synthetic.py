@@ -1,6 +1,6 @@
 """A large sweep's folder without training: rows as trained members could have left them, through the store's own code.
 
-    python -m tooling.synthetic FOLDER TRIALS    (in experiments/benchmarks)
+    python -m overhead.synthetic FOLDER TRIALS    (in experiments/benchmarks)
 
 Members are drawn from ``KINDS``, each a normal law on its way from an untrained generator; which of them a trial draws
 depends on its learning rates, so that maps and importances have something to show.

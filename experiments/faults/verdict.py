@@ -20,8 +20,8 @@ PHASES = {
 }
 
 
-def described(campaign: Campaign, seed: int) -> dict[str, Any]:
-    """What was killed, what was compared and what was found, with the machine and the date."""
+def document(campaign: Campaign, seed: int) -> dict[str, Any]:
+    """Numbers of kills, comparisons and faults, with the machine and the date."""
     return {
         "format": 1,
         "command": f"python experiments/faults --kills {campaign.wanted} --seed {seed}",
@@ -45,19 +45,19 @@ def described(campaign: Campaign, seed: int) -> dict[str, Any]:
     }
 
 
-def verdict(found: dict[str, Any]) -> str:
+def table(document: dict[str, Any]) -> str:
     """The table that ends the session."""
-    kills = sum(found["kills"].values())
-    counted = [*((PHASES[phase], n) for phase, n in found["kills"].items())]
-    counted += [("of all: with trials committed and not yet mirrored", found["kills_before_the_mirror_had_all"])]
-    counted += [("of all: the mirror's process killed too", found["kills_with_the_mirror"])]
-    lines = [f"{kills} kills of {found['sweeps']} sweeps in {found['seconds']} s"]
+    kills = sum(document["kills"].values())
+    counted = [*((PHASES[phase], n) for phase, n in document["kills"].items())]
+    counted += [("of all: with trials committed and not yet mirrored", document["kills_before_the_mirror_had_all"])]
+    counted += [("of all: the mirror's process killed too", document["kills_with_the_mirror"])]
+    lines = [f"{kills} kills of {document['sweeps']} sweeps in {document['seconds']} s"]
     lines += [f"  {n:4d}  {what}" for what, n in counted]
     lines += [
-        f"{found['rows_compared']} rows compared bit for bit with uninterrupted sweeps, "
-        f"{found['runs_counted']} runs of MLflow and {found['exported_trials_counted']} trials of Optuna counted"
+        f"{document['rows_compared']} rows compared bit for bit with uninterrupted sweeps, "
+        f"{document['runs_counted']} runs of MLflow and {document['exported_trials_counted']} trials of Optuna counted"
     ]
-    for check, faults in found["faults"].items():
+    for check, faults in document["faults"].items():
         lines += [f"  {check}: {'none' if not faults else f'{len(faults)} faults'}", *(f"    {f}" for f in faults[:20])]
-    good = not any(found["faults"].values())
+    good = not any(document["faults"].values())
     return "\n".join([*lines, "nothing lost, nothing doubled, no bit other" if good else "FAULTS FOUND"])
