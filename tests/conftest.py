@@ -26,12 +26,12 @@ settings.load_profile("harness")
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Store:
+@pytest.fixture(scope="session")
+def finished_sweep(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A finished sweep of the sampler "random", to read only."""
     from support.sweeps import carry_on, experiment
 
-    return carry_on(experiment(), tmp_path_factory.mktemp("done") / "small")
+    return carry_on(experiment(), tmp_path_factory.mktemp("finished") / "small")
 
 
 @pytest.fixture(scope="session")
@@ -43,18 +43,27 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture
-def copied(done: Store, tmp_path: Path) -> Store:
-    """A copy of ``done`` to damage."""
-    shutil.copytree(done.folder, tmp_path / "small")
+def sweep_copy(finished_sweep: Store, tmp_path: Path) -> Store:
+    """A copy of ``finished_sweep`` to damage."""
+    shutil.copytree(finished_sweep.folder, tmp_path / "small")
     return Store(tmp_path / "small")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A committed sweep to mirror, to read only: ``mirroring.make_sweep``."""
+@pytest.fixture(scope="session")
+def committed_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A committed sweep to mirror, to read only: ``mlflow_store.make_sweep``."""
     from support.mlflow_store import make_sweep
 
-    return make_sweep(tmp_path_factory.mktemp("made") / "sweep")
+    return make_sweep(tmp_path_factory.mktemp("committed") / "sweep")
+
+
+@pytest.fixture(scope="session")
+def two_arm_sweep(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two arms, two trials of two seeds, four confirm seeds, one of them failed; to read only."""
+    from support.fabricated import ARMS, fabricate_sweep
+
+    folder = tmp_path_factory.mktemp("two_arms")
+    return fabricate_sweep(folder, arms=ARMS[:2], trials=2, confirm=4, failure="gone")
 
 
 @pytest.fixture(scope="session")

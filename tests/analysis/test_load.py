@@ -20,7 +20,7 @@ from harness.store import Store
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def lossy_sweep(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A sweep with members that diverged and one that failed, to read only."""
     return fabricate_sweep(tmp_path_factory.mktemp("read") / "labels", seeds=3, failure="no memory")
 
@@ -44,16 +44,16 @@ def agrees(store: Store) -> None:
     assert found.diagnoses["members"].sum() == len(frame)
 
 
-def test_confirm_rows_are_read_whole(made: Store) -> None:
+def test_confirm_rows_are_read_whole(lossy_sweep: Store) -> None:
     """A finished sweep is compared as if every row had been read, also where files are looked at one by one."""
-    agrees(made)
+    agrees(lossy_sweep)
 
 
-def test_files_together_or_alone(made: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_together_or_alone(lossy_sweep: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of files that are read at a time changes nothing."""
-    together = read_sweep(made)
+    together = read_sweep(lossy_sweep)
     monkeypatch.setattr(load, "BATCH", 2)
-    alone = read_sweep(made)
+    alone = read_sweep(lossy_sweep)
     for name in ("frame", "trials", "diagnoses"):
         pd.testing.assert_frame_equal(getattr(together, name), getattr(alone, name))
 
@@ -63,10 +63,10 @@ def test_search_only(tmp_path: Path) -> None:
     agrees(fabricate_sweep(tmp_path / "s", confirm=0))
 
 
-def test_trials_by_hand(made: Store) -> None:
+def test_trials_by_hand(lossy_sweep: Store) -> None:
     """Score, halves, lost seeds, rates and diagnosis of each trial are those of its rows."""
-    description, frame = made.describe(), made.frame()
-    found = read_sweep(made).trials
+    description, frame = lossy_sweep.describe(), lossy_sweep.frame()
+    found = read_sweep(lossy_sweep).trials
     search = frame[frame["stage"] == "search"].assign(
         word=lambda rows: diagnose(rows, target_of(description), description["spec"]["success_ks"])
     )
@@ -82,18 +82,18 @@ def test_trials_by_hand(made: Store) -> None:
         assert (own["word"] == trial["diagnosis"]).sum() == own["word"].value_counts().max()
 
 
-def test_diagnoses_are_of_all_members(made: Store) -> None:
+def test_diagnoses_are_of_all_members(lossy_sweep: Store) -> None:
     """The counts are those of every row, search and confirm apart."""
-    description, frame = made.describe(), made.frame()
+    description, frame = lossy_sweep.describe(), lossy_sweep.frame()
     words = diagnose(frame, target_of(description), description["spec"]["success_ks"])
     expected = frame.assign(diagnosis=words).groupby(["arm", "stage", "diagnosis"]).size().to_dict()
-    told = read_sweep(made).diagnoses
+    told = read_sweep(lossy_sweep).diagnoses
     assert {(r.arm, r.stage, r.diagnosis): r.members for r in told.itertuples()} == expected
 
 
-def test_a_damaged_file_is_named(made: Store, tmp_path: Path) -> None:
+def test_a_damaged_file_is_named(lossy_sweep: Store, tmp_path: Path) -> None:
     """A file with altered bytes is left out, with a remark; all others are read."""
-    shutil.copytree(made.folder, tmp_path / "copy")
+    shutil.copytree(lossy_sweep.folder, tmp_path / "copy")
     path = tmp_path / "copy/populations/000002.parquet"
     path.write_bytes(path.read_bytes()[:-9])
     found = read_sweep(Store(tmp_path / "copy"))
@@ -127,23 +127,23 @@ def test_an_empty_sweep(tmp_path: Path) -> None:
         read_sweep(Store(tmp_path / "none"))
 
 
-def test_a_real_sweep(done: Store) -> None:
+def test_a_real_sweep(finished_sweep: Store) -> None:
     """A trained sweep reads the same; its searched keys are columns of the trials."""
-    agrees(done)
-    found = read_sweep(done)
+    agrees(finished_sweep)
+    found = read_sweep(finished_sweep)
     assert found.searched
     assert set(found.searched) <= set(found.trials.columns)
     assert found.trials[list(found.searched)].notna().all(axis=None)
     assert found.cost.seconds > 0
 
 
-def test_an_unfinished_sweep_is_said(made: Store, tmp_path: Path) -> None:
+def test_an_unfinished_sweep_is_said(lossy_sweep: Store, tmp_path: Path) -> None:
     """Missing populations, or a budget that is being raised, give a remark; else there is none."""
-    shutil.copytree(made.folder, tmp_path / "s")
-    store, there = Store(tmp_path / "s"), len(made.committed())
+    shutil.copytree(lossy_sweep.folder, tmp_path / "s")
+    store, there = Store(tmp_path / "s"), len(lossy_sweep.committed())
     told = []
     for populations, finished in ((there + 2, None), (there, None), (there, "2026-01-01"), ("many", None)):
-        store.amend(made.describe() | {"populations": populations, "finished": finished})
+        store.amend(lossy_sweep.describe() | {"populations": populations, "finished": finished})
         told.append([remark for remark in read_sweep(store).remarks if "not finished" in remark])
     assert told[0] == [f"The sweep is not finished: {there} of {there + 2} populations are committed."]
     assert told[1][0].startswith("The sweep is not finished: a raised budget")

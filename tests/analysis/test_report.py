@@ -47,17 +47,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outline(small: Store) -> Outline:
+def outline(two_arm_sweep: Store) -> Outline:
     """The page of the small sweep; the first arm's formula is not the registry's, and so is shown as text."""
-    description = small.describe()
+    description = two_arm_sweep.describe()
     description["arms"][0]["generator"] = "f"
-    return Outline(page_of(committed(description, small.frame())))
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Two arms, few members."""
-    return fabricate_sweep(tmp_path_factory.mktemp("small"), arms=ARMS[:2], trials=2, confirm=4, failure="gone")
+    return Outline(page_of(committed(description, two_arm_sweep.frame())))
 
 
 #: Every figure of a page, as its files are named.
@@ -112,10 +106,13 @@ def test_figures_are_sound_and_small(folder: Path) -> None:
         assert 0 < count <= 5000
 
 
-def test_overridden_needs_are_remarks(small: Store) -> None:
+def test_overridden_needs_are_remarks(two_arm_sweep: Store) -> None:
     """A sweep whose [train] overrides what a variant needs says so; a spec that cannot be read says nothing."""
     spec = Experiment.from_json({"name": "x", "variants": ["ns_r1"], "r1": 1, "needs": {}}).to_json()
-    told = [remarks(committed(small.describe() | {"spec": s}, small.frame())) for s in (spec, small.describe()["spec"])]
+    told = [
+        remarks(committed(two_arm_sweep.describe() | {"spec": s}, two_arm_sweep.frame()))
+        for s in (spec, two_arm_sweep.describe()["spec"])
+    ]
     assert told[0][-1] == "ns_r1 needs r1 = 10.0, but [train] says r1 = 1.0."
     assert not any("[train]" in remark for remark in told[1])
 
@@ -190,13 +187,13 @@ def test_the_report_is_a_function_of_the_rows(folder: Path, tmp_path: Path) -> N
 @settings(max_examples=6, deadline=None)
 @given(arm=HOSTILE, failure=HOSTILE, question=ANY, other=HOSTILE)
 def test_user_text_adds_no_element(
-    small: Store, outline: Outline, arm: str, failure: str, question: str, other: str
+    two_arm_sweep: Store, outline: Outline, arm: str, failure: str, question: str, other: str
 ) -> None:
     """With hostile names, question, failure, formula and provenance the elements and attributes are the same.
 
     The texts appear on the page literally (control characters as escapes).
     """
-    description, frame, old = small.describe(), small.frame(), ARMS[0].label
+    description, frame, old = two_arm_sweep.describe(), two_arm_sweep.frame(), ARMS[0].label
     frame["arm"] = [arm if a == old else a for a in frame["arm"]]
     frame["failure"] = [failure if f == "gone" else f for f in frame["failure"]]
     description["spec"] |= {"name": other, "question": question, "prediction": other}
@@ -220,9 +217,9 @@ def shape(element: tuple[str, tuple[tuple[str, str | None], ...]]) -> tuple[str,
 @pytest.mark.promise("P9")
 @settings(max_examples=8, deadline=None)
 @given(arm=HOSTILE, question=HOSTILE)
-def test_markdown_keeps_its_shape(small: Store, arm: str, question: str) -> None:
+def test_markdown_keeps_its_shape(two_arm_sweep: Store, arm: str, question: str) -> None:
     """A hostile name or question adds no line, heading or cell to report.md."""
-    description, frame, old = small.describe(), small.frame(), ARMS[0].label
+    description, frame, old = two_arm_sweep.describe(), two_arm_sweep.frame(), ARMS[0].label
     plain = markdown_page(committed(description, frame)).splitlines()
     frame["arm"] = [arm if a == old else a for a in frame["arm"]]
     description["spec"] |= {"question": question}
@@ -238,9 +235,9 @@ def test_markdown_keeps_its_shape(small: Store, arm: str, question: str) -> None
 @pytest.mark.promise("F27")
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
-def test_missing_data_are_said(small: Store, data: st.DataObject) -> None:
+def test_missing_data_are_said(two_arm_sweep: Store, data: st.DataObject) -> None:
     """Rows and columns of the table and keys of sweep.json removed at random: a page that names every arm it knows."""
-    description, frame = small.describe(), small.frame()
+    description, frame = two_arm_sweep.describe(), two_arm_sweep.frame()
     keep = data.draw(st.lists(st.integers(0, len(frame) - 1), unique=True, max_size=len(frame)))
     partial = frame.iloc[keep].copy()
     for name in data.draw(st.lists(st.sampled_from(SCHEMA.names), unique=True, max_size=8)):
@@ -283,17 +280,17 @@ def test_all_members_diverged(tmp_path: Path) -> None:
     assert "1 (all values equal)" in text
 
 
-def test_only_settings_that_say_something_are_shown(small: Store) -> None:
+def test_only_settings_that_say_something_are_shown(two_arm_sweep: Store) -> None:
     """A column for each setting in which arms differ; what all share is told where it is not the default.
 
     In the fabricated rows steps, hidden, lr_decay and, with one trial's rates for all, nothing else are set.
     """
-    frame = small.frame()
+    frame = two_arm_sweep.frame()
     frame["lr_d"] = 0.01
     frame["lr_g"] = [1e-3 if arm == ARMS[0].label else 2e-3 for arm in frame["arm"]]
     frame["activations_g"] = [["tanh"]] * len(frame)
     frame["noise"] = ["normal" if arm == ARMS[0].label else "uniform" for arm in frame["arm"]]
-    table, shared, _ = budget_table(committed(small.describe(), frame))
+    table, shared, _ = budget_table(committed(two_arm_sweep.describe(), frame))
     assert table.columns[6:] == ("noise", "lr_g")
     assert {line[0]: line[6:] for line in table.lines} == {
         ARMS[0].label: ("normal", "0.001"),

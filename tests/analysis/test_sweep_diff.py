@@ -32,11 +32,14 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-def test_differences_are_b_minus_a_over_the_shared_seeds(done: Store, other: Store) -> None:
+def test_differences_are_b_minus_a_over_the_shared_seeds(finished_sweep: Store, other: Store) -> None:
     """Of the arm in both, the median of the two seeds' differences, and p of numpy's and scipy's own making."""
-    found = diff_sweeps(done, other)
+    found = diff_sweeps(finished_sweep, other)
     arms = {arm.arm: arm for arm in found.arms}
-    frames = [store.frame().query("stage == 'confirm' and arm == @LEAST").set_index("seed") for store in (done, other)]
+    frames = [
+        store.frame().query("stage == 'confirm' and arm == @LEAST").set_index("seed")
+        for store in (finished_sweep, other)
+    ]
     gaps = (frames[1]["ks"] - frames[0]["ks"]).dropna().to_numpy()
     gap = arms[LEAST].gap
     assert gap is not None
@@ -54,9 +57,9 @@ def test_differences_are_b_minus_a_over_the_shared_seeds(done: Store, other: Sto
     assert (reached.n, reached.ks_median.estimate) == (7, pytest.approx(frames[1]["ks"].median()))
 
 
-def test_sides_and_settings_are_those_of_the_sweeps(done: Store, other: Store) -> None:
+def test_sides_and_settings_are_those_of_the_sweeps(finished_sweep: Store, other: Store) -> None:
     """Names, numbers of arms and trials, time; each setting that decides results, and no name or label."""
-    found = diff_sweeps(done, other)
+    found = diff_sweeps(finished_sweep, other)
     assert (found.a.name, found.a.finished, found.a.arms, found.a.trials) == ("small", True, 2, 8)
     assert (found.b.name, found.b.trials) == (HOSTILE, 4)
     seconds = sum(float(other.metadata(index)["seconds"]) for index in other.committed())
@@ -66,9 +69,9 @@ def test_sides_and_settings_are_those_of_the_sweeps(done: Store, other: Store) -
     ]
 
 
-def test_a_sweep_beside_itself_has_no_difference(done: Store) -> None:
+def test_a_sweep_beside_itself_has_no_difference(finished_sweep: Store) -> None:
     """Every pair is one member, by its key, and no setting differs."""
-    found = diff_sweeps(done, done)
+    found = diff_sweeps(finished_sweep, finished_sweep)
     assert found.settings == ()
     for arm in found.arms:
         assert arm.gap is not None
@@ -85,28 +88,28 @@ def test_a_sweep_beside_itself_has_no_difference(done: Store) -> None:
     ],
 )
 def test_seeds_that_are_no_pairs_are_not_paired(
-    done: Store, tmp_path: Path, change: dict[str, object], why: str
+    finished_sweep: Store, tmp_path: Path, change: dict[str, object], why: str
 ) -> None:
     """Another target, seed of the sweep or number of steps: both arms stand side by side, with the reason."""
-    found = diff_sweeps(done, carry_on(experiment(**change), tmp_path / "changed", reuse=False))
+    found = diff_sweeps(finished_sweep, carry_on(experiment(**change), tmp_path / "changed", reuse=False))
     assert {(arm.gap, arm.unpaired) for arm in found.arms} == {(None, why)}
     assert all(arm.a and arm.b and arm.a.n == arm.b.n == 2 for arm in found.arms)
 
 
-def test_a_sweep_without_confirm_seeds_is_told_as_such(done: Store, tmp_path: Path) -> None:
+def test_a_sweep_without_confirm_seeds_is_told_as_such(finished_sweep: Store, tmp_path: Path) -> None:
     """Interrupted after its second commit it has search rows alone: no pairs, said in words, and no number lost."""
     with pytest.raises(KeyboardInterrupt):
         carry_on(experiment(), tmp_path / "half", InterruptingListener(commits=2), reuse=False)
-    found = diff_sweeps(done, Store(tmp_path / "half"))
+    found = diff_sweeps(finished_sweep, Store(tmp_path / "half"))
     assert not found.b.finished
     assert {arm.unpaired for arm in found.arms} == {"no confirm seeds"}
     assert any("No confirm rows yet" in remark for remark in found.b.remarks)
 
 
-def test_the_command_prints_both_and_changes_neither(done: Store, other: Store, tmp_path: Path) -> None:
+def test_the_command_prints_both_and_changes_neither(finished_sweep: Store, other: Store, tmp_path: Path) -> None:
     """Text with names as they are, JSON that is the record, a missing sweep in one line; files stay as they were."""
-    before = tree(done.folder), tree(other.folder)
-    shown = harness(tmp_path, "compare", str(done.folder), str(other.folder))
+    before = tree(finished_sweep.folder), tree(other.folder)
+    shown = harness(tmp_path, "compare", str(finished_sweep.folder), str(other.folder))
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = shown.stdout.splitlines()
     assert lines[0].startswith("A: small (")
@@ -114,12 +117,12 @@ def test_the_command_prints_both_and_changes_neither(done: Store, other: Store, 
     assert "  search.trials: 4 -> 2" in lines
     assert any("only in A" in line for line in lines)
     assert any("only in B" in line for line in lines)
-    told = harness(tmp_path, "compare", str(done.folder), str(other.folder), "--json")
-    assert json.loads(told.stdout) == json.loads(json.dumps(diff_sweeps(done, other).as_json()))
-    missing = harness(tmp_path, "compare", str(done.folder), "nowhere")
+    told = harness(tmp_path, "compare", str(finished_sweep.folder), str(other.folder), "--json")
+    assert json.loads(told.stdout) == json.loads(json.dumps(diff_sweeps(finished_sweep, other).as_json()))
+    missing = harness(tmp_path, "compare", str(finished_sweep.folder), "nowhere")
     assert (missing.returncode, missing.stdout) == (2, "")
     assert (
         missing.stderr
         == "error: nowhere: no sweep here (no sweep.json) and none of that name in sweeps/; see `harness sweeps`\n"
     )
-    assert (tree(done.folder), tree(other.folder)) == before
+    assert (tree(finished_sweep.folder), tree(other.folder)) == before

@@ -24,7 +24,7 @@ def faulty(chromium: Browser, tmp_path: Path) -> Iterator[Tab]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+def file_server(tmp_path: Path) -> Iterator[str]:
     """A server on loopback of the files in ``tmp_path``: its origin."""
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
@@ -71,14 +71,14 @@ def test_each_kind_of_problem_is_noted(faulty: Tab, tmp_path: Path, body: str, p
     assert any(problem in noted for noted in faulty.problems), faulty.problems
 
 
-def test_only_the_allowed_server_answers(faulty: Tab, tmp_path: Path, server: str) -> None:
+def test_only_the_allowed_server_answers(faulty: Tab, tmp_path: Path, file_server: str) -> None:
     """Offline at first; then the one origin and none beside it, and none that is not on loopback can be allowed."""
     written(tmp_path, "served", "index.html")
     with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):
-        faulty.page.goto(server)
+        faulty.page.goto(file_server)
     faulty.problems.clear()
-    faulty.allow(server)
-    faulty.page.goto(server)
+    faulty.allow(file_server)
+    faulty.page.goto(file_server)
     assert faulty.page.inner_text("body") == "served"
     assert faulty.problems == []
     with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):

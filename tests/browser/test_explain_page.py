@@ -22,7 +22,7 @@ EN, ZH = texts("en"), texts("zh-Hans")
 
 
 @pytest.fixture(scope="module")
-def written(recorded: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def explainer_page(recorded: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the small recorded sweep, in a folder of its own."""
     return write_explainer(recorded.folder, tmp_path_factory.mktemp("page"))
 
@@ -34,9 +34,9 @@ def show(recorded: Store) -> ExplainerData:
 
 
 @pytest.fixture
-def page(tab: Tab, written: Path) -> Page:
+def page(tab: Tab, explainer_page: Path) -> Page:
     """The page, opened from its file; whatever goes wrong in it fails the test."""
-    return tab.open(written)
+    return tab.open(explainer_page)
 
 
 def step_told(page: Page) -> int:

@@ -45,12 +45,12 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def pages(done: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """``done`` with winners' figures and a report, mirrored, beside a run with a hostile name, and served."""
+def pages(finished_sweep: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """``finished_sweep`` with winners' figures and a report, mirrored, beside a run with a hostile name, and served."""
     from mlflow import MlflowClient
 
     base = tmp_path_factory.mktemp("ui")
-    store = Store(Path(shutil.copytree(done.folder, base / "small")))
+    store = Store(Path(shutil.copytree(finished_sweep.folder, base / "small")))
     draw_winners(store)
     write_report(store.folder)
     uri = f"sqlite:///{base}/mlflow.db"

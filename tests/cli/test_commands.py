@@ -32,7 +32,7 @@ HEAVY = {"torch", "mlflow", "optuna", "numba", "pandas", "scipy", "sympy", "matp
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def swept_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory with an experiment file and the sweep that the command made of it, to read only."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "small.toml").write_text(EXPERIMENT)
@@ -45,9 +45,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copied(home: Path, tmp_path: Path) -> Store:
+def swept_copy(swept_folder: Path, tmp_path: Path) -> Store:
     """A copy of the sweep to alter, at the same place below another working directory."""
-    shutil.copytree(home / "sweeps", tmp_path / "sweeps")
+    shutil.copytree(swept_folder / "sweeps", tmp_path / "sweeps")
     return Store(tmp_path / "sweeps/small")
 
 
@@ -167,15 +167,15 @@ def test_a_card_of_nothing_is_refused(name: str, message: str, tmp_path: Path) -
 # --- train ----------------------------------------------------------------------------------------------------------
 
 
-def test_train_as_json_gives_the_members_of_a_sweep(home: Path) -> None:
+def test_train_as_json_gives_the_members_of_a_sweep(swept_folder: Path) -> None:
     """One line of JSON with the promised fields, and the very numbers of trial 0 of the sweep, whose setting it is."""
     options = ("--seeds", "2", "--steps", "20", "--snapshots", "10,20")
     settings = ("--set", "train.batch=20", "--set", "train.hidden=8")
-    done = harness(home, "train", "--loss", "minimax", *options, *settings, "--json")
+    done = harness(swept_folder, "train", "--loss", "minimax", *options, *settings, "--json")
     result = printed_json(done)
     assert done.stdout.count("\n") == 1
     assert list(result) == ["loss", "view", "engine", "seconds", "steps", "members"]
-    rows = Store(home / "sweeps/small").table().to_pylist()
+    rows = Store(swept_folder / "sweeps/small").table().to_pylist()
     rows = [row for row in rows if (row["stage"], row["trial"], row["loss"]) == ("search", 0, "minimax")]
     assert (result["loss"], result["view"], result["steps"]) == ("minimax", "variances", 20)
     assert result["engine"] == rows[0]["engine"]
@@ -267,34 +267,34 @@ def kept(home: Path) -> Mapping[str, str]:
     return {name: found for name, found in tree(home / "sweeps/small").items() if not name.startswith("mirror.")}
 
 
-def test_a_sweep_leaves_rows_winners_report_and_runs(home: Path) -> None:
+def test_a_sweep_leaves_rows_winners_report_and_runs(swept_folder: Path) -> None:
     """12 rows in 3 files, a generator and a sample of each arm, a page, 9 runs; standard error tells each step."""
-    store = Store(home / "sweeps/small")
+    store = Store(swept_folder / "sweeps/small")
     assert store.committed() == [0, 1, 2]
     assert set(store.frame()["outcome"]) == {"scored"}
     assert store.table().num_rows == 12
     winners = [sorted(p.name for p in folder.iterdir()) for folder in (store.folder / "winners").iterdir()]
     assert winners == [["density.png", "generator.safetensors", "qq.png", "sample.csv"]] * 2
     assert "<h1" in (store.folder / "report/report.html").read_text()
-    with closing(sqlite3.connect(home / "mlflow.db")) as database:
+    with closing(sqlite3.connect(swept_folder / "mlflow.db")) as database:
         assert database.execute("select status, count(*) from runs group by status").fetchall() == [("FINISHED", 9)]
     # Without a line of progress or of a compilation, which a slow machine and a cold cache print in between.
-    printed = (home / "said.txt").read_text().splitlines()
+    printed = (swept_folder / "said.txt").read_text().splitlines()
     lines = [line for line in printed if not re.match(r" *\d+%|engine cpu: compiling", line)]
     assert [line.partition(" ")[0] for line in lines] == ["starting", *["population"] * 3, "MLflow", "report:"]
     assert lines[1].startswith("population 1/3  search round 0: 4 members in ")
-    assert lines[-2].startswith(f"MLflow (sqlite:///{home}/mlflow.db): ")
+    assert lines[-2].startswith(f"MLflow (sqlite:///{swept_folder}/mlflow.db): ")
 
 
 @pytest.mark.promise("P2")
-def test_the_same_command_again_does_nothing_new(home: Path) -> None:
+def test_the_same_command_again_does_nothing_new(swept_folder: Path) -> None:
     """No population is trained and no run is written twice; the results keep their bytes."""
-    before = kept(home)
-    done = harness(home, "sweep", "small.toml", "--resume")
+    before = kept(swept_folder)
+    done = harness(swept_folder, "sweep", "small.toml", "--resume")
     assert done.returncode == 0, done.stderr
-    assert harness(home, "mirror", "small").stdout.endswith(": 0 runs written\n")
+    assert harness(swept_folder, "mirror", "small").stdout.endswith(": 0 runs written\n")
     assert [line.partition(" ")[0] for line in done.stderr.splitlines()] == ["resuming", "MLflow", "report:"]
-    assert kept(home) == before
+    assert kept(swept_folder) == before
 
 
 @pytest.mark.promise("P12", "F6")
@@ -322,13 +322,13 @@ def test_an_interrupt_is_told_in_a_line(tmp_path: Path) -> None:
 # --- report, doctor, replay -----------------------------------------------------------------------------------------
 
 
-def test_report_writes_the_page_of_the_newest_sweep(home: Path, copied: Store, tmp_path: Path) -> None:
+def test_report_writes_the_page_of_the_newest_sweep(swept_folder: Path, swept_copy: Store, tmp_path: Path) -> None:
     """Without an argument the newest sweep in sweeps/; the page that was removed comes back with the same bytes."""
-    page = (copied.folder / "report/report.html").read_bytes()
-    shutil.rmtree(copied.folder / "report")
+    page = (swept_copy.folder / "report/report.html").read_bytes()
+    shutil.rmtree(swept_copy.folder / "report")
     done = harness(tmp_path, "report")
     assert (done.returncode, done.stdout, done.stderr) == (0, "sweeps/small/report/report.html\n", "")
-    assert (copied.folder / "report/report.html").read_bytes() == page
+    assert (swept_copy.folder / "report/report.html").read_bytes() == page
 
 
 @pytest.mark.promise("P9", "F19")
@@ -350,25 +350,25 @@ def test_doctor_says_what_is_here_and_no_password(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_replay_confirms_a_member_by_key_and_by_run(home: Path, tmp_path: Path) -> None:
+def test_replay_confirms_a_member_by_key_and_by_run(swept_folder: Path, tmp_path: Path) -> None:
     """A member's key, or from any directory a trial's run: status 0, and a line that says which member matches."""
-    row = Store(home / "sweeps/small").table().to_pylist()[-1]
-    done = harness(home, "replay", row["key"])
+    row = Store(swept_folder / "sweeps/small").table().to_pylist()[-1]
+    done = harness(swept_folder, "replay", row["key"])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"match: {row['arm']}, trial {row['trial']}, seed {row['seed']} ({row['key']})")
-    with closing(sqlite3.connect(home / "mlflow.db")) as database:
+    with closing(sqlite3.connect(swept_folder / "mlflow.db")) as database:
         query = "select run_uuid, value from tags where key = 'harness.members' order by value"
         run, members = database.execute(query).fetchone()
-    done = harness(tmp_path, "replay", run, MLFLOW_TRACKING_URI=f"sqlite:///{home / 'mlflow.db'}")
+    done = harness(tmp_path, "replay", run, MLFLOW_TRACKING_URI=f"sqlite:///{swept_folder / 'mlflow.db'}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("match: ")
     assert f"({members.split()[0]})" in done.stdout
 
 
-def test_replay_of_an_altered_digest_has_status_1(copied: Store, tmp_path: Path) -> None:
+def test_replay_of_an_altered_digest_has_status_1(swept_copy: Store, tmp_path: Path) -> None:
     """A committed row whose digest is another than training gives: status 1, and the column that differs."""
-    key = altered(copied, 2, "digest", "0" * 64)
-    done = harness(tmp_path, "replay", key, "--sweep", str(copied.folder))
+    key = altered(swept_copy, 2, "digest", "0" * 64)
+    done = harness(tmp_path, "replay", key, "--sweep", str(swept_copy.folder))
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.startswith("differ: ")
     assert f"({key}): digest; KS" in done.stdout

@@ -103,12 +103,12 @@ def test_confirm_medians_rank_once_every_arm_has_one() -> None:
     assert [(r.arm, r.median) for r in board.ranking()] == [("a", 0.4), ("b", 0.6)]
 
 
-def test_steps_found_are_those_of_the_committed_populations(done: Store) -> None:
+def test_steps_found_are_those_of_the_committed_populations(finished_sweep: Store) -> None:
     """A finished sweep has found all of its steps, and a part of it its own members' steps."""
     spec = experiment()
     steps = {this.number: round_steps(spec, this) for this in planned(spec)}
-    assert committed_steps(planned(spec), steps, done.committed()) == gan_steps(spec)
-    assert committed_steps(planned(spec), steps, [0]) == done.population(0, COLUMNS).num_rows * STEPS
+    assert committed_steps(planned(spec), steps, finished_sweep.committed()) == gan_steps(spec)
+    assert committed_steps(planned(spec), steps, [0]) == finished_sweep.population(0, COLUMNS).num_rows * STEPS
 
 
 # --- rate ---------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_the_command_to_go_on_is_the_one_that_was_given(
 
 
 def test_a_log_has_lines_between_commits(
-    done: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    finished_sweep: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a terminal the rate is told at its interval, with the best arm once there is one; no control codes."""
     monkeypatch.setattr("harness.cli.live.reporter.LOG_SECONDS", 0.01)
@@ -221,19 +221,19 @@ def test_a_log_has_lines_between_commits(
         reporter.advanced(500)
         wait_until(lambda: logged(r"^ 25%  50 GAN-steps/s, about 30\.0 s left$"))
         for index in (0, 1):
-            reporter.committed(rounds[index], index, done.population(index).to_pylist(), 1.5)
+            reporter.committed(rounds[index], index, finished_sweep.population(index).to_pylist(), 1.5)
         wait_until(lambda: logged(r"left; 2 of \d+ populations; best trial of .+ / variances: \d\.\d{4}$"))
     assert logged(r"^population 2/\d+  search round 0: \d members in 1\.5 s .*; best KS 0\.\d{4} by ")
     assert "\x1b" not in log[0]
 
 
-def test_what_was_committed_before_is_on_the_board_of_the_next_run(done: Store) -> None:
+def test_what_was_committed_before_is_on_the_board_of_the_next_run(finished_sweep: Store) -> None:
     """A board that hears a finished sweep's files stands as the sweep's own search left it."""
-    frame_ = done.frame()
+    frame_ = finished_sweep.frame()
     arms = sorted(frame_["arm"].unique())
-    board = Scoreboard(arms, len(done.committed()), 2)
-    for index in done.committed():
-        board.add(index, done.population(index, COLUMNS).to_pylist())
+    board = Scoreboard(arms, len(finished_sweep.committed()), 2)
+    for index in finished_sweep.committed():
+        board.add(index, finished_sweep.population(index, COLUMNS).to_pylist())
     search, confirm = (frame_[frame_["stage"] == stage] for stage in ("search", "confirm"))
     best: Mapping[str, float] = search.groupby(["arm", "trial"])["ks"].mean().groupby("arm").min().to_dict()
     assert {reached.arm: reached.best for reached in board.ranking()} == pytest.approx(best)

@@ -125,7 +125,7 @@ LATE = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def refusal_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory with everything that the lines name; no test may change it."""
     folder = tmp_path_factory.mktemp("place")
     for name, text in FILES.items():
@@ -156,12 +156,12 @@ def assert_refused(status: object, out: str, err: str, parts: tuple[str, ...]) -
 @pytest.mark.promise("P8", "P12")
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_input_is_told_in_one_line_and_touches_nothing(
-    case: str, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    case: str, refusal_folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Each line of ``REFUSED``: what it says, and a working directory that holds the same files as before."""
     command, *parts = REFUSED[case]
-    before = tree(place)
-    monkeypatch.chdir(place)
+    before = tree(refusal_folder)
+    monkeypatch.chdir(refusal_folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(sys, "argv", ["harness", *command.split(" ")])
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -173,29 +173,29 @@ def test_bad_input_is_told_in_one_line_and_touches_nothing(
             signal.signal(number, handler)
     said = capfd.readouterr()
     assert_refused(ended.value.code, said.out, said.err, tuple(parts))
-    assert tree(place) == before
+    assert tree(refusal_folder) == before
 
 
 @pytest.mark.promise("P12", "F22")
 @pytest.mark.parametrize("case", LATE)
-def test_what_is_refused_late_has_started_nothing(case: str, place: Path) -> None:
+def test_what_is_refused_late_has_started_nothing(case: str, refusal_folder: Path) -> None:
     """In a process of its own, with a store that MLflow 3 cannot write to where that is the fault: all stays."""
     command, *parts = LATE[case]
-    before = tree(place)
+    before = tree(refusal_folder)
     store = {"MLFLOW_TRACKING_URI": "file:///runs"} if "store" in case else {}
-    done = harness(place, *command.split(" "), **store)
+    done = harness(refusal_folder, *command.split(" "), **store)
     assert_refused(done.returncode, done.stdout, done.stderr, tuple(parts))
-    assert tree(place) == before
+    assert tree(refusal_folder) == before
 
 
 @pytest.mark.promise("P2", "P12", "F9")
-def test_a_sweep_in_use_is_told_in_one_line(place: Path) -> None:
+def test_a_sweep_in_use_is_told_in_one_line(refusal_folder: Path) -> None:
     """While another process writes the sweep, the same command says so and starts no mirror."""
-    before = tree(place)
-    with Store(place / "sweeps/small").lock():
-        done = harness(place, *SWEEP.split())
+    before = tree(refusal_folder)
+    with Store(refusal_folder / "sweeps/small").lock():
+        done = harness(refusal_folder, *SWEEP.split())
     assert_refused(done.returncode, done.stdout, done.stderr, ("sweeps/small: another process is writing this sweep",))
-    assert tree(place) == before
+    assert tree(refusal_folder) == before
 
 
 @pytest.mark.promise("P12")

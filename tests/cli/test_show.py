@@ -22,15 +22,9 @@ from harness.store import SNAPSHOT_COLUMNS, Store
 from harness.sweep.lookup import find_copies
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Two arms, two trials of two seeds, four confirm seeds, one of them failed."""
-    return fabricate_sweep(tmp_path_factory.mktemp("small"), arms=ARMS[:2], trials=2, confirm=4, failure="gone")
-
-
-def test_a_sweep_is_told_by_its_rows(small: Store) -> None:
+def test_a_sweep_is_told_by_its_rows(two_arm_sweep: Store) -> None:
     """Arms with formulas, outcomes and the best trial's setting agree with the committed frame."""
-    facts, frame = sweep_facts(small), small.frame()
+    facts, frame = sweep_facts(two_arm_sweep), two_arm_sweep.frame()
     assert facts["members"] == len(frame) == 2 * 2 * 2 + 2 * 4
     assert facts["outcomes"] == frame["outcome"].value_counts().to_dict() == {"scored": 15, "failed": 1}
     assert [arm["arm"] for arm in facts["arms"]] == [arm.label for arm in ARMS[:2]]
@@ -42,13 +36,13 @@ def test_a_sweep_is_told_by_its_rows(small: Store) -> None:
         assert sum(arm["outcomes"].values()) == 8
     assert facts["question"] == "Which label should the generator be trained towards?"
     assert facts["replay"].startswith("harness replay ")
-    assert facts["resume"] == f"harness sweep EXPERIMENT.toml --out {small.folder} --resume"
+    assert facts["resume"] == f"harness sweep EXPERIMENT.toml --out {two_arm_sweep.folder} --resume"
 
 
-def test_the_best_trial_has_the_values_that_were_searched(done: Store) -> None:
+def test_the_best_trial_has_the_values_that_were_searched(finished_sweep: Store) -> None:
     """Of a real sweep: both learning rates, as the best confirm row has them, and no setting that was not searched."""
-    frame = done.frame()
-    for arm in sweep_facts(done)["arms"]:
+    frame = finished_sweep.frame()
+    for arm in sweep_facts(finished_sweep)["arms"]:
         rows = frame[(frame["arm"] == arm["arm"]) & (frame["stage"] == "confirm")]
         assert arm["best"]["setting"] == {name: rows[name].iloc[0] for name in ("lr_d", "lr_g")}
         assert arm["best"]["key"] == rows.loc[rows["ks"].idxmin(), "key"]
@@ -82,19 +76,23 @@ def test_a_damaged_population_is_a_remark(tmp_path: Path) -> None:
         sweep_facts(Store(tmp_path))
 
 
-def test_a_member_is_told_by_its_row(done: Store) -> None:
+def test_a_member_is_told_by_its_row(finished_sweep: Store) -> None:
     """Definition, scores and snapshots are the row's; its place names folder, population and seed."""
-    row = done.table().to_pylist(maps_as_pydicts="strict")[-1]
-    facts = member_facts(find_copies(row["key"], done.folder))
+    row = finished_sweep.table().to_pylist(maps_as_pydicts="strict")[-1]
+    facts = member_facts(find_copies(row["key"], finished_sweep.folder))
     assert facts["definition"]["lr_g"] == row["lr_g"]
     assert facts["scores"]["ks"] == row["ks"]
     assert facts["snapshots"]["step"] == row["snapshot_step"]
     assert facts["snapshots"]["ks"] == row["snapshot_ks"]
     assert set(facts["snapshots"]) <= {"step", *SNAPSHOT_COLUMNS}
     place = facts["places"][0]
-    assert (place["folder"], place["population"], place["revision"]) == (str(done.folder), done.committed()[-1], 0)
+    assert (place["folder"], place["population"], place["revision"]) == (
+        str(finished_sweep.folder),
+        finished_sweep.committed()[-1],
+        0,
+    )
     assert (place["stage"], place["seed"]) == ("confirm", row["seed"])
-    assert facts["replay"] == f"harness replay {row['key']} --sweep {done.folder}"
+    assert facts["replay"] == f"harness replay {row['key']} --sweep {finished_sweep.folder}"
 
 
 def test_numbers_that_json_has_not_are_null(tmp_path: Path) -> None:

@@ -110,18 +110,18 @@ def test_files_of_other_kinds_are_refused_by_their_content(
 @pytest.mark.promise("P8", "F13")
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_files_of_other_kinds_are_no_files_of_a_sweep(
-    kind: str, copied: Store, monkeypatch: pytest.MonkeyPatch
+    kind: str, sweep_copy: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the place of a population or of sweep.json: named as damaged, and no code of the file is run."""
-    monkeypatch.chdir(copied.folder)
+    monkeypatch.chdir(sweep_copy.folder)
     for name in ("populations/000001.parquet", "sweep.json"):
-        path = copied.folder / name
+        path = sweep_copy.folder / name
         before = path.read_bytes()
         path.write_bytes(FOREIGN[kind]())
         with pytest.raises(StoreError, match="damaged"):
-            copied.describe(), copied.table()
+            sweep_copy.describe(), sweep_copy.table()
         path.write_bytes(before)
-    assert not (copied.folder / "ran").exists()
+    assert not (sweep_copy.folder / "ran").exists()
 
 
 @pytest.mark.promise("P7", "P8")
@@ -136,14 +136,14 @@ def test_files_of_other_kinds_are_no_files_of_a_sweep(
     ],
     ids=["duplicate key", "NaN", "infinity", "NUL", "depth"],
 )
-def test_json_that_is_almost_ours_is_refused(change: Callable[[str], str], copied: Store) -> None:
+def test_json_that_is_almost_ours_is_refused(change: Callable[[str], str], sweep_copy: Store) -> None:
     """Where a parser of JSON would be lenient the checksum, or the parser itself, is not."""
-    path = copied.folder / "sweep.json"
+    path = sweep_copy.folder / "sweep.json"
     changed = change(path.read_text())
     assert changed != path.read_text()
     path.write_text(changed)
     with pytest.raises(StoreError, match=r"sweep\.json: damaged"):
-        copied.describe()
+        sweep_copy.describe()
 
 
 @pytest.mark.promise("P8")

@@ -16,12 +16,12 @@ from harness.store import Store
 
 
 @pytest.fixture
-def database(done: Store, tmp_path: Path) -> Path:
-    """The two tables of an MLflow store that the checks read, with one finished run for whatever ``done`` needs."""
-    description = done.describe()
+def database(finished_sweep: Store, tmp_path: Path) -> Path:
+    """The two tables of an MLflow store that the checks read, with every finished run of ``finished_sweep``."""
+    description = finished_sweep.describe()
     uid = description["uid"]
     keys = {uid, *(f"{uid}:{arm['arm']}" for arm in description["arms"])}
-    keys |= {f"{uid}:{row['arm']}:{row['stage']}:{row['trial']}" for row in done.table().to_pylist()}
+    keys |= {f"{uid}:{row['arm']}:{row['stage']}:{row['trial']}" for row in finished_sweep.table().to_pylist()}
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         connection.execute("create table runs (run_uuid, status)")
         connection.execute("create table tags (run_uuid, key, value)")
@@ -38,22 +38,24 @@ def found(killed: Store, whole: Store, database: Path) -> set[str]:
 
 
 @pytest.mark.promise("P4")
-def test_two_equal_sweeps_have_no_faults(done: Store, copied: Store, database: Path) -> None:
+def test_two_equal_sweeps_have_no_faults(finished_sweep: Store, sweep_copy: Store, database: Path) -> None:
     """A copy with all its runs passes every check."""
-    assert found(copied, done, database) == set()
-    assert unmirrored(copied, database) == 0
+    assert found(sweep_copy, finished_sweep, database) == set()
+    assert unmirrored(sweep_copy, database) == 0
 
 
 @pytest.mark.promise("P1", "P2", "P4", "P7")
-def test_a_changed_row_a_lost_file_and_a_stray_one_are_found(done: Store, copied: Store, database: Path) -> None:
+def test_a_changed_row_a_lost_file_and_a_stray_one_are_found(
+    finished_sweep: Store, sweep_copy: Store, database: Path
+) -> None:
     """One number other, one population gone, one winner's byte changed, one file that counts as nothing."""
-    altered(copied, 0, "w1", 0.5)
-    assert found(copied, done, database) == {"rows"}
-    (copied.folder / "populations/000003.parquet").unlink()
-    assert found(copied, done, database) >= {"rows"}
-    next((copied.folder / "winners").rglob("sample.csv")).write_text("x\n")
-    shutil.copy(copied.folder / "populations/000001.parquet", copied.folder / "populations/000001.old")
-    assert found(copied, done, database) >= {"rows", "winners", "leftovers"}
+    altered(sweep_copy, 0, "w1", 0.5)
+    assert found(sweep_copy, finished_sweep, database) == {"rows"}
+    (sweep_copy.folder / "populations/000003.parquet").unlink()
+    assert found(sweep_copy, finished_sweep, database) >= {"rows"}
+    next((sweep_copy.folder / "winners").rglob("sample.csv")).write_text("x\n")
+    shutil.copy(sweep_copy.folder / "populations/000001.parquet", sweep_copy.folder / "populations/000001.old")
+    assert found(sweep_copy, finished_sweep, database) >= {"rows", "winners", "leftovers"}
 
 
 @pytest.mark.promise("P2", "P3", "F3")
@@ -67,13 +69,13 @@ def test_a_changed_row_a_lost_file_and_a_stray_one_are_found(done: Store, copied
     ids=["missing", "left running", "twice"],
 )
 def test_a_run_that_is_missing_unfinished_or_there_twice_is_found(
-    change: str, done: Store, copied: Store, database: Path
+    change: str, finished_sweep: Store, sweep_copy: Store, database: Path
 ) -> None:
     """Each of the three is a fault of the runs, and of nothing else."""
     with closing(sqlite3.connect(database)) as connection:
         connection.executescript(change)
         connection.commit()
-    assert found(copied, done, database) == {"runs"}
+    assert found(sweep_copy, finished_sweep, database) == {"runs"}
 
 
 @pytest.mark.promise("P4")

@@ -43,55 +43,55 @@ def refusal(store: Store) -> str:
 
 
 @pytest.mark.promise("P7", "P12", "F13")
-def test_a_population_with_any_byte_wrong_is_no_data(copied: Store) -> None:
+def test_a_population_with_any_byte_wrong_is_no_data(sweep_copy: Store) -> None:
     """Each flip and each cut is refused by the file's name, with what to do."""
-    path = copied.folder / "populations/000001.parquet"
+    path = sweep_copy.folder / "populations/000001.parquet"
     for data in damaged(path.read_bytes()):
         path.write_bytes(data)
-        line = refusal(copied)
+        line = refusal(sweep_copy)
         assert line.startswith(f"{path}: damaged (")
         assert line.endswith("); delete it and resume to train that population again")
 
 
 @pytest.mark.promise("P7", "P12", "F13")
-def test_a_description_with_any_byte_wrong_is_no_data(copied: Store) -> None:
+def test_a_description_with_any_byte_wrong_is_no_data(sweep_copy: Store) -> None:
     """Each flip and each cut of sweep.json is refused by its name, with what to do, also where it still is JSON."""
-    path = copied.folder / "sweep.json"
+    path = sweep_copy.folder / "sweep.json"
     for data in damaged(path.read_bytes()):
         path.write_bytes(data)
-        line = refusal(copied)
+        line = refusal(sweep_copy)
         assert line.startswith(f"{path}: ")
         assert "start with --fresh" in line
 
 
 @pytest.mark.promise("P4", "F13")
 @pytest.mark.parametrize("index", [0, 3, 7])
-def test_what_is_deleted_as_told_comes_back_bit_for_bit(index: int, done: Store, copied: Store) -> None:
+def test_what_is_deleted_as_told_comes_back_bit_for_bit(index: int, finished_sweep: Store, sweep_copy: Store) -> None:
     """After a flipped bit in the first, a middle and a late population: refused, deleted, trained again, the same."""
-    path = copied.folder / f"populations/{index:06d}.parquet"
+    path = sweep_copy.folder / f"populations/{index:06d}.parquet"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
     path.write_bytes(bytes(data))
     with pytest.raises(StoreError, match=rf"{index:06d}\.parquet: damaged .*; delete it and resume"):
-        carry_on(experiment(), copied.folder)
+        carry_on(experiment(), sweep_copy.folder)
     path.unlink()
     ear = InterruptingListener()
-    carry_on(experiment(), copied.folder, ear)
+    carry_on(experiment(), sweep_copy.folder, ear)
     assert ear.indices == [index]
-    assert_same_rows(copied, done)
+    assert_same_rows(sweep_copy, finished_sweep)
 
 
 @pytest.mark.promise("P12", "F13", "F27")
-def test_every_reader_names_a_damaged_population(copied: Store) -> None:
+def test_every_reader_names_a_damaged_population(sweep_copy: Store) -> None:
     """Resuming and looking for a member are refused; the report is written without those rows and says which."""
-    key = copied.population(2, ["key"]).to_pylist()[0]["key"]
-    path = copied.folder / "populations/000002.parquet"
+    key = sweep_copy.population(2, ["key"]).to_pylist()[0]["key"]
+    path = sweep_copy.folder / "populations/000002.parquet"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(StoreError, match=r"000002\.parquet: damaged"):
-        carry_on(experiment(), copied.folder)
+        carry_on(experiment(), sweep_copy.folder)
     with pytest.raises(StoreError, match=r"000002\.parquet: damaged"):
-        find_member(key, copied.folder)
-    assert "populations/000002.parquet: damaged" in write_report(copied.folder).read_text()
+        find_member(key, sweep_copy.folder)
+    assert "populations/000002.parquet: damaged" in write_report(sweep_copy.folder).read_text()
 
 
 @pytest.mark.promise("P12", "F25")

@@ -143,11 +143,11 @@ def test_any_score_file_is_scored_or_refused(suffix: str, content: bytes, of_num
 @one_folder
 @given(data=st.data())
 def test_an_altered_file_of_a_sweep_is_the_old_one_or_is_refused(
-    data: st.DataObject, done: Store, tmp_path: Path
+    data: st.DataObject, finished_sweep: Store, tmp_path: Path
 ) -> None:
     """Bytes of a population or of sweep.json cut out, overwritten or inserted: the same content, or a StoreError."""
     name = data.draw(st.sampled_from(["populations/000002.parquet", "sweep.json"]))
-    whole = (done.folder / name).read_bytes()
+    whole = (finished_sweep.folder / name).read_bytes()
     start = data.draw(st.integers(0, len(whole)))
     stop = data.draw(st.integers(start, min(start + 50, len(whole))))
     altered = whole[:start] + data.draw(st.binary(max_size=50)) + whole[stop:]
@@ -156,7 +156,7 @@ def test_an_altered_file_of_a_sweep_is_the_old_one_or_is_refused(
     (tmp_path / name).write_bytes(altered)
     try:
         found = store.population(2) if name.startswith("p") else store.describe()
-        wanted = done.population(2) if name.startswith("p") else done.describe()
+        wanted = finished_sweep.population(2) if name.startswith("p") else finished_sweep.describe()
         assert found == wanted
     except StoreError as error:
         assert_one_line(error, str(tmp_path / name))
@@ -179,18 +179,18 @@ def any_value(kind: pa.DataType) -> st.SearchStrategy[Any]:
 @pytest.mark.promise("P9", "F27")
 @settings(one_folder, max_examples=15)
 @given(data=st.data())
-def test_any_sound_sweep_has_a_page(data: st.DataObject, done: Store, tmp_path: Path) -> None:
+def test_any_sound_sweep_has_a_page(data: st.DataObject, finished_sweep: Store, tmp_path: Path) -> None:
     """Rows of random values and a description of random JSON, properly committed: a page without a new element.
 
     Only the pages: the figures of such rows are drawn from the same tables.
     """
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
     store = Store(folder)
-    rows = done.population(2).to_pylist(maps_as_pydicts="strict")
+    rows = finished_sweep.population(2).to_pylist(maps_as_pydicts="strict")
     for name in data.draw(st.lists(st.sampled_from(SCHEMA.names), unique=True, max_size=6)):
         for row in rows:
             row[name] = data.draw(st.none() | any_value(SCHEMA.field(name).type))
-    description = done.describe()
+    description = finished_sweep.describe()
     for name in data.draw(st.lists(st.sampled_from(sorted(description)), unique=True, max_size=3)):
         description[name] = data.draw(JSON)
     store.start(description)

@@ -47,7 +47,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 
 
 @pytest.fixture(scope="module")
-def whole(spec: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def uninterrupted_sweep(spec: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The sweep without any interruption."""
     store = finished_here(spec, tmp_path_factory.mktemp("whole") / "killed")
     assert store.committed() == list(range(POPULATIONS)) == [i for r in planned(spec) for i, _ in r.populations]
@@ -55,7 +55,7 @@ def whole(spec: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a SQLite store that the first mirror creates; sweeps in it are told apart by their uid."""
     return tmp_path_factory.mktemp("database") / "mlflow.db"
 
@@ -79,14 +79,16 @@ def until_mirrored(folder: Path, uri: str) -> None:
 
 
 @pytest.mark.promise("P1", "P2", "P3", "P4", "F1", "F2", "F3", "F24")
-def test_killed_again_and_again_a_sweep_loses_and_doubles_nothing(whole: Store, database: Path, tmp_path: Path) -> None:
+def test_killed_again_and_again_a_sweep_loses_and_doubles_nothing(
+    uninterrupted_sweep: Store, mlflow_database: Path, tmp_path: Path
+) -> None:
     """SIGKILL at random moments, then one undisturbed run: the uninterrupted sweep's rows, every trial mirrored once.
 
     Of six kills, drawn with a fixed seed, two come while the program loads, one as it gets to work, three after the
     first commit; every third takes the mirror with it, as a machine that goes down would. On a machine that is faster
     than the moment drawn, a run is killed at the latest as it begins to commit its first or third population.
     """
-    folder, uri = tmp_path / "killed", f"sqlite:///{database}"
+    folder, uri = tmp_path / "killed", f"sqlite:///{mlflow_database}"
     rng, seen = np.random.default_rng(20_240_607), [0]
     launched, working, committed = (), ("starting", "going on"), ("population",)
     moments = [launched, committed, working, committed, launched, committed]
@@ -108,13 +110,13 @@ def test_killed_again_and_again_a_sweep_loses_and_doubles_nothing(whole: Store, 
     run = start(folder, uri)
     assert run.ended() == 0, run.lines
     until_mirrored(folder, uri)
-    assert_same_rows(Store(folder), whole)
-    assert_mirrored_once(Store(folder), database)
+    assert_same_rows(Store(folder), uninterrupted_sweep)
+    assert_mirrored_once(Store(folder), mlflow_database)
     assert (folder / "report/report.html").is_file()
 
 
 @pytest.mark.promise("P1", "P7", "F4")
-def test_killed_a_folder_holds_whole_populations_only(whole: Store, tmp_path: Path) -> None:
+def test_killed_a_folder_holds_whole_populations_only(uninterrupted_sweep: Store, tmp_path: Path) -> None:
     """Killed in the very moment in which a population appears, a process leaves it whole and no part of another."""
     folder = tmp_path / "killed"
     run = start(folder, NOWHERE, failpoint="commit.begun:4")
@@ -124,7 +126,7 @@ def test_killed_a_folder_holds_whole_populations_only(whole: Store, tmp_path: Pa
     assert run.ended() == -signal.SIGKILL
     store = Store(folder)
     for index in store.committed():
-        assert repr(store.population(index).to_pylist()) == repr(whole.population(index).to_pylist())
+        assert repr(store.population(index).to_pylist()) == repr(uninterrupted_sweep.population(index).to_pylist())
     assert len(store.committed()) in (2, 3)
 
 
@@ -159,7 +161,7 @@ def test_killed_in_a_race_a_halved_sweep_loses_the_round_alone(tmp_path: Path) -
 @pytest.mark.promise("P1", "P4", "P12", "F5", "F6")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_sweep_and_leaves_it_resumable(
-    spec: Experiment, whole: Store, tmp_path: Path, number: signal.Signals, status: int
+    spec: Experiment, uninterrupted_sweep: Store, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     """With the usual status and no traceback; what was committed is kept and the rest can follow.
 
@@ -171,7 +173,7 @@ def test_a_signal_ends_the_sweep_and_leaves_it_resumable(
     assert not any("Traceback" in line or "Error" in line for line in run.lines)
     assert 2 <= len(Store(folder).committed()) <= 3 + TRAINED_AHEAD
     assert [path.name for path in (folder / "populations").iterdir() if path.name.startswith(".")] == []
-    assert_same_rows(finished_here(spec, folder), whole)
+    assert_same_rows(finished_here(spec, folder), uninterrupted_sweep)
 
 
 @pytest.mark.promise("P2", "P12", "F9")
@@ -221,7 +223,7 @@ def closed() -> int:
 @pytest.mark.promise("P6", "F14")
 @pytest.mark.parametrize("port", ["closed", "silent"])
 def test_a_dead_server_costs_no_run(
-    port: str, request: pytest.FixtureRequest, whole: Store, database: Path, tmp_path: Path
+    port: str, request: pytest.FixtureRequest, uninterrupted_sweep: Store, mlflow_database: Path, tmp_path: Path
 ) -> None:
     """The sweep ends as without a mirror, says how many trials wait, and ``--resume`` brings them to a live store.
 
@@ -233,10 +235,10 @@ def test_a_dead_server_costs_no_run(
     line = run.wait_for("MLflow (")
     assert "store unreachable" in line
     assert f"{SEARCH_TRIALS + 2} trials wait" in line or f"{SEARCH_TRIALS} trials wait" in line
-    assert_same_rows(Store(folder), whole)
+    assert_same_rows(Store(folder), uninterrupted_sweep)
 
-    resumed = start(folder, f"sqlite:///{database}", "--resume")
+    resumed = start(folder, f"sqlite:///{mlflow_database}", "--resume")
     assert resumed.ended() == 0, resumed.lines
-    until_mirrored(folder, f"sqlite:///{database}")
-    assert_mirrored_once(Store(folder), database)
+    until_mirrored(folder, f"sqlite:///{mlflow_database}")
+    assert_mirrored_once(Store(folder), mlflow_database)
     assert not any(line.startswith("population") for line in resumed.lines)

@@ -40,7 +40,7 @@ def winners(store: Store) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def whole(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def uninterrupted_sweep(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The sweep without any interruption."""
     folder = tmp_path_factory.mktemp("whole")
     assert forks.run("faults.test_kill_every_write:sweep_here", folder / "small", folder=folder).status == 0
@@ -50,7 +50,7 @@ def whole(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.mark.promise("P1", "P2", "P3", "P4", "P7", "F1", "F2", "F4")
 @pytest.mark.parametrize("place", PLACES)
 def test_killed_at_every_pass_of_a_place_a_sweep_ends_the_same(
-    place: str, whole: Store, forks: Forks, tmp_path: Path
+    place: str, uninterrupted_sweep: Store, forks: Forks, tmp_path: Path
 ) -> None:
     """At the first pass, the second, and so on until none is left: what is committed is whole, and resumed the rest is.
 
@@ -69,13 +69,13 @@ def test_killed_at_every_pass_of_a_place_a_sweep_ends_the_same(
         kills += 1
         store = Store(folder)
         for index in store.committed():
-            assert store.population(index).equals(whole.population(index))
+            assert store.population(index).equals(uninterrupted_sweep.population(index))
         temporary = [path for path in folder.rglob(".*") if path.is_file()]
         left += len(temporary)
         ended = forks.run("faults.test_kill_every_write:sweep_here", folder, folder=tmp_path)
         assert (ended.status, ended.err) == (0, "")
-        assert_same_rows(store, whole)
-        assert winners(store) == winners(whole)
+        assert_same_rows(store, uninterrupted_sweep)
+        assert winners(store) == winners(uninterrupted_sweep)
         assert all(path.exists() for path in temporary)
     assert kills == (POPULATIONS if place.startswith("commit") else FILES)
     assert left == (kills if place in PLACES[1:4] else 0)

@@ -157,19 +157,19 @@ def compared_arms(store: Store) -> dict[str, Any]:
     return compare_described(store.describe(), store.frame()).as_json()
 
 
-def test_a_lucky_checkpoint_wins_nothing(copied: Store) -> None:
+def test_a_lucky_checkpoint_wins_nothing(sweep_copy: Store) -> None:
     """A losing member that once was at KS 0.0001 stays a loser: the winners and the comparison are the same as before.
 
     By the least KS on the way it would be the winner of its arm.
     """
-    before, compared = {r["arm"]: r["key"] for r in copied.winners()}, compared_arms(copied)
-    losers = [i for i in copied.committed() if first_row(copied, i)["stage"] == "confirm"]
-    index = next(i for i in losers if first_row(copied, i)["key"] not in before.values())
-    lucky = first_row(copied, index)
-    altered(copied, index, "snapshot_ks", [1e-4, *lucky["snapshot_ks"][1:]])
-    assert {r["arm"]: r["key"] for r in copied.winners()} == before
-    assert compared_arms(copied) == compared
-    rows = copied.table().to_pylist(maps_as_pydicts="strict")
+    before, compared = {r["arm"]: r["key"] for r in sweep_copy.winners()}, compared_arms(sweep_copy)
+    losers = [i for i in sweep_copy.committed() if first_row(sweep_copy, i)["stage"] == "confirm"]
+    index = next(i for i in losers if first_row(sweep_copy, i)["key"] not in before.values())
+    lucky = first_row(sweep_copy, index)
+    altered(sweep_copy, index, "snapshot_ks", [1e-4, *lucky["snapshot_ks"][1:]])
+    assert {r["arm"]: r["key"] for r in sweep_copy.winners()} == before
+    assert compared_arms(sweep_copy) == compared
+    rows = sweep_copy.table().to_pylist(maps_as_pydicts="strict")
     assert best_by(rows, trapped_checkpoint)[lucky["arm"]] == lucky["seed"]
     assert best_by(rows, lambda row: row["ks"])[lucky["arm"]] != lucky["seed"]
 
@@ -182,25 +182,27 @@ def confirmed_trials(store: Store) -> dict[str, int]:
 
 @pytest.mark.parametrize(("column", "chosen"), [("snapshot_ks", False), ("ks", True)])
 def test_the_search_chooses_by_the_final_score(
-    column: str, chosen: bool, done: Store, copied: Store, tmp_path: Path
+    column: str, chosen: bool, finished_sweep: Store, sweep_copy: Store, tmp_path: Path
 ) -> None:
     """A trial altered to KS 0 at every checkpoint on the way is not confirmed for it; altered in its final KS, it is.
 
     The confirm stage is removed and done again from the altered search.
     """
-    rows = {i: first_row(copied, i) for i in copied.committed()}
-    before = confirmed_trials(done)
+    rows = {i: first_row(sweep_copy, i) for i in sweep_copy.committed()}
+    before = confirmed_trials(finished_sweep)
     index = next(i for i, r in rows.items() if r["stage"] == "search" and r["trial"] not in (0, before[r["arm"]]))
     arm, trial = rows[index]["arm"], rows[index]["trial"]
-    seeds = [r for r in copied.table().to_pylist(maps_as_pydicts="strict") if (r["arm"], r["trial"]) == (arm, trial)]
+    seeds = [
+        r for r in sweep_copy.table().to_pylist(maps_as_pydicts="strict") if (r["arm"], r["trial"]) == (arm, trial)
+    ]
     # Mean KS over the two seeds: -2 in one is below any mean of the others, and KS itself is never above 1.
     value: Any = [0.0] * len(rows[index]["snapshot_ks"]) if column == "snapshot_ks" else -2.0
     assert len([r for r in seeds if r["stage"] == "search"]) == 2
-    altered(copied, index, column, value)
+    altered(sweep_copy, index, column, value)
     for i, row in rows.items():
         if row["stage"] == "confirm":
-            (copied.folder / f"populations/{i:06d}.parquet").unlink()
-    again = confirmed_trials(carry_on(experiment(), copied.folder))
+            (sweep_copy.folder / f"populations/{i:06d}.parquet").unlink()
+    again = confirmed_trials(carry_on(experiment(), sweep_copy.folder))
     assert (again[arm] == trial) == chosen
     assert {a: t for a, t in again.items() if a != arm} == {a: t for a, t in before.items() if a != arm}
 

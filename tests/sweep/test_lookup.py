@@ -15,7 +15,7 @@ KEYS = ("aaaaaaaa00000000", "aaaaaaab00000000", "bbbbbb0000000000")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder_of_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with sweeps/one and sweeps/two, each with the three members, in two populations."""
     monkeypatch.chdir(tmp_path)
     for name in ("one", "two"):
@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("what", [KEYS[2], KEYS[2][:6], KEYS[2][:15]])
-def test_a_key_or_its_first_digits_find_a_member_wherever_it_stands(what: str, home: Path) -> None:
+def test_a_key_or_its_first_digits_find_a_member_wherever_it_stands(what: str, folder_of_two: Path) -> None:
     """Six digits will do; every sweep that has the member is told, with the population it stands in there."""
     copies = find_copies(what)
     assert [(copy.store.folder, copy.population) for copy in copies] == [
@@ -35,7 +35,7 @@ def test_a_key_or_its_first_digits_find_a_member_wherever_it_stands(what: str, h
         (Path("sweeps/two"), 1),
     ]
     assert {(copy.row["key"], copy.row["trial"]) for copy in copies} == {(KEYS[2], 4)}
-    assert find_copies(what, home / "sweeps/two")[0].store.folder == home / "sweeps/two"
+    assert find_copies(what, folder_of_two / "sweeps/two")[0].store.folder == folder_of_two / "sweeps/two"
     assert find_member(what).store.folder == Path("sweeps/one")
 
 
@@ -50,36 +50,36 @@ def test_a_key_or_its_first_digits_find_a_member_wherever_it_stands(what: str, h
         ("../sweeps/one\n", "allowed are a member's key"),
     ],
 )
-def test_what_names_no_one_member_is_refused(what: str, message: str, home: Path) -> None:
+def test_what_names_no_one_member_is_refused(what: str, message: str, folder_of_two: Path) -> None:
     """Several members, too few digits, no digits of a key, nobody: each in one line that says what would do."""
     with pytest.raises(InputError, match=message):
         find_copies(what)
 
 
-def test_a_damaged_population_hides_no_other(home: Path) -> None:
+def test_a_damaged_population_hides_no_other(folder_of_two: Path) -> None:
     """Past a file that cannot be read members are found; one that is not found names that file."""
-    path = home / "sweeps/one/populations/000000.parquet"
+    path = folder_of_two / "sweeps/one/populations/000000.parquet"
     path.write_bytes(b"")
     assert len(find_copies(KEYS[2])) == 2
     assert [copy.store.folder.name for copy in find_copies(KEYS[0])] == ["two"]
     with pytest.raises(StoreError, match=r"000000\.parquet: damaged"):
-        find_copies(KEYS[0], home / "sweeps/one")
+        find_copies(KEYS[0], folder_of_two / "sweeps/one")
     with pytest.raises(InputError, match=r"looked in .*000000\.parquet: damaged"):
         find_copies("cccccc")
 
 
-def test_the_latest_revision_is_found(home: Path) -> None:
+def test_the_latest_revision_is_found(folder_of_two: Path) -> None:
     """A member that a revision left out is no more there; one that came with it is."""
-    store = Store(home / "sweeps/one")
+    store = Store(folder_of_two / "sweeps/one")
     store.commit(0, [ROW | {"key": "dddddddddddddddd"}], {}, revision=1)
     assert find_member("dddddd").population == 0
     with pytest.raises(InputError, match="no committed member"):
         find_copies(KEYS[0], store.folder)
 
 
-def test_a_sweep_is_found_by_folder_and_by_name(home: Path) -> None:
+def test_a_sweep_is_found_by_folder_and_by_name(folder_of_two: Path) -> None:
     """A path, a name in sweeps/, and a name whose folder is its slug; anything else, however odd, finds nothing."""
-    Store(home / "sweeps" / slug("my sweep")).start({"name": "my sweep"})
+    Store(folder_of_two / "sweeps" / slug("my sweep")).start({"name": "my sweep"})
     for what, folder in (("sweeps/one", "one"), ("two", "two"), ("my sweep", slug("my sweep"))):
         store = find_sweep(what)
         assert store is not None

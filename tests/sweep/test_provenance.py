@@ -43,23 +43,23 @@ def test_versions_are_those_installed_of_all_that_is_required() -> None:
     assert closure("no-such-distribution") == {}
 
 
-def test_a_sweep_records_with_what_it_was_run(done: Store) -> None:
+def test_a_sweep_records_with_what_it_was_run(finished_sweep: Store) -> None:
     """Its description holds the closure and nothing that names the machine or its user; the mirror takes scalars."""
-    told = done.describe()["provenance"]
+    told = finished_sweep.describe()["provenance"]
     assert told["torch"] == told["distributions"].get("torch", told["torch"])
     assert told["distributions"] == closure("harness")
     text = json.dumps({key: value for key, value in told.items() if key != "git_changes"})
     # As a word of its own: a machine that is called "vm" would be found in "llvmlite".
     assert not re.search(rf"(?<![\w.-]){re.escape(os.uname().nodename)}(?![\w.-])", text)
-    run = sweep_run(done.describe(), Trials(done, done.describe()), "here")
+    run = sweep_run(finished_sweep.describe(), Trials(finished_sweep, finished_sweep.describe()), "here")
     assert not {f"harness.{name}" for name in ("distributions", "git_changes")} & set(run.tags)
 
 
-def test_the_report_cuts_what_is_long(done: Store, tmp_path: Path) -> None:
+def test_the_report_cuts_what_is_long(finished_sweep: Store, tmp_path: Path) -> None:
     """A diff of a megabyte, as text that no line of a page should hold, is cut on the page; versions stand there."""
-    description = done.describe()
+    description = finished_sweep.describe()
     description["provenance"] |= {"git_changes": {"diff": "<b>\udcff" * 200_000}, "distributions": {"torch": "1.2.3"}}
-    shutil.copytree(done.folder, tmp_path / "small")
+    shutil.copytree(finished_sweep.folder, tmp_path / "small")
     store = Store(tmp_path / "small")
     store.amend(description)
     page = write_report(store.folder).read_text(encoding="utf-8")

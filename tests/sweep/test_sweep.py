@@ -33,7 +33,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", params=SAMPLERS)
-def whole(
+def sampler_sweep(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Experiment, Store, InterruptingListener]:
     """An uninterrupted sweep of each sampler."""
@@ -41,20 +41,14 @@ def whole(
     return spec, carry_on(spec, tmp_path_factory.mktemp("whole") / request.param, ear), ear
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A finished sweep of the sampler "random", to read only."""
-    return carry_on(experiment(), tmp_path_factory.mktemp("done") / "small")
-
-
 # --- what a sweep commits -------------------------------------------------------------------------------------------
 
 
 def test_budgets_are_equal_and_every_arm_begins_with_its_own_setting(
-    whole: tuple[Experiment, Store, InterruptingListener],
+    sampler_sweep: tuple[Experiment, Store, InterruptingListener],
 ) -> None:
     """Each arm has the same trials and seeds, and trial 0 of each is what [train] says."""
-    spec, store, ear = whole
+    spec, store, ear = sampler_sweep
     frame = store.frame()
     search = frame[frame["stage"] == "search"]
     expected = [(trial, seed) for trial in range(spec.search.trials) for seed in range(spec.search.seeds)]
@@ -73,10 +67,10 @@ def test_budgets_are_equal_and_every_arm_begins_with_its_own_setting(
 
 @pytest.mark.promise("P3")
 def test_confirm_stage_trains_the_best_trial_on_fresh_seeds(
-    whole: tuple[Experiment, Store, InterruptingListener],
+    sampler_sweep: tuple[Experiment, Store, InterruptingListener],
 ) -> None:
     """The winner is the trial of lowest mean KS; its confirm seeds are no search's, and all arms have the same."""
-    spec, store, _ = whole
+    spec, store, _ = sampler_sweep
     frame = store.frame()
     search, confirm = frame[frame["stage"] == "search"], frame[frame["stage"] == "confirm"]
     fresh = list(range(CONFIRM_SEEDS_FROM, CONFIRM_SEEDS_FROM + spec.confirm.seeds))
@@ -93,9 +87,11 @@ def test_confirm_stage_trains_the_best_trial_on_fresh_seeds(
 
 
 @pytest.mark.promise("F23")
-def test_searched_settings_lie_in_the_space_and_differ(whole: tuple[Experiment, Store, InterruptingListener]) -> None:
+def test_searched_settings_lie_in_the_space_and_differ(
+    sampler_sweep: tuple[Experiment, Store, InterruptingListener],
+) -> None:
     """Every sampler stays within [search.space] and does not try the same setting twice here."""
-    spec, store, _ = whole
+    spec, store, _ = sampler_sweep
     frame = store.frame()
     for arm in spec.arms:
         mine = frame[(frame["stage"] == "search") & (frame["arm"] == arm.text) & (frame["seed"] == 0)]
@@ -105,17 +101,17 @@ def test_searched_settings_lie_in_the_space_and_differ(whole: tuple[Experiment, 
 
 
 @pytest.mark.promise("P2")
-def test_keys_name_members_and_engine(done: Store) -> None:
+def test_keys_name_members_and_engine(finished_sweep: Store) -> None:
     """Two rows have one key exactly if they are one member: the confirmed baseline has other seeds, so none repeats."""
-    keys = done.frame()["key"]
+    keys = finished_sweep.frame()["key"]
     assert keys.is_unique
     assert all(len(key) == 16 for key in keys)
 
 
 @pytest.mark.promise("P2")
-def test_running_again_does_nothing_new(whole: tuple[Experiment, Store, InterruptingListener]) -> None:
+def test_running_again_does_nothing_new(sampler_sweep: tuple[Experiment, Store, InterruptingListener]) -> None:
     """A finished sweep, run again, commits nothing, changes no file, and reports all its steps as done."""
-    spec, store, _ = whole
+    spec, store, _ = sampler_sweep
     before, ear = contents(store.folder), InterruptingListener()
     carry_on(spec, store.folder, ear)
     assert (ear.indices, ear.steps) == ([], gan_steps(spec))
@@ -136,13 +132,13 @@ def test_without_a_search_the_baseline_is_confirmed(tmp_path: Path) -> None:
 
 @pytest.mark.promise("P3", "P4")
 def test_interrupted_after_every_commit_the_rows_are_the_same(
-    whole: tuple[Experiment, Store, InterruptingListener], tmp_path: Path
+    sampler_sweep: tuple[Experiment, Store, InterruptingListener], tmp_path: Path
 ) -> None:
     """Stopped at each commit and rebuilt from the files each time, a sweep commits what it would have.
 
     A population that was in training at that moment, and one that was waiting, are committed still.
     """
-    spec, store, _ = whole
+    spec, store, _ = sampler_sweep
     cut = Store(tmp_path / "cut")
     while len(cut.committed()) < len(store.committed()):
         before, ear = len(cut.committed()), InterruptingListener(commits=1)
@@ -156,7 +152,9 @@ def test_interrupted_after_every_commit_the_rows_are_the_same(
 
 @pytest.mark.promise("P4", "P7")
 @pytest.mark.parametrize("words", [1, 4, 6, 11])
-def test_interrupted_within_a_population_the_rows_are_the_same(done: Store, tmp_path: Path, words: int) -> None:
+def test_interrupted_within_a_population_the_rows_are_the_same(
+    finished_sweep: Store, tmp_path: Path, words: int
+) -> None:
     """An interrupt in the middle of training loses that population only, and no half of it is ever visible.
 
     A population of one group of at most 8 members says a word at 2 blocks of steps (up to each snapshot), so the words
@@ -167,26 +165,26 @@ def test_interrupted_within_a_population_the_rows_are_the_same(done: Store, tmp_
         carry_on(experiment(), tmp_path / "cut", ear)
     assert ear.indices == list(range((words - 1) // 2))
     assert Store(tmp_path / "cut").committed() == ear.indices
-    assert_same_rows(carry_on(experiment(), tmp_path / "cut"), done)
+    assert_same_rows(carry_on(experiment(), tmp_path / "cut"), finished_sweep)
 
 
 @pytest.mark.promise("P4", "F23")
-def test_one_search_object_may_be_run_again_after_an_interrupt(done: Store, tmp_path: Path) -> None:
+def test_one_search_object_may_be_run_again_after_an_interrupt(finished_sweep: Store, tmp_path: Path) -> None:
     """The same object, run again, starts from the files and not from what its searches were asked before."""
     sweep = Sweep(experiment(), Store(tmp_path / "cut"), BatchedEngine("cpu"))
     sweep.open()
     with pytest.raises(KeyboardInterrupt):
         sweep.run(InterruptingListener(commits=3))
     sweep.run(InterruptingListener())
-    assert_same_rows(sweep.store, done)
+    assert_same_rows(sweep.store, finished_sweep)
 
 
 @pytest.mark.promise("P3", "P4")
 def test_a_lost_population_is_trained_again(
-    whole: tuple[Experiment, Store, InterruptingListener], tmp_path: Path
+    sampler_sweep: tuple[Experiment, Store, InterruptingListener], tmp_path: Path
 ) -> None:
     """A deleted file of the first, a middle or the last round comes back with the same rows; no other is touched."""
-    spec, store, _ = whole
+    spec, store, _ = sampler_sweep
     shutil.copytree(store.folder, tmp_path / "lost")
     missing = [0, 5, store.committed()[-1]]
     for index in missing:

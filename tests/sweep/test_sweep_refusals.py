@@ -26,43 +26,43 @@ from harness.sweep.sweep import Sweep
 
 
 @pytest.mark.promise("P12", "F22")
-def test_a_changed_experiment_is_refused_with_its_differences(done: Store) -> None:
+def test_a_changed_experiment_is_refused_with_its_differences(finished_sweep: Store) -> None:
     """The message names each changed key with both values, and nothing on disk changes."""
-    before = contents(done.folder)
+    before = contents(finished_sweep.folder)
     changed = experiment(seed=3, confirm={"seeds": 5})
     with pytest.raises(InputError, match=r"holds another experiment \(2 differences\); --fresh") as caught:
-        carry_on(changed, done.folder)
+        carry_on(changed, finished_sweep.folder)
     assert caught.value.details == ("confirm.seeds: 2 -> 5", "seed: 0 -> 3")
     with pytest.raises(InputError, match=r"holds another experiment \(seed: 0 -> 3\); --fresh"):
-        carry_on(experiment(seed=3), done.folder)
-    assert contents(done.folder) == before
+        carry_on(experiment(seed=3), finished_sweep.folder)
+    assert contents(finished_sweep.folder) == before
 
 
-def test_a_changed_question_is_no_other_experiment(copied: Store) -> None:
+def test_a_changed_question_is_no_other_experiment(sweep_copy: Store) -> None:
     """Keys that do not change results may differ; the sweep keeps its own texts."""
     ear = InterruptingListener()
-    carry_on(experiment(question="Why?"), copied.folder, ear)
+    carry_on(experiment(question="Why?"), sweep_copy.folder, ear)
     assert ear.indices == []
-    assert copied.describe()["spec"]["question"] == ""
+    assert sweep_copy.describe()["spec"]["question"] == ""
 
 
 @pytest.mark.promise("P10", "P12", "F22")
-def test_another_engine_is_refused(done: Store) -> None:
+def test_another_engine_is_refused(finished_sweep: Store) -> None:
     """Members of two engines never meet in one sweep: the message names both."""
-    before = contents(done.folder)
+    before = contents(finished_sweep.folder)
     with pytest.raises(InputError, match=r"trained by engine batched/1/cpu, not reference/1"):
-        carry_on(experiment(), done.folder, engine=ReferenceEngine())
-    assert contents(done.folder) == before
+        carry_on(experiment(), finished_sweep.folder, engine=ReferenceEngine())
+    assert contents(finished_sweep.folder) == before
 
 
 @pytest.mark.promise("P2", "F9")
-def test_a_locked_folder_is_refused(copied: Store, tmp_path: Path) -> None:
+def test_a_locked_folder_is_refused(sweep_copy: Store, tmp_path: Path) -> None:
     """While one process writes a sweep, no other runs it, starts another in its place, or sets it aside."""
-    with copied.lock():
+    with sweep_copy.lock():
         with pytest.raises(InputError, match="another process"):
-            carry_on(experiment(), copied.folder)
+            carry_on(experiment(), sweep_copy.folder)
         with pytest.raises(InputError, match="another process"):
-            set_aside(copied.folder)
+            set_aside(sweep_copy.folder)
     with Store(tmp_path / "new").lock(), pytest.raises(InputError, match="another process"):
         Sweep(experiment(), Store(tmp_path / "new"), BatchedEngine("cpu")).open()
     assert not (tmp_path / "new/sweep.json").exists()
@@ -70,28 +70,28 @@ def test_a_locked_folder_is_refused(copied: Store, tmp_path: Path) -> None:
 
 @pytest.mark.promise("P4", "P12", "F13")
 @pytest.mark.parametrize("damage", ["truncated", "altered", "empty"])
-def test_a_damaged_population_is_refused_by_name_and_can_be_trained_again(copied: Store, damage: str) -> None:
+def test_a_damaged_population_is_refused_by_name_and_can_be_trained_again(sweep_copy: Store, damage: str) -> None:
     """The message names the file; deleting it, as the message says, brings back the same rows."""
-    path = copied.folder / "populations/000004.parquet"
-    table, data = copied.table(), path.read_bytes()
+    path = sweep_copy.folder / "populations/000004.parquet"
+    table, data = sweep_copy.table(), path.read_bytes()
     flipped = data[:200] + bytes([data[200] ^ 1]) + data[201:]
     path.write_bytes({"truncated": data[: len(data) // 2], "altered": flipped, "empty": b""}[damage])
     with pytest.raises(StoreError, match=r"000004\.parquet.*delete it") as caught:
-        carry_on(experiment(), copied.folder)
+        carry_on(experiment(), sweep_copy.folder)
     assert "\n" not in str(caught.value)
     path.unlink()
-    carry_on(experiment(), copied.folder)
-    assert repr(copied.table().to_pylist()) == repr(table.to_pylist())
+    carry_on(experiment(), sweep_copy.folder)
+    assert repr(sweep_copy.table().to_pylist()) == repr(table.to_pylist())
 
 
 @pytest.mark.promise("P2", "F22")
 @pytest.mark.parametrize(("index", "source"), [(4, 2), (5, 4), (8, 9)])
-def test_a_population_of_other_members_is_refused(copied: Store, index: int, source: int) -> None:
+def test_a_population_of_other_members_is_refused(sweep_copy: Store, index: int, source: int) -> None:
     """A readable file with the rows of another place is not taken for this one, in a finished round either."""
-    folder = copied.folder / "populations"
+    folder = sweep_copy.folder / "populations"
     shutil.copy(folder / f"{source:06d}.parquet", folder / f"{index:06d}.parquet")
     with pytest.raises(StoreError, match=r"population \d holds other members"):
-        carry_on(experiment(), copied.folder)
+        carry_on(experiment(), sweep_copy.folder)
 
 
 @pytest.mark.promise("P10", "F22")
@@ -105,11 +105,11 @@ def test_a_changed_formula_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise("P12", "F13")
-def test_a_description_without_its_parts_is_refused(copied: Store) -> None:
+def test_a_description_without_its_parts_is_refused(sweep_copy: Store) -> None:
     """A sweep.json that is JSON and yet no description is named as damaged."""
-    copied.amend({"uid": "0" * 32})
+    sweep_copy.amend({"uid": "0" * 32})
     with pytest.raises(StoreError, match=r"sweep\.json: damaged"):
-        carry_on(experiment(), copied.folder)
+        carry_on(experiment(), sweep_copy.folder)
 
 
 @pytest.mark.promise("P12")
@@ -121,9 +121,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise("P1")
-def test_fresh_sets_the_old_sweep_aside_and_keeps_it(copied: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fresh_sets_the_old_sweep_aside_and_keeps_it(sweep_copy: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old folder gets the next free number, byte for byte; a folder without a sweep or in use is left alone."""
-    folder, before = copied.folder, contents(copied.folder)
+    folder, before = sweep_copy.folder, contents(sweep_copy.folder)
     with locked(folder / "mirror.lock"), pytest.raises(InputError, match="another process"):
         set_aside(folder)
     before["mirror.lock"] = hashlib.sha256(b"").hexdigest()

@@ -18,15 +18,15 @@ from harness.data.target import Target
 from harness.store import Store, slug
 
 
-def test_winners_reproduce_their_sample_in_plain_torch(done: Store) -> None:
+def test_winners_reproduce_their_sample_in_plain_torch(finished_sweep: Store) -> None:
     """generator.safetensors loads into Sequential as it stands, and makes sample.csv of the same noise.
 
     Sequential computes in another order than the stacked engine: within 1e-5 of values around 1.
     """
-    confirm = done.frame().query("stage == 'confirm'")
+    confirm = finished_sweep.frame().query("stage == 'confirm'")
     for arm, mine in confirm.groupby("arm"):
         best = mine.loc[mine["ks"].idxmin()]
-        folder = done.folder / "winners" / slug(str(arm))
+        folder = finished_sweep.folder / "winners" / slug(str(arm))
         net = torch.nn.Sequential(
             torch.nn.Linear(1, 8), torch.nn.ELU(), torch.nn.Linear(8, 8), torch.nn.Sigmoid(), torch.nn.Linear(8, 1)
         )

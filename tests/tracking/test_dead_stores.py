@@ -70,9 +70,9 @@ def broken(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.promise("P6", "P12", "F14")
 @pytest.mark.parametrize("kind", ["closed port", "tarpit", "database server"])
-def test_a_dead_store_costs_two_seconds_at_most(kind: str, made: Path, tmp_path: Path, tarpit: int) -> None:
+def test_a_dead_store_costs_two_seconds_at_most(kind: str, committed_sweep: Path, tmp_path: Path, tarpit: int) -> None:
     """Nothing listening, or no answer ever: start waits for nothing, finish for two seconds, no password is told."""
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2)
     address = {
         "closed port": f"http://127.0.0.1:{free_port()}",
         "tarpit": f"http://127.0.0.1:{tarpit}",
@@ -94,9 +94,9 @@ def test_a_dead_store_costs_two_seconds_at_most(kind: str, made: Path, tmp_path:
 
 
 @pytest.mark.promise("P6", "P12", "F14")
-def test_a_server_that_answers_500_is_given_up_at_once(broken: str, made: Path, tmp_path: Path) -> None:
+def test_a_server_that_answers_500_is_given_up_at_once(broken: str, committed_sweep: Path, tmp_path: Path) -> None:
     """A server that fails at everything, whatever it says of its health, ends the mirror with a line and status 1."""
-    folder = publish(made, tmp_path / "sweep", 0)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0)
     mirror = Mirror(folder, broken)
     mirror.start()
     wait_until(lambda: mirror.progress.phase == "failed")
@@ -108,9 +108,11 @@ def test_a_server_that_answers_500_is_given_up_at_once(broken: str, made: Path, 
 
 
 @pytest.mark.promise("P6", "F14")
-def test_a_store_that_falls_silent_does_not_hold_its_mirror_for_ever(made: Path, tmp_path: Path, tarpit: int) -> None:
+def test_a_store_that_falls_silent_does_not_hold_its_mirror_for_ever(
+    committed_sweep: Path, tmp_path: Path, tarpit: int
+) -> None:
     """A database that takes the connection and never answers: once told to end, the mirror ends by itself."""
-    folder = publish(made, tmp_path / "sweep", 0)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0)
     code = (
         "import sys, harness.tracking.__main__ as program\n"
         "program.SILENCE_SECONDS = 1.0\n"
@@ -162,10 +164,10 @@ def _release(process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.promise("P1", "P6", "F9", "F15")
 def test_a_database_locked_for_a_while_is_waited_for(
-    holder: subprocess.Popen[bytes], made: Path, tmp_path: Path, uri: str
+    holder: subprocess.Popen[bytes], committed_sweep: Path, tmp_path: Path, uri: str
 ) -> None:
     """A lock that another process holds for a while when the mirror comes delays it, and loses nothing."""
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3)
     mirror = Mirror(folder, uri)
     mirror.start()
     wait_until(lambda: mirror.progress.phase == "asking")
@@ -178,10 +180,10 @@ def test_a_database_locked_for_a_while_is_waited_for(
 
 @pytest.mark.promise("P1", "P6", "P12", "F9", "F15")
 def test_a_database_locked_beyond_patience_costs_two_seconds_and_no_run(
-    holder: subprocess.Popen[bytes], made: Path, tmp_path: Path, uri: str
+    holder: subprocess.Popen[bytes], committed_sweep: Path, tmp_path: Path, uri: str
 ) -> None:
     """The end of the sweep waits no longer than agreed and says why; when the lock goes, all is written after all."""
-    folder, clock = publish(made, tmp_path / "sweep", 0, 1, 2, 3), Clock(tick=0.1)
+    folder, clock = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3), Clock(tick=0.1)
     mirror = Mirror(folder, uri, clock=clock)
     mirror.start()
     wait_until(lambda: mirror.progress.phase == "asking")
@@ -222,9 +224,9 @@ def test_a_mirror_that_is_behind_goes_on_by_itself(tmp_path: Path, uri: str) -> 
 
 
 @pytest.mark.promise("P1", "P6", "F11")
-def test_a_full_disk_for_the_log_loses_no_run(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_full_disk_for_the_log_loses_no_run(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """If mirror.log takes no byte, the runs are written all the same, and errors of a store are reported."""
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3)
     (folder / "mirror.log").symlink_to("/dev/full")
     assert mirrored_now(folder, uri).complete
     assert_all_there(uri)
@@ -234,14 +236,14 @@ def test_a_full_disk_for_the_log_loses_no_run(made: Path, tmp_path: Path, uri: s
 
 
 @pytest.mark.promise("P6", "P12", "F13")
-def test_nothing_a_mirror_meets_raises(made: Path, tmp_path: Path, uri: str) -> None:
+def test_nothing_a_mirror_meets_raises(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """A folder that is missing, holds no sweep or a damaged one, and a finish without start end in a sentence."""
     assert "not started" in str(Mirror(tmp_path, uri).finish())
     absent = Mirror(tmp_path / "absent", uri)
     absent.start()
     assert "not started" in str(absent.finish())
     (tmp_path / "bare").mkdir()
-    damaged = publish(made, tmp_path / "damaged", 0)
+    damaged = publish(committed_sweep, tmp_path / "damaged", 0)
     (damaged / "populations" / "000000.parquet").write_bytes(b"PAR1 and no more")
     for folder, word in [(tmp_path / "bare", "no sweep here"), (damaged, "000000.parquet: damaged")]:
         status = mirrored_now(folder, uri)
@@ -250,12 +252,12 @@ def test_nothing_a_mirror_meets_raises(made: Path, tmp_path: Path, uri: str) -> 
 
 
 @pytest.mark.promise("P12")
-def test_a_deleted_experiment_is_named(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_deleted_experiment_is_named(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """An experiment that a user deleted is not brought back behind their back; the sentence says what to do."""
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
     client.delete_experiment(client.create_experiment("labels"))
-    status = mirrored_now(publish(made, tmp_path / "sweep", 0), uri)
+    status = mirrored_now(publish(committed_sweep, tmp_path / "sweep", 0), uri)
     assert "experiment 'labels' was deleted" in str(status)
     assert (status.waiting, status.code) == (4, 2)  # one trial of each arm

@@ -29,15 +29,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:Deprecatio
 
 
 @pytest.fixture(scope="module")
-def mirrored(made: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """``made`` with winners' files and a report, mirrored while it grew into a database the mirror created."""
+def mirrored(committed_sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """``committed_sweep`` with winners' files and a report, mirrored as it grew into a database of the mirror's."""
     base = tmp_path_factory.mktemp("mirrored")
-    folder, uri = publish(made, base / "sweep", 0), f"sqlite:///{base}/new/mlflow.db"
+    folder, uri = publish(committed_sweep, base / "sweep", 0), f"sqlite:///{base}/new/mlflow.db"
     mirror = Mirror(folder, uri)
     mirror.start()
-    publish(made, folder, 1, 2)
+    publish(committed_sweep, folder, 1, 2)
     wait_until(lambda: (base / "new" / "mlflow.db").exists())
-    publish(made, folder, 3)
+    publish(committed_sweep, folder, 3)
     for arm in ARMS:
         write_whole(folder / "winners" / slug(arm.label) / "sample.csv", f"x\n{arm.error}\n".encode())
     write_whole(folder / "report" / "figures" / "ks.svg", b"<svg/>")
@@ -148,11 +148,11 @@ def test_members_are_found_by_run(mirrored: tuple[Path, str]) -> None:
 
 
 @pytest.mark.promise("P2", "F3")
-def test_a_second_mirror_changes_only_what_is_new(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_second_mirror_changes_only_what_is_new(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """Mirroring again writes nothing; later trials re-open the arms and the sweep; a deleted run stays deleted."""
     from mlflow import MlflowClient
 
-    folder = publish(made, tmp_path / "sweep", 0)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0)
     assert mirrored_now(folder, uri).written == 9  # 4 trials, 4 arms, the sweep
     before = runs_by_key(uri)
     assert str(mirrored_now(folder, uri)) == "0 runs written"
@@ -162,7 +162,7 @@ def test_a_second_mirror_changes_only_what_is_new(made: Path, tmp_path: Path, ur
     uid = Store(folder).describe()["uid"]
     deleted = before[f"{uid}:{ARMS[0].label}:search:0"].info.run_id
     MlflowClient(tracking_uri=uri).delete_run(deleted)
-    publish(made, folder, 1, 2, 3)
+    publish(committed_sweep, folder, 1, 2, 3)
     assert mirrored_now(folder, uri).written == 8 + 4 + 4 + 1  # 8 trials, 4 confirms, the arms and the sweep again
     after = runs_by_key(uri)
     assert len(after) == ALL_RUNS - 1
@@ -182,9 +182,9 @@ def _child(folder: Path, uri: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.promise("P1", "P2", "F3")
-def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_mirror_killed_anywhere_leaves_no_trace(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """SIGKILL after any answer of the store, several times over: in the end one finished run per key."""
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3)
     for answers in (4, 12, 31):  # just after creating the sweep's run, within the first trials, further on
         child = _child(folder, uri)
         assert child.stdin is not None
@@ -200,9 +200,9 @@ def test_a_mirror_killed_anywhere_leaves_no_trace(made: Path, tmp_path: Path, ur
 
 
 @pytest.mark.promise("P1", "F3")
-def test_a_killed_parent_leaves_a_mirror_that_finishes(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_killed_parent_leaves_a_mirror_that_finishes(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """A mirror whose training process is killed still writes everything committed by then, and ends."""
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3)
     code = (
         "import sys, time; from pathlib import Path; from harness.tracking import Mirror\n"
         "m = Mirror(Path(sys.argv[1]), sys.argv[2]); m.start(); print(m.pid, flush=True); time.sleep(600)"

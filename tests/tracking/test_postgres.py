@@ -27,14 +27,14 @@ def assert_no_password(folder: Path, uri: str, *texts: str) -> None:
 
 @pytest.mark.promise("P1", "P2", "P12")
 def test_a_sweep_goes_into_postgresql_directly(
-    postgres: PostgreSQL, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgreSQL, committed_sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Into an empty database, while the sweep grows: one finished run a key, nothing to write the second time."""
     monkeypatch.chdir(tmp_path)  # where files go of a store that has no folder of its own
-    folder, uri = publish(made, tmp_path / "sweep", 0), postgres.database()
+    folder, uri = publish(committed_sweep, tmp_path / "sweep", 0), postgres.database()
     mirror = Mirror(folder, uri)
     mirror.start()
-    publish(made, folder, 1, 2, 3)
+    publish(committed_sweep, folder, 1, 2, 3)
     status = mirror.wait(lambda progress: None)
     assert (status.complete, status.written) == (True, ALL_RUNS), status
     assert_all_there(uri)
@@ -46,16 +46,16 @@ def test_a_sweep_goes_into_postgresql_directly(
 
 @pytest.mark.promise("P1", "P2", "P6", "F10")
 def test_a_database_killed_while_runs_are_written_loses_and_doubles_nothing(
-    postgres: PostgreSQL, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgreSQL, committed_sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGKILL to the server in the middle of writing: told in a line without the password, made up for afterwards."""
     monkeypatch.chdir(tmp_path)
-    folder, uri = publish(made, tmp_path / "sweep", 0, 1, 2), postgres.database()
+    folder, uri = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2), postgres.database()
     mirror = Mirror(folder, uri)
     mirror.start()
     wait_until(lambda: mirror.progress.mirrored >= 2)
     postgres.kill()
-    publish(made, folder, 3)
+    publish(committed_sweep, folder, 3)
     try:
         broken = mirror.wait(lambda progress: None)
         dead = mirrored_now(folder, uri)
@@ -72,20 +72,20 @@ def test_a_database_killed_while_runs_are_written_loses_and_doubles_nothing(
 
 @pytest.mark.promise("P1", "P2", "P6", "F10", "F14")
 def test_a_server_whose_database_is_killed_loses_and_doubles_nothing(
-    postgres: PostgreSQL, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgreSQL, committed_sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through an MLflow server: the database behind it dies and comes back, the server stays, every run is there once.
 
     A machine that runs other tests may make even a live server slow, so that calls get more than the usual 2 s.
     """
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    folder, database = publish(made, tmp_path / "sweep", 0, 1, 2), postgres.database()
+    folder, database = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2), postgres.database()
     with served(tmp_path, database) as (uri, _):
         mirror = Mirror(folder, uri)
         mirror.start()
         wait_until(lambda: mirror.progress.mirrored >= 2)
         postgres.kill()
-        publish(made, folder, 3)
+        publish(committed_sweep, folder, 3)
         try:
             broken = mirror.wait(lambda progress: None)
         finally:

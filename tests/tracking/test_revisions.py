@@ -36,9 +36,9 @@ def ended(outcome: str, ks: float) -> Callable[[dict[str, Any]], dict[str, Any]]
     return lambda row: {**row, "outcome": outcome, "ks": ks, "failure": reason}
 
 
-def test_a_revised_population_changes_its_trials_alone(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_revised_population_changes_its_trials_alone(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """A trial that failed and then succeeded has one run, with the better numbers and without the old reason."""
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3)
     store = Store(folder)
     revise(store, 1, 1, ended("failed", 1.0))
     assert mirrored_now(folder, uri).complete
@@ -60,9 +60,9 @@ def test_a_revised_population_changes_its_trials_alone(made: Path, tmp_path: Pat
     assert mirrored_now(folder, uri).written == 0
 
 
-def test_a_revision_is_seen_while_the_sweep_is_followed(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_revision_is_seen_while_the_sweep_is_followed(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """A mirror at work reads a population again when it is revised; nothing of the earlier rows is counted."""
-    folder = publish(made, tmp_path / "sweep", 0)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0)
     store = Store(folder)
     mirror = Mirror(folder, uri)
     mirror.start()
@@ -75,13 +75,13 @@ def test_a_revision_is_seen_while_the_sweep_is_followed(made: Path, tmp_path: Pa
     assert runs[uid].data.metrics["members"] == 8
 
 
-def test_a_changed_winner_sets_the_earlier_confirm_run_aside(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_changed_winner_sets_the_earlier_confirm_run_aside(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """The confirm stage of another trial has a run of its own, under an arm that shows its parameters.
 
     MLflow never changes a parameter: the arm's run is made anew, and the arm's trials hang under the new one. Changed
     back, the first confirm run counts again.
     """
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3)
     store = Store(folder)
     assert mirrored_now(folder, uri).complete
     uid, before = store.describe()["uid"], runs_by_key(uri)
@@ -109,9 +109,9 @@ def test_a_changed_winner_sets_the_earlier_confirm_run_aside(made: Path, tmp_pat
     assert float(again[f"{uid}:{FIRST}"].data.params["lr_g"]) == was
 
 
-def test_an_extended_sweep_keeps_its_run(made: Path, tmp_path: Path, uri: str) -> None:
+def test_an_extended_sweep_keeps_its_run(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """With more trials in its budget than when it was mirrored, a sweep is RUNNING no more and has the same run."""
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3)
     store = Store(folder)
     assert mirrored_now(folder, uri).complete
     description = store.describe()
@@ -130,9 +130,9 @@ def test_an_extended_sweep_keeps_its_run(made: Path, tmp_path: Path, uri: str) -
     assert len(after) == len(before) + len(ARMS)
 
 
-def test_a_member_that_was_spared_says_nothing_of_its_trial(made: Path) -> None:
+def test_a_member_that_was_spared_says_nothing_of_its_trial(committed_sweep: Path) -> None:
     """A trial's numbers are means over the seeds that trained; a skipped one counts in the share of pruned alone."""
-    store = Store(made)
+    store = Store(committed_sweep)
     trials = Trials(store, store.describe())
     trials.refresh()
     trained = trials.rows(Trial(FIRST, "search", 1))
@@ -149,9 +149,9 @@ def test_a_member_that_was_spared_says_nothing_of_its_trial(made: Path) -> None:
     assert (content.tags["outcome"], content.tags["reason"]) == ("pruned", "pruned before its other seeds were trained")
 
 
-def test_a_trial_is_ranked_by_the_seeds_that_trained(made: Path, tmp_path: Path) -> None:
+def test_a_trial_is_ranked_by_the_seeds_that_trained(committed_sweep: Path, tmp_path: Path) -> None:
     """The mean of a trial one of whose seeds was spared is that of the other, and the trial counts as pruned."""
-    store = Store(publish(made, tmp_path / "sweep", 0))
+    store = Store(publish(committed_sweep, tmp_path / "sweep", 0))
     rows = store.population(0).to_pylist(maps_as_pydicts="strict")
     spared = {"outcome": "pruned", "stopped_step": 0, "ks": None}
     store.commit(0, [{**row, **spared} if row["seed"] == 1 else row for row in rows], {}, revision=1)

@@ -93,9 +93,9 @@ _MAYBE = st.none() | st.floats(0, 2) | st.sampled_from([math.nan, math.inf, -mat
 @pytest.mark.promise("P9")
 @settings(max_examples=60)
 @given(st.lists(st.tuples(_MAYBE, _MAYBE, st.lists(_MAYBE, min_size=SNAPSHOTS, max_size=SNAPSHOTS)), min_size=1))
-def test_only_finite_numbers_are_sent(made: Path, values: list[tuple[Any, Any, list[Any]]]) -> None:
+def test_only_finite_numbers_are_sent(committed_sweep: Path, values: list[tuple[Any, Any, list[Any]]]) -> None:
     """Whatever numbers members bear, a run's are finite; a KS distance that is missing counts 1; absences are named."""
-    trials = Trials(Store(made), Store(made).describe())
+    trials = Trials(Store(committed_sweep), Store(committed_sweep).describe())
     trials.refresh()
     template = trials.rows(trials.wanted()[0])[0]
     rows = [
@@ -110,7 +110,7 @@ def test_only_finite_numbers_are_sent(made: Path, values: list[tuple[Any, Any, l
         }
         for ks, w1, curve in values
     ]
-    content = trial_run(Store(made).describe(), Trial("a", "search", 0), rows, "folder")
+    content = trial_run(Store(committed_sweep).describe(), Trial("a", "search", 0), rows, "folder")
     assert all(math.isfinite(value) for _, value, _ in content.metrics)
     points = {(name, step): value for name, value, step in content.metrics}
     finite = [
@@ -126,14 +126,14 @@ def test_only_finite_numbers_are_sent(made: Path, values: list[tuple[Any, Any, l
 
 
 @pytest.mark.promise("P9")
-def test_long_lists_of_members_are_whole(made: Path) -> None:
+def test_long_lists_of_members_are_whole(committed_sweep: Path) -> None:
     """300 member keys of 64 characters exceed one tag of 8,000; they are split and come back in order."""
-    trials = Trials(Store(made), Store(made).describe())
+    trials = Trials(Store(committed_sweep), Store(committed_sweep).describe())
     trials.refresh()
     template = trials.rows(trials.wanted()[0])[0]
     keys = [f"{i:064x}" for i in range(300)]
     rows = [{**template, "key": key} for key in keys]
-    tags = trial_run(Store(made).describe(), Trial("a", "confirm", 0), rows, "folder").tags
+    tags = trial_run(Store(committed_sweep).describe(), Trial("a", "confirm", 0), rows, "folder").tags
     assert max(map(len, tags.values())) <= 8000
     assert tagged_members(tags) == keys
 

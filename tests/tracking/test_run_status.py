@@ -81,9 +81,11 @@ def trained(folder: Path, uri: str) -> tuple[subprocess.Popen[bytes], psutil.Pro
     return process, psutil.Process(int(process.stdout.readline()))
 
 
-def test_a_sweep_that_ends_half_way_is_killed_and_resumed_is_finished(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_sweep_that_ends_half_way_is_killed_and_resumed_is_finished(
+    committed_sweep: Path, tmp_path: Path, uri: str
+) -> None:
     """KILLED while populations are missing, RUNNING when it goes on, FINISHED at the end; trials by themselves."""
-    folder = publish(made, tmp_path / "sweep", 0)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0)
     assert mirrored_now(folder, uri).complete
     assert states(uri) == HALF
     assert mirrored_now(folder, uri).written == 0
@@ -92,14 +94,16 @@ def test_a_sweep_that_ends_half_way_is_killed_and_resumed_is_finished(made: Path
     resumed.start()
     wait_until(lambda: states(uri)["arm"]["RUNNING"] == 4)
     assert states(uri)["sweep"] == {"RUNNING": 1}
-    publish(made, folder, 1, 2, 3)
+    publish(committed_sweep, folder, 1, 2, 3)
     assert resumed.wait(lambda progress: None).complete
     assert_all_there(uri)
 
 
-def test_a_mirror_called_while_training_goes_on_leaves_the_sweep_running(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_mirror_called_while_training_goes_on_leaves_the_sweep_running(
+    committed_sweep: Path, tmp_path: Path, uri: str
+) -> None:
     """The end of a mirror is not that of a sweep: while another process trains it, its runs stay RUNNING."""
-    folder = publish(made, tmp_path / "sweep", 0)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0)
     with Store(folder).lock():
         assert mirrored_now(folder, uri).complete
     assert states(uri) == {"sweep": Counter(RUNNING=1), "arm": Counter(RUNNING=4), "trial": Counter(FINISHED=4)}
@@ -145,12 +149,12 @@ def test_what_dead_processes_left_running_is_ended_by_the_next_mirror(tmp_path: 
     assert states(uri, "whole")["trial"] == {"FINISHED": 8}
 
 
-def test_a_trial_cut_off_half_written_is_never_called_finished(made: Path, tmp_path: Path, uri: str) -> None:
+def test_a_trial_cut_off_half_written_is_never_called_finished(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """Of a complete sweep whose mirror was killed within a trial's run, that run ends KILLED, and is then written."""
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3)
     assert mirrored_now(folder, uri).complete
     uid = Store(folder).describe()["uid"]
     runs = runs_by_key(uri)
@@ -177,12 +181,12 @@ def test_runs_of_a_folder_that_is_no_more_end_killed(fate: str, tmp_path: Path, 
     assert states(uri, "new")["sweep"] == {"FINISHED": 1}
 
 
-def test_of_two_runs_of_one_key_one_stays(made: Path, tmp_path: Path, uri: str) -> None:
+def test_of_two_runs_of_one_key_one_stays(committed_sweep: Path, tmp_path: Path, uri: str) -> None:
     """A run that a frozen server created after its client had asked again is deleted when it is found."""
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
-    folder = publish(made, tmp_path / "sweep", 0, 1, 2, 3)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0, 1, 2, 3)
     assert mirrored_now(folder, uri).complete
     (first, *_) = (run for key, run in runs_by_key(uri).items() if ":search:0" in key)
     late: Any = client.create_run(first.info.experiment_id, tags=dict(first.data.tags))

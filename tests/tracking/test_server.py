@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:Deprecatio
 
 
 @pytest.fixture(scope="module")
-def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
+def mlflow_server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """``mlflow server`` with one worker on loopback, in a process group of its own: its address, database and group."""
     base = tmp_path_factory.mktemp("server")
     shutil.copy(empty_database, base / "mlflow.db")
@@ -40,7 +40,7 @@ def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.mark.promise("P1", "P2", "P6", "F14")
 def test_a_server_that_freezes_and_dies_loses_nothing(
-    server: Mapping[str, Any], made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mlflow_server: Mapping[str, Any], committed_sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Runs go through a live server; when it freezes or is killed, finish returns and a later mirror completes.
 
@@ -49,24 +49,24 @@ def test_a_server_that_freezes_and_dies_loses_nothing(
     a live server slow, so that calls to it get more than the usual 2 s.
     """
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    folder = publish(made, tmp_path / "sweep", 0)
+    folder = publish(committed_sweep, tmp_path / "sweep", 0)
     write_whole(folder / "winners" / slug(ARMS[0].label) / "sample.csv", b"x\n1\n")
-    assert str(mirrored_now(folder, server["uri"])) == "9 runs written"
+    assert str(mirrored_now(folder, mlflow_server["uri"])) == "9 runs written"
     uid = Store(folder).describe()["uid"]
-    arm = runs_by_key(server["uri"])[f"{uid}:{ARMS[0].label}"]
+    arm = runs_by_key(mlflow_server["uri"])[f"{uid}:{ARMS[0].label}"]
     assert arm.info.artifact_uri.startswith("mlflow-artifacts:")
 
-    status = _disturbed(made, folder, server, 1, signal.SIGSTOP)
+    status = _disturbed(committed_sweep, folder, mlflow_server, 1, signal.SIGSTOP)
     assert not status.complete
     assert status.waiting in range(4)  # of the population's 4 trials one at least was written before
-    os.killpg(server["group"], signal.SIGCONT)
-    assert mirrored_now(folder, server["uri"]).complete
+    os.killpg(mlflow_server["group"], signal.SIGCONT)
+    assert mirrored_now(folder, mlflow_server["uri"]).complete
 
-    status = _disturbed(made, folder, server, 2, signal.SIGKILL)
+    status = _disturbed(committed_sweep, folder, mlflow_server, 2, signal.SIGKILL)
     assert "store unreachable" in str(status)
-    publish(made, folder, 3)
-    assert "can only be written through its MLflow server" in str(mirrored_now(folder, server["database"]))
-    assert_all_there(server["database"])
+    publish(committed_sweep, folder, 3)
+    assert "can only be written through its MLflow server" in str(mirrored_now(folder, mlflow_server["database"]))
+    assert_all_there(mlflow_server["database"])
 
 
 def _disturbed(made: Path, folder: Path, server: Mapping[str, Any], population: int, sign: int) -> Status:
