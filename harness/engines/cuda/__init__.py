@@ -1,8 +1,8 @@
 """One GAN a block of a GPU: the training step as one CUDA kernel, and its host build for where there is none.
 
-``plan`` what a kernel is compiled for; ``layout`` where its numbers lie; ``tiles`` how threads divide products;
-``phases``, ``turns`` and ``penalising`` the step as text, on the functions of ``kernel/*.cuh``; ``source`` all of it;
-``launching`` and ``host`` compile and launch; ``crew`` some members on one device; ``engine`` the contract.
+``kernel_spec`` the options that a kernel is compiled for; ``layout`` the positions of its arrays; ``tiling`` the
+division of products among threads; ``source`` the kernel as text, on the functions of ``kernel/*.cuh``; ``devices`` and
+``host_build`` compile and launch; ``launch`` some members on one device; ``engine`` the contract.
 """
 
 from harness.engines.cuda.engine import CudaEngine

@@ -1,8 +1,8 @@
-"""How a kernel gets onto a device: one protocol, and the ways there are to compile and launch on CUDA.
+"""Compilation and launch of a kernel: the contract of a backend, and CUDA through ``cuda.core``.
 
-The source is one string, memory is torch tensors on the launcher's devices, and every argument is a pointer. So a way
-needs a compiler (NVRTC in all of them) and a launch, nothing else. None of the CUDA ways could be run where they were
-written; ``host.py`` is the launcher that tests run.
+The source is one string, memory is torch tensors on the backend's devices, and every argument is a pointer. CUDA needs
+NVIDIA's ``cuda.core``, whose interface is public and documented: it compiles with NVRTC and launches on torch's
+stream. No GPU was at hand where this was written; the tests run the other backend (host_build.py).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from torch import Tensor
 
 from harness.engines.cuda.tiling import THREADS
 
-#: Nothing is contracted but what the source says (``fmaf``), so that host and device do the same operations.
-OPTIONS = ("--std=c++17", "--fmad=false")
+#: Language of the source, and whether a compiler may contract a * b + c. It may not, so that host and device do the
+#: same operations; where one rounding is wanted the source says ``fmaf``.
+STANDARD, CONTRACTS = "c++17", False
 
-#: The name of the kernel's entry.
+#: Name of the kernel's entry.
 ENTRY = "train"
 
 
@@ -30,7 +31,7 @@ class Kernel(Protocol):
 
 
 class Device(Protocol):
-    """Where blocks run. ``memory`` is the shared memory in bytes that one block may have."""
+    """A device that runs blocks. ``memory`` is the shared memory in bytes that one block may have."""
 
     @property
     def name(self) -> str: ...
@@ -46,156 +47,93 @@ class Device(Protocol):
         """
 
 
-class Launcher(Protocol):
+class Backend(Protocol):
     """A machine's devices. ``identity`` names engine, version and kind of device; ``device`` is "cuda" or "cpu"."""
 
     identity: str
     device: str
 
-    def missing(self) -> str | None:
-        """What is missing to launch anything, as a sentence, or None."""
+    def unavailable_reason(self) -> str | None:
+        """Reason why nothing can be launched, as a sentence, or None."""
 
     def devices(self) -> Sequence[Device]:
         """The devices; members are dealt over them, and results do not depend on how many there are."""
 
 
-class Backend(Protocol):
-    """One way to compile and launch on CUDA."""
-
-    def missing(self) -> str | None:
-        """What it lacks here, or None."""
-
-    def kernel(self, source: str, shared_bytes: int, index: int) -> Kernel:
-        """A kernel on the device of that index."""
-
-
-class TorchWay:
-    """torch's own wrapper of NVRTC. It is private, so another torch may lack it."""
-
-    def missing(self) -> str | None:
-        return None if hasattr(torch.cuda, "_compile_kernel") else "this torch has no torch.cuda._compile_kernel"
-
-    def kernel(self, source: str, shared_bytes: int, index: int) -> Kernel:
-        from torch.utils import cpp_extension
-
-        before = cpp_extension.CUDA_HOME
-        # The wrapper asks for the toolkit's headers; the source includes none, so it does without a toolkit.
-        cpp_extension.CUDA_HOME = before or "/nonexistent"
-        try:
-            with torch.cuda.device(index):
-                compiled: Any = torch.cuda._compile_kernel(source, ENTRY, nvcc_options=list(OPTIONS))
-                compiled.set_shared_memory_config(shared_bytes)
-        finally:
-            cpp_extension.CUDA_HOME = before
-
-        def launch(blocks: int, arguments: Sequence[Tensor]) -> None:
-            with torch.cuda.device(index):
-                compiled(grid=(blocks, 1, 1), block=(THREADS, 1, 1), args=list(arguments), shared_mem=shared_bytes)
-
-        return launch
-
-
-class CudaCoreWay:
-    """NVIDIA's cuda.core, version 1 or later."""
-
-    def missing(self) -> str | None:
-        try:
-            import cuda.core  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        except ImportError:
-            return "cuda.core is not installed"
-        return None if hasattr(cuda.core, "Program") else "cuda.core is older than 1.0"
-
-    def kernel(self, source: str, shared_bytes: int, index: int) -> Kernel:
-        from cuda import core  # type: ignore[import-not-found,import-untyped,attr-defined,unused-ignore]
-        from cuda.bindings import driver  # type: ignore[import-not-found,import-untyped,unused-ignore]
-
-        device = core.Device(index)
-        device.set_current()
-        options = core.ProgramOptions(std="c++17", fma=False, arch=f"sm_{device.arch}")
-        kernel = core.Program(source, code_type="c++", options=options).compile("cubin").get_kernel(ENTRY)
-        attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        (error,) = driver.cuKernelSetAttribute(attribute, shared_bytes, kernel.handle, device.device_id)
-        if error != driver.CUresult.CUDA_SUCCESS:
-            raise RuntimeError(f"{shared_bytes} bytes of shared memory are refused: {error}")
-
-        def launch(blocks: int, arguments: Sequence[Tensor]) -> None:
-            with torch.cuda.device(index):
-                device.set_current()
-                stream = device.create_stream(torch.cuda.current_stream())
-                config = core.LaunchConfig(grid=blocks, block=THREADS, shmem_size=shared_bytes)
-                core.launch(stream, config, kernel, *(tensor.data_ptr() for tensor in arguments))
-
-        return launch
-
-
-class CupyWay:
-    """CuPy's RawKernel."""
-
-    def missing(self) -> str | None:
-        try:
-            import cupy  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        except ImportError:
-            return "CuPy is not installed"
-        return None if cupy.cuda.is_available() else "CuPy sees no device"
-
-    def kernel(self, source: str, shared_bytes: int, index: int) -> Kernel:
-        import cupy
-        import numpy as np
-
-        with cupy.cuda.Device(index):
-            kernel = cupy.RawKernel(source, ENTRY, options=OPTIONS)
-            kernel.max_dynamic_shared_size_bytes = shared_bytes
-
-        def launch(blocks: int, arguments: Sequence[Tensor]) -> None:
-            with cupy.cuda.Device(index), cupy.cuda.ExternalStream(torch.cuda.current_stream(index).cuda_stream):
-                pointers = tuple(np.uint64(tensor.data_ptr()) for tensor in arguments)
-                kernel((blocks,), (THREADS,), pointers, shared_mem=shared_bytes)
-
-        return launch
-
-
-#: The ways in the order in which they are tried.
-WAYS: tuple[Backend, ...] = (TorchWay(), CudaCoreWay(), CupyWay())
-
-
-class CudaLauncher:
-    """Every CUDA device that torch sees, by the first way that works."""
+class CudaBackend:
+    """Every CUDA device that torch sees."""
 
     identity = "cuda/1"
     device = "cuda"
 
-    def __init__(self, ways: Sequence[Backend] = WAYS) -> None:
-        self._ways = ways
-
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
+        """Reason why nothing can be launched, as a sentence, or None."""
         if not torch.cuda.is_available() or torch.version.hip:
             return "torch sees no CUDA device"
-        lacks = [way.missing() for way in self._ways]
-        return None if None in lacks else f"nothing here can compile a kernel: {'; '.join(map(str, lacks))}"
+        try:
+            import cuda.core  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        except ImportError:
+            return "cuda.core is not installed; 'pip install cuda-core' adds it"
+        if not hasattr(cuda.core, "Program"):
+            return "cuda.core is older than 1.0; 'pip install --upgrade cuda-core' replaces it"
+        return None
 
     def devices(self) -> Sequence[CudaDevice]:
         """The devices that torch sees."""
-        way = next(way for way in self._ways if way.missing() is None)
-        return [CudaDevice(index, way) for index in range(torch.cuda.device_count())]
+        return [CudaDevice(index) for index in range(torch.cuda.device_count())]
 
 
 class CudaDevice:
     """One CUDA device."""
 
-    def __init__(self, index: int, way: Backend) -> None:
-        self.index, self._way = index, way
+    def __init__(self, index: int) -> None:
+        self.index = index
         properties = torch.cuda.get_device_properties(index)
         self.name, self.torch_device = f"{properties.name} {index}", f"cuda:{index}"
-        # 48 KiB are what every device gives without being asked.
+        # 48 KiB are what every device grants without being asked.
         self.memory = int(getattr(properties, "shared_memory_per_block_optin", 49_152))
 
     def kernel(self, source: str, shared_bytes: int) -> Kernel:
-        """Compiled once in a process."""
-        key = (type(self._way), source, self.index)
+        """Compile once in a process."""
+        key = (source, self.index)
         if key not in _COMPILED:
-            _COMPILED[key] = self._way.kernel(source, shared_bytes, self.index)
+            _COMPILED[key] = CudaKernel(self.index, source, shared_bytes)
         return _COMPILED[key]
 
 
-#: Kernels of this process, by way, source and device.
-_COMPILED: dict[tuple[type[Backend], str, int], Kernel] = {}
+class CudaKernel:
+    """A kernel on one CUDA device.
+
+    Raises:
+        RuntimeError: NVRTC refuses the source, or the device refuses the shared memory.
+    """
+
+    def __init__(self, index: int, source: str, shared_bytes: int) -> None:
+        from cuda import core  # type: ignore[import-not-found,import-untyped,attr-defined,unused-ignore]
+        from cuda.bindings import driver  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+        self._index, self._shared_bytes = index, shared_bytes
+        self._device: Any = core.Device(index)
+        self._device.set_current()  # this thread may have no context yet, without which a module does not load
+        options = core.ProgramOptions(std=STANDARD, fma=CONTRACTS, arch=f"sm_{self._device.arch}")
+        self._kernel: Any = core.Program(source, code_type="c++", options=options).compile("cubin").get_kernel(ENTRY)
+        # More shared memory than 48 KiB must be asked for, kernel by kernel.
+        attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        handle, device = self._kernel.handle, self._device.device_id
+        (error,) = driver.cuKernelSetAttribute(attribute, shared_bytes, handle, device)
+        if error != driver.CUresult.CUDA_SUCCESS:
+            raise RuntimeError(f"{torch.cuda.get_device_name(index)} refuses {shared_bytes} bytes a block: {error}")
+
+    def __call__(self, blocks: int, arguments: Sequence[Tensor]) -> None:
+        """Launch that many blocks on torch's current stream."""
+        from cuda import core
+
+        with torch.cuda.device(self._index):
+            self._device.set_current()
+            stream = self._device.create_stream(torch.cuda.current_stream())
+            config = core.LaunchConfig(grid=blocks, block=THREADS, shmem_size=self._shared_bytes)
+            core.launch(stream, config, self._kernel, *(tensor.data_ptr() for tensor in arguments))
+
+
+#: Kernels of this process, by source and device.
+_COMPILED: dict[tuple[str, int], Kernel] = {}

@@ -1,6 +1,6 @@
 """The kernel as a host's program: g++ builds the same source, and a loop stands for a block's threads.
 
-It is what proves the kernel where there is no GPU, and a way to look into it with a host's tools. It is no fast engine.
+It proves the kernel where there is no GPU, and opens it to a host's tools. It is not fast.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 
 from torch import Tensor
 
-#: The arithmetic as it is written, and nothing contracted: what a program computes must not depend on what else is in
-#: it, nor on how much it is optimised.
+#: Arithmetic as it is written, nothing contracted: results must depend neither on what else is compiled nor on how
+#: much it is optimized.
 OPTIONS = ("-std=c++17", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC", "-w")
 
 
 class HostBuild:
-    """A launcher (``launching.py``) that compiles with g++ and runs on the calling thread.
+    """A backend (devices.py) that compiles with g++ and runs on the calling thread.
 
     ``memory`` is the shared memory that a block is granted, as that of a device would be. ``backwards`` runs the
     threads of each phase from the last to the first: the bits change if one reads what another writes in that phase.
-    ``level`` is g++'s of optimisation; at 0 it compiles in half the time, and what it makes is several times slower.
+    ``level`` is g++'s of optimization: at 0 it compiles in half the time, and the program is several times slower.
     """
 
     identity = "cuda-host/1"
@@ -35,8 +35,8 @@ class HostBuild:
     def __init__(self, memory: int = 232_448, backwards: bool = False, level: int = 1) -> None:
         self.memory, self.backwards, self.level = memory, backwards, level
 
-    def missing(self) -> str | None:
-        """Why nothing can be launched, or None."""
+    def unavailable_reason(self) -> str | None:
+        """Reason why nothing can be launched, or None."""
         return None if shutil.which("g++") else "the host build needs g++, which is not on the PATH"
 
     def devices(self) -> Sequence[HostDevice]:
@@ -53,7 +53,7 @@ class HostDevice:
         self.memory, self.backwards, self.level = memory, backwards, level
 
     def kernel(self, source: str, shared_bytes: int) -> HostKernel:
-        """The compiled source.
+        """Compile the source.
 
         Raises:
             RuntimeError: g++ refuses it.

@@ -1,4 +1,4 @@
-"""What a kernel is compiled for: everything of a group that changes its code, as one hashable record."""
+"""Specification of a kernel: everything of a group that changes its code, as one hashable record."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from harness.losses.backends.c_source import runs_through_statistics, statistics
 from harness.losses.penalties import Site
 from harness.members import Group, Member
 
-#: A gradient of at most this many rows is never stored: a thread works an entry out where it is needed.
-MOST_OUTER_ROWS = 8
+#: A gradient of at most this many rows is never stored: a thread computes an entry where it is needed.
+MAX_FACTORED_ROWS = 8
 
-#: Decisions that a penalty is worked out for at once.
-_MOST_PENALISED = 64
+#: Decisions for which penalties are computed at once.
+_MAX_PENALTY_ROWS = 64
 
 
-def kind_of(member: Member) -> StepOptions:
-    """What members must share to be trained by one kernel; labels are drawn for those that have any."""
+def kernel_options(member: Member) -> StepOptions:
+    """Options that members of one kernel share; labels are drawn for those that have any."""
     return replace(StepOptions.of(member), labels=False)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The networks, the view, the steps and the features of members that one kernel trains.
+class KernelSpec:
+    """Networks, view, steps and options of members that one kernel trains.
 
-    ``variants`` are those that occur, whose slopes are compiled in. ``averages``: some member has a running average.
+    ``variants`` are those that occur, whose slopes are compiled in. ``has_average``: some member has a running average.
     """
 
     batch: int
@@ -42,13 +42,13 @@ class Plan:
     inputs: int
     optimizer: str
     order: str
-    features: StepOptions
+    options: StepOptions
     variants: tuple[Variant, ...]
-    averages: bool
+    has_average: bool
 
     @classmethod
-    def of(cls, group: Group, members: Sequence[Member]) -> Plan:
-        """The plan of some members of a group, alike in ``kind_of``; their view has a form.
+    def of(cls, group: Group, members: Sequence[Member]) -> KernelSpec:
+        """Spec of some members of a group, alike in ``kernel_options``.
 
         Raises:
             ValueError: the view has no form.
@@ -67,44 +67,44 @@ class Plan:
             inputs=view.inputs(shape.batch),
             optimizer=shape.optimizer,
             order=shape.order,
-            features=kind_of(members[0]),
+            options=kernel_options(members[0]),
             variants=tuple(LOSSES[name] for name in names),
-            averages=any(m.settings.ema > 0 for m in members),
+            has_average=any(m.settings.ema > 0 for m in members),
         )
 
     # -- rows that go through a network together ------------------------------------------------------------------
 
     @property
-    def values(self) -> Rows:
-        """The rows of G: a minibatch of noise."""
+    def rows_g(self) -> Rows:
+        """Rows of G: a minibatch of noise."""
         return Rows(self.batch)
 
     @property
-    def judged(self) -> Rows:
-        """The rows of D in its own update: real decisions, then generated ones."""
+    def rows_d(self) -> Rows:
+        """Rows of D in its own update: real decisions, then generated ones."""
         return Rows(2 * self.decisions)
 
     @property
-    def made(self) -> Rows:
-        """The rows of D in G's update: generated decisions, after the real ones where the loss reads them."""
-        return Rows(self.decisions * (2 if self.features.pairs else 1))
+    def rows_dg(self) -> Rows:
+        """Rows of D in G's update: generated decisions, after the real ones where the loss reads them."""
+        return Rows(self.decisions * (2 if self.options.pairs else 1))
 
     @property
-    def penalised(self) -> Rows:
-        """The rows of D that a penalty looks at together: some of the decisions of one site."""
-        portions = -(-self.decisions // _MOST_PENALISED)
-        return Rows(-(-self.decisions // portions))
+    def rows_penalty(self) -> Rows:
+        """Rows of D for which penalties are computed at once: some of the decisions of one site."""
+        parts = -(-self.decisions // _MAX_PENALTY_ROWS)
+        return Rows(-(-self.decisions // parts))
 
     # -- what the code depends on ---------------------------------------------------------------------------------
 
     @property
-    def outer(self) -> bool:
-        """Whether D's gradient is the sum of few outer products and nothing else, and so never stored."""
-        return self.judged.count <= MOST_OUTER_ROWS and not self.features.penalties and not self.features.spectral_norm
+    def factored(self) -> bool:
+        """True if D's gradient is the sum of few outer products and nothing else, and so never stored."""
+        return self.rows_d.count <= MAX_FACTORED_ROWS and not self.options.penalties and not self.options.spectral_norm
 
     @property
     def sites(self) -> tuple[Site, ...]:
-        return self.features.sites
+        return self.options.sites
 
     @property
     def labels(self) -> bool:
@@ -112,7 +112,7 @@ class Plan:
 
     @property
     def statistics(self) -> bool:
-        """Whether some variant reads a statistic of all logits."""
+        """True if some variant reads a statistic of all logits."""
         return any(statistics_of(v) for v in self.variants)
 
     @property
@@ -121,5 +121,5 @@ class Plan:
 
     @property
     def both_at_once(self) -> bool:
-        """Whether both players' gradients are known before either moves."""
+        """True if both players' gradients are computed before either moves."""
         return self.order != "alternating"

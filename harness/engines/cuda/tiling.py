@@ -1,6 +1,6 @@
-"""How a block's threads divide a matrix product: which rows and columns are one thread's, and how the sum is split.
+"""Division of a matrix product among a block's threads: rows and columns of each, and parts of the sum.
 
-What is chosen depends on the sizes alone, never on the device or the population, because the order of a sum is part of
+The choice depends on the sizes alone, never on the device or the population, because the order of a sum is part of
 a member's bits.
 """
 
@@ -52,7 +52,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Tiling:
-    """A product's tile in packs of rows and in columns, and in how many parts its sum is split."""
+    """One thread's tile of a product, in packs of rows and in columns, and the number of parts of its sum."""
 
     packs: int
     columns: int
@@ -61,8 +61,8 @@ class Tiling:
 
 @lru_cache(maxsize=4096)
 def product_tiling(rows: Rows, inner: int, columns: int) -> Tiling:
-    """The tiling with the fewest instruction slots of the busiest thread: multiplications, loads, and the gathering."""
-    found: list[tuple[float, Tiling]] = []
+    """Tiling with the fewest instruction slots of the busiest thread: multiplications, loads, and adding up parts."""
+    costs: list[tuple[float, Tiling]] = []
     for tile_packs in (1, 2, 3, 4):
         for tile_columns in range(1, 11):
             sums = tile_packs * tile_columns * rows.pack
@@ -74,15 +74,15 @@ def product_tiling(rows: Rows, inner: int, columns: int) -> Tiling:
                     break
                 waves = -(-tiles * split // THREADS)
                 slots = waves * -(-inner // split) * (sums + tile_packs + tile_columns)
-                gathering = _BARRIER_SLOTS + 2 * split * -(-columns * rows.padded // THREADS) if split > 1 else 0
-                found.append((slots + gathering, Tiling(tile_packs, tile_columns, split)))
-    return min(found, key=lambda pair: (pair[0], pair[1].split, pair[1].packs, pair[1].columns))[1]
+                adding = _BARRIER_SLOTS + 2 * split * -(-columns * rows.padded // THREADS) if split > 1 else 0
+                costs.append((slots + adding, Tiling(tile_packs, tile_columns, split)))
+    return min(costs, key=lambda pair: (pair[0], pair[1].split, pair[1].packs, pair[1].columns))[1]
 
 
 @lru_cache(maxsize=4096)
 def gradient_tiling(rows: Rows, inputs: int, outputs: int) -> tuple[int, int]:
-    """Inputs and outputs of the tile of a weight's gradient, a sum over rows."""
-    found = []
+    """Inputs and outputs of one thread's tile of a weight's gradient, a sum over rows."""
+    costs = []
     for tile_inputs in range(1, 11):
         for tile_outputs in range(1, 11):
             sums = tile_inputs * tile_outputs
@@ -91,5 +91,5 @@ def gradient_tiling(rows: Rows, inputs: int, outputs: int) -> tuple[int, int]:
             waves = -(-(-(-inputs // tile_inputs) * -(-outputs // tile_outputs)) // THREADS)
             # A sum too few in flight waits for the one before it; four at once are enough.
             slots = waves * rows.packs * (max(sums, 4) * rows.pack + 4 * (tile_inputs + tile_outputs))
-            found.append((slots, tile_inputs, tile_outputs))
-    return min(found)[1:]
+            costs.append((slots, tile_inputs, tile_outputs))
+    return min(costs)[1:]

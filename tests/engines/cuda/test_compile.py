@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from support.members import member
 
-from harness.engines.cuda.devices import OPTIONS
-from harness.engines.cuda.kernel_spec import Plan
+from harness.engines.cuda.devices import CONTRACTS, STANDARD
+from harness.engines.cuda.kernel_spec import KernelSpec
 from harness.engines.cuda.layout import fitting
 from harness.engines.cuda.source.kernel import source_of
 from harness.engines.cuda.tiling import THREADS
@@ -31,12 +31,13 @@ MOST_CODE = 330_000
 def compiled(folder: Path, architecture: str, memory: int, changes: dict[str, Any]) -> tuple[str, Path]:
     """What the assembler says of a member's kernel, and the binary."""
     (group,) = groups([member(**changes)])
-    plan = Plan.of(group, group.members)
-    layout = fitting(plan, memory)
+    spec = KernelSpec.of(group, group.members)
+    layout = fitting(spec, memory)
     assert layout is not None
     text, binary = folder / f"{architecture}.cu", folder / f"{architecture}.cubin"
-    text.write_text(source_of(plan, layout))
-    command = ["nvcc", *OPTIONS, f"-arch={architecture}", "-cubin", "-Xptxas", "-v", "-diag-suppress", "177"]
+    text.write_text(source_of(spec, layout))
+    language = (f"--std={STANDARD}", f"--fmad={str(CONTRACTS).lower()}")
+    command = ["nvcc", *language, f"-arch={architecture}", "-cubin", "-Xptxas", "-v", "-diag-suppress", "177"]
     done = subprocess.run([*command, "-o", str(binary), str(text)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert "warning" not in done.stderr

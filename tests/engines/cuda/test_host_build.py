@@ -2,7 +2,7 @@
 
 The host build executes every phase of the kernel thread by thread, so it shows that the arithmetic, the draws, the
 order of phases and what is kept between launches are right. Races within a phase show when the threads run backwards.
-What it cannot show is speed, and what a device's compiler makes of the source (test_cuda_compile.py).
+What it cannot show is speed, and what a device's compiler makes of the source (test_compile.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.engines import bits, measured_mean, others, relative_error, trained
+from support.kernel_kinds import KINDS, NEARLY_EVERYTHING, member_of_kind
 from support.members import member
 from support.paths import ROOT
 from support.step_options import OPTIONS, SMALL
@@ -25,12 +26,12 @@ from harness.data.views import VIEWS
 from harness.engines.base import Engine, Segment, TrainingResult
 from harness.engines.cuda import CudaEngine, HostBuild
 from harness.engines.cuda.host_build import HostDevice
-from harness.engines.cuda.kernel_spec import Plan, kind_of
+from harness.engines.cuda.kernel_spec import KernelSpec, kernel_options
 from harness.engines.cuda.launch import KernelBatch
 from harness.engines.cuda.layout import candidates
 from harness.engines.reference import ReferenceEngine
 from harness.losses import BUILT_IN, LOSSES
-from harness.members import Member, groups
+from harness.members import groups
 
 no_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not on the PATH")
 host = pytest.param(CudaEngine(HostBuild(level=0)), id="host", marks=no_compiler)
@@ -43,9 +44,6 @@ FORMULAS = [v for v in TRAINABLE if v.family != "preset"]
 
 #: Options with which the kernel refuses a member.
 REFUSED = {"consensus", "everything"}
-
-#: As much at once as the kernel takes.
-NEARLY_EVERYTHING = {k: v for k, v in OPTIONS["everything"].items() if k != "consensus"}
 
 
 def compare(found: TrainingResult, expected: TrainingResult, tolerance: float = 1e-4) -> None:
@@ -117,25 +115,12 @@ def test_penalties_noise_replay_and_normalisation_together(view: str) -> None:
 
 # -- what must not show ------------------------------------------------------------------------------------------
 
-#: Members whose kernels use every kind of phase.
-KINDS: dict[str, dict[str, Any]] = {
-    "outer": {"view": "variances", "ema": 0.9},
-    "stored": {"view": "sample", "loss": "ragan"},
-    "moments": {"view": "moments"},
-    "everything": {"view": "sample", **NEARLY_EVERYTHING},
-}
-
-
-def own(kind: str, **changes: object) -> Member:
-    """One member of a kind."""
-    return member(seed=3, **{**SMALL, "steps": 12, "snapshots": (5, 12), **KINDS[kind], **changes})
-
 
 @pytest.mark.parametrize("engine", [host, gpu])
 @pytest.mark.parametrize("kind", KINDS)
 def test_population_and_slot_do_not_show(engine: Engine, kind: str) -> None:
     """Alone, among others of its kind, of other losses and of other kinds: bit for bit the same."""
-    one = own(kind)
+    one = member_of_kind(kind)
     expected = bits(trained(engine, [one]), 0)
     shape = one.shape.model_dump()
     alike = [member("non_saturating", 40 + i, one.view, **shape, **one.settings.model_dump()) for i in range(2)]
@@ -149,9 +134,9 @@ def test_population_and_slot_do_not_show(engine: Engine, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_launch_length_does_not_show(engine: CudaEngine, kind: str) -> None:
     """Launches of one step, of five and of all: what is kept between them is everything."""
-    expected = bits(trained(engine, [own(kind)]), 0)
+    expected = bits(trained(engine, [member_of_kind(kind)]), 0)
     for steps in (1, 5):
-        assert bits(trained(CudaEngine(engine.launcher, steps), [own(kind)]), 0) == expected, steps
+        assert bits(trained(CudaEngine(engine.backend, steps), [member_of_kind(kind)]), 0) == expected, steps
 
 
 @no_compiler
@@ -159,13 +144,13 @@ def test_launch_length_does_not_show(engine: CudaEngine, kind: str) -> None:
 def test_the_order_of_threads_does_not_show(kind: str) -> None:
     """Each phase from the last thread to the first: no thread reads what another writes in the same phase."""
     forwards, backwards = (CudaEngine(HostBuild(backwards=b, level=0)) for b in (False, True))
-    assert bits(trained(backwards, [own(kind)]), 0) == bits(trained(forwards, [own(kind)]), 0)
+    assert bits(trained(backwards, [member_of_kind(kind)]), 0) == bits(trained(forwards, [member_of_kind(kind)]), 0)
 
 
 @no_compiler
 def test_optimisation_does_not_show() -> None:
     """g++ at no level and at the third: what else is compiled into a kernel cannot change a member's bits."""
-    plain, optimised = (trained(CudaEngine(HostBuild(level=level)), [own("outer")]) for level in (0, 3))
+    plain, optimised = (trained(CudaEngine(HostBuild(level=level)), [member_of_kind("factored")]) for level in (0, 3))
     assert bits(plain, 0) == bits(optimised, 0)
 
 
@@ -173,14 +158,14 @@ def test_optimisation_does_not_show() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_layout_does_not_show(kind: str) -> None:
     """All in shared memory, moments or D's parameters outside, the gradient overlaid or not: the same bits."""
-    (group,) = groups([own(kind)])
-    expected = bits(trained(CudaEngine(HostBuild(level=0)), [own(kind)]), 0)
-    layouts = list(candidates(Plan.of(group, group.members)))
+    (group,) = groups([member_of_kind(kind)])
+    expected = bits(trained(CudaEngine(HostBuild(level=0)), [member_of_kind(kind)]), 0)
+    layouts = list(candidates(KernelSpec.of(group, group.members)))
     assert len(layouts) == 8
-    for layout in layouts[1:] if kind == "outer" else layouts[-1:]:
-        assert bits(trained(CudaEngine(HostBuild(layout.shared_bytes, level=0)), [own(kind)]), 0) == expected, (
-            layout.name
-        )
+    for layout in layouts[1:] if kind == "factored" else layouts[-1:]:
+        assert (
+            bits(trained(CudaEngine(HostBuild(layout.shared_bytes, level=0)), [member_of_kind(kind)]), 0) == expected
+        ), layout.name
 
 
 class TwoDevices(HostBuild):
@@ -206,7 +191,7 @@ def test_the_number_of_devices_does_not_show() -> None:
     assert [bits(one, row) for row in range(5)] == [bits(two, row) for row in range(5)]
 
 
-# -- who stops, and legs -----------------------------------------------------------------------------------------
+# -- stops, and segments -----------------------------------------------------------------------------------------
 
 SICK: dict[str, Any] = {"loss": "least_squares", "params": {"a": 0.0, "b": 1.0, "c": 1.0}, "lr_d": 14.0, "lr_g": 14.0}
 
@@ -253,9 +238,9 @@ def test_a_sick_member_stops_before_its_update_in_every_order(order: str) -> Non
 
 
 @pytest.mark.parametrize("engine", [host, gpu])
-def test_legs_have_the_bits_of_one_go(engine: Engine) -> None:
-    """A member of everything in two legs, the second beside one at its first: parameters, snapshots, progress."""
-    one, fresh = own("everything"), own("everything", lr_g=5e-4)
+def test_segments_have_the_bits_of_one_go(engine: Engine) -> None:
+    """A member of everything in two segments, the second beside one at its first: parameters, snapshots, progress."""
+    one, fresh = member_of_kind("everything"), member_of_kind("everything", lr_g=5e-4)
     whole = trained(engine, [one])
     told: list[int] = []
     (group,) = groups([one])
@@ -293,15 +278,13 @@ def test_what_fills_packs_and_gaps_stays_zero() -> None:
 
     An unused unit that learned something would show here: there is none, since sizes are compiled in exactly.
     """
-    one = own("outer", batch=7, hidden=5, snapshots=(12,))
+    one = member_of_kind("factored", batch=7, hidden=5, snapshots=(12,))
     (group,) = groups([one])
-    crew = KernelBatch(
-        group, [0], [Segment(0, 12)], Plan.of(group, [one]), HostDevice(232_448, backwards=False, level=0)
-    )
-    while not crew.finished:
-        crew.launch(500, measured_mean)
-    state, used = crew.memory()[0], np.zeros(crew.layout.state, bool)
-    for placed in crew.layout.places.values():
+    batch = KernelBatch(group, [0], [Segment(0, 12)], HostDevice(232_448, backwards=False, level=0))
+    while not batch.finished:
+        batch.launch(500, measured_mean)
+    state, used = batch.memory()[0], np.zeros(batch.layout.state, bool)
+    for placed in batch.layout.arrays.values():
         if placed.state is not None:
             used[placed.state : placed.state + placed.array.floats] = True
     assert 0 < (~used).sum() < 40
@@ -354,9 +337,13 @@ def test_without_a_device_everything_is_refused() -> None:
 
 def test_labels_do_not_split_a_launch() -> None:
     """Variants of random labels go with those of none; a penalty, noise or real logits make another kernel."""
-    plain = kind_of(member())
-    assert kind_of(member("flipped_noise")) == plain
-    assert plain not in (kind_of(member("rpgan")), kind_of(member(gp=0.1)), kind_of(member(instance_noise=0.1)))
+    plain = kernel_options(member())
+    assert kernel_options(member("flipped_noise")) == plain
+    assert plain not in (
+        kernel_options(member("rpgan")),
+        kernel_options(member(gp=0.1)),
+        kernel_options(member(instance_noise=0.1)),
+    )
 
 
 @pytest.mark.gpu
@@ -365,7 +352,9 @@ def test_the_device_computes_the_bits_of_the_host_build() -> None:
     if shutil.which("g++") is None:
         pytest.skip("g++ is not on the PATH")
     for kind in KINDS:
-        there, here = (trained(engine, [own(kind)]) for engine in (CudaEngine(), CudaEngine(HostBuild(level=0))))
+        there, here = (
+            trained(engine, [member_of_kind(kind)]) for engine in (CudaEngine(), CudaEngine(HostBuild(level=0)))
+        )
         assert there.theta_g_PW.tobytes() == here.theta_g_PW.tobytes(), kind
         assert there.theta_d_PW.tobytes() == here.theta_d_PW.tobytes(), kind
 
@@ -377,10 +366,10 @@ def test_compute_sanitizer_finds_nothing(tool: str) -> None:
     if shutil.which("compute-sanitizer") is None:
         pytest.skip("compute-sanitizer is not on the PATH")
     code = (
-        "import sys; sys.path[:0] = ['tests', 'tests/engines/cuda']; from test_host_build import KINDS, own; "
+        "import sys; sys.path.insert(0, 'tests'); from support.kernel_kinds import KINDS, member_of_kind; "
         "from support.engines import trained; "
         "from harness.engines.cuda import CudaEngine; "
-        "[trained(CudaEngine(), [own(kind, steps=3, snapshots=(3,))]) for kind in KINDS]"
+        "[trained(CudaEngine(), [member_of_kind(kind, steps=3, snapshots=(3,))]) for kind in KINDS]"
     )
     command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "1", sys.executable, "-c", code]
     root = ROOT

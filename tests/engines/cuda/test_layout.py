@@ -10,9 +10,9 @@ from support.members import member
 
 from harness.engines.base import REPLAY_BUFFER
 from harness.engines.cuda import CudaEngine, HostBuild
-from harness.engines.cuda.kernel_spec import Plan
+from harness.engines.cuda.kernel_spec import KernelSpec
 from harness.engines.cuda.layout import Layout, candidates, fitting, layout_of, may_overlay
-from harness.engines.cuda.source.kernel import record_floats, record_places
+from harness.engines.cuda.source.kernel import record_floats, record_layout
 from harness.engines.cuda.tiling import SCRATCH_FLOATS, THREADS, Rows, gradient_tiling, product_tiling
 from harness.members import groups
 
@@ -20,15 +20,15 @@ from harness.members import groups
 HOPPER, AMPERE, CONSUMER = 227 * 1024, 163 * 1024, 99 * 1024
 
 
-def plan(**changes: Any) -> Plan:
-    """The plan of one member."""
+def spec(**changes: Any) -> KernelSpec:
+    """The spec of one member."""
     (group,) = groups([member(**changes)])
-    return Plan.of(group, group.members)
+    return KernelSpec.of(group, group.members)
 
 
 def fitted(memory: int, **changes: Any) -> Layout:
     """The layout of one member on a device of that memory."""
-    found = fitting(plan(**changes), memory)
+    found = fitting(spec(**changes), memory)
     assert found is not None
     return found
 
@@ -52,7 +52,7 @@ def test_both_at_once_needs_every_byte() -> None:
         assert fitted(HOPPER, order=order).shared_bytes == HOPPER
 
 
-def test_cards_with_less_keep_moments_and_then_the_judge_outside() -> None:
+def test_cards_with_less_keep_moments_and_then_d_outside() -> None:
     """The seed: 163 KiB hold all but the moments, 99 KiB all but moments and D's parameters."""
     assert fitted(AMPERE).name == "streaming"
     assert fitted(AMPERE).shared_bytes == 119_792
@@ -64,20 +64,20 @@ def test_cards_with_less_keep_moments_and_then_the_judge_outside() -> None:
 @pytest.mark.parametrize("view", ["raw", "variances", "diffs", "moments", "sorted", "pack(m=2)"])
 def test_every_set_view_of_the_seed_fits_every_card(view: str, memory: int) -> None:
     """No view of the whole minibatch, nor packs of two, is refused on any of these cards."""
-    assert fitting(plan(view=view), memory) is not None
+    assert fitting(spec(view=view), memory) is not None
 
 
 def test_wide_networks_keep_all_weights_outside() -> None:
     """300 units on three values: G's parameters alone are 91,201 floats, more than any block has."""
     layout = fitted(HOPPER, batch=3, hidden=300)
     assert layout.name == "bare"
-    assert plan(batch=3, hidden=300).generator.size * 4 > HOPPER
+    assert spec(batch=3, hidden=300).generator.size * 4 > HOPPER
 
 
 def test_what_fits_nowhere_is_refused_with_both_numbers() -> None:
     """A thousand values of 200 units: the least that any layout needs, and what the device grants."""
     engine = CudaEngine(HostBuild(CONSUMER, level=0))
-    least = min(layout.shared_bytes for layout in candidates(plan(batch=1000, hidden=200)))
+    least = min(layout.shared_bytes for layout in candidates(spec(batch=1000, hidden=200)))
     reason = engine.unsupported_reason(member(batch=1000, hidden=200))
     assert reason == f"it needs {least:,} bytes of shared memory a block, and the device grants 101,376"
     assert least > HOPPER
@@ -95,11 +95,11 @@ def test_what_fits_nowhere_is_refused_with_both_numbers() -> None:
 )
 def test_arrays_lie_apart_and_aligned(changes: dict[str, Any]) -> None:
     """In every layout no two arrays overlap, each begins at a multiple of 16 bytes, and the sums are the sizes."""
-    for layout in candidates(plan(**changes)):
+    for layout in candidates(spec(**changes)):
         for where, size in (("shared", layout.shared), ("state", layout.state)):
             spans = sorted(
                 (at, at + placed.array.floats)
-                for placed in layout.places.values()
+                for placed in layout.arrays.values()
                 if (at := getattr(placed, where)) is not None
             )
             assert all(start % 4 == 0 for start, _ in spans)
@@ -108,31 +108,40 @@ def test_arrays_lie_apart_and_aligned(changes: dict[str, Any]) -> None:
 
 
 def test_lasting_arrays_have_a_home_in_every_layout() -> None:
-    """What the next launch needs lies in the member's row whatever is in shared memory, so legs may change layouts."""
-    wanted = plan(order="extragradient", replay=0.5, ema=0.5)
+    """All that the next launch needs lies in the member's row in every layout, so segments may change layouts."""
+    wanted = spec(order="extragradient", replay=0.5, ema=0.5)
     for layout in candidates(wanted):
-        lasting = {name for name, placed in layout.places.items() if placed.array.lasting}
-        assert all(layout.places[name].state is not None for name in lasting)
-        assert {"theta_g", "theta_d", "moment_g", "square_d", "powers", "average", "history", "saved_d"} <= lasting
-    assert layout_of(wanted, "resident", False).places["history"].array.floats == REPLAY_BUFFER * 100
+        lasting = {name for name, placed in layout.arrays.items() if placed.array.lasting}
+        assert all(layout.arrays[name].state is not None for name in lasting)
+        assert {
+            "theta_g",
+            "theta_d",
+            "moment_g",
+            "square_d",
+            "powers",
+            "average",
+            "replay_buffer",
+            "saved_d",
+        } <= lasting
+    assert layout_of(wanted, "resident", False).arrays["replay_buffer"].array.floats == REPLAY_BUFFER * 100
 
 
 def test_overlaying_spares_the_generators_gradient() -> None:
     """The overlaid layout is smaller by G's gradient but for its last layer, where a network has a hidden layer."""
-    wanted = plan()
+    wanted = spec()
     apart, overlaid = (layout_of(wanted, "resident", flag) for flag in (False, True))
     assert may_overlay(wanted)
     # 2,650 floats, of which 51 - the last layer's - keep a place, rounded up to 52 as the whole 2,701 are to 2,704.
     assert apart.shared_bytes - overlaid.shared_bytes == 4 * (2_704 - 52)
-    assert not may_overlay(plan(activations_g=[]))
+    assert not may_overlay(spec(activations_g=[]))
 
 
 def test_a_record_holds_what_a_snapshot_reads() -> None:
     """Values, logits of both turns, label draws, norms, the penalties' share and the norms at four sites."""
-    wanted = plan(view="sample", batch=10)
+    wanted = spec(view="sample", batch=10)
     assert record_floats(wanted) == 10 + 10 + 20 + 20 + 20 + 2 + 1 + 40
-    ends = [at + floats for at, floats in record_places(wanted).values()]
-    assert [at for at, _ in record_places(wanted).values()] == [0, *ends[:-1]]
+    ends = [at + floats for at, floats in record_layout(wanted).values()]
+    assert [at for at, _ in record_layout(wanted).values()] == [0, *ends[:-1]]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 18, 20, 52, 100, 200])

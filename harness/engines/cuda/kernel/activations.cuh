@@ -1,4 +1,4 @@
-// What follows a hidden layer, and its first two derivatives as functions of the activation itself.
+// Activation functions, and their first two derivatives as functions of their result.
 #pragma once
 
 enum Activation { ELU, SIGMOID, TANH, RELU, LEAKY_RELU, SOFTPLUS };
@@ -12,7 +12,7 @@ template <int KIND> DEVICE float activate(float x) {
     if constexpr (KIND == SOFTPLUS) return fn::softplus(x);
 }
 
-template <int KIND> DEVICE float slope_of(float h) {
+template <int KIND> DEVICE float derivative(float h) {
     if constexpr (KIND == ELU) return h > 0.0f ? 1.0f : h + 1.0f;
     if constexpr (KIND == SIGMOID) return h * (1.0f - h);
     if constexpr (KIND == TANH) return fn::fma(-h, h, 1.0f);
@@ -21,7 +21,7 @@ template <int KIND> DEVICE float slope_of(float h) {
     if constexpr (KIND == SOFTPLUS) return -fn::expm1(-h);
 }
 
-template <int KIND> DEVICE float bend_of(float h) {
+template <int KIND> DEVICE float second_derivative(float h) {
     if constexpr (KIND == ELU) return h > 0.0f ? 0.0f : h + 1.0f;
     if constexpr (KIND == SIGMOID) return h * (1.0f - h) * (1.0f - 2.0f * h);
     if constexpr (KIND == TANH) return -2.0f * h * fn::fma(-h, h, 1.0f);

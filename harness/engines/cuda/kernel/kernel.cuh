@@ -1,4 +1,4 @@
-// A launch: every block trains one member from step span[0] to step span[1]. A member that has stopped or has no step
+// A launch: each block trains one member from step span[0] to step span[1]. A member that has stopped or has no step
 // left ends at once and leaves its multiprocessor to the next; the device's scheduler of blocks is the queue.
 #pragma once
 
@@ -36,7 +36,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
 train(const double* settings, const float* parameters, const unsigned* words, const int* span, const float* target,
       const float* normal, float* state, float* record, int* stopped) {
     const int member = (int)blockIdx.x;
-    Block b = block_of(member, settings, parameters, words, target, normal, state, record, stopped, (float*)arena);
+    Block b = block_of(member, settings, parameters, words, target, normal, state, record, stopped, (float*)shared_memory);
     train_member(b, span[2 * member], span[2 * member + 1]);
 }
 #else

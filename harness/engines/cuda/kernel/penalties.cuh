@@ -5,7 +5,7 @@
 //     pi_l = bend(a_l) p'_l beta_l + s(a_l) W_(l+1) pi_(l+1),   dW_l = a_(l-1) pi_l^T + a'_(l-1) pi'_l^T,   db_l = pi_l.
 #pragma once
 
-// Where D is looked at: rows are decisions first .. first + VALID; rows beyond are zero.
+// Inputs at which penalties look: rows are decisions first .. first + VALID; rows beyond are zero.
 template <int SITE, int K, int N, int STRIDE_D, int STRIDE, int VALID, int PADDED>
 DEVICE void set_points(const Block& b, const float* numbers, const float* features, float* point, int first, unsigned update, int tid) {
     for (int i = tid; i < N * PADDED; i += THREADS) {
@@ -34,59 +34,59 @@ template <int K, int N, int STRIDE_D> DEVICE void sum_features(const float* feat
 
 // beta at the last hidden layer, and at its sums.
 template <int KIND, int ROWS, int STRIDE, int UNITS>
-DEVICE void unit_from_output(const float* w, const float* h, float* slope, float* beta, float factor, int tid) {
+DEVICE void unit_top_delta(const float* w, const float* h, float* slope, float* beta, float factor, int tid) {
     for (int i = tid; i < UNITS * ROWS; i += THREADS) {
         const int c = i / ROWS, at = c * STRIDE + i % ROWS;
         beta[at] = w[c] * factor;
-        slope[at] = w[c] * factor * slope_of<KIND>(h[at]);
+        slope[at] = w[c] * factor * derivative<KIND>(h[at]);
     }
 }
-template <int KIND, int STRIDE> struct UnitBack {
-    static constexpr bool LATER = false;
+template <int KIND, int STRIDE> struct UnitDeltaBelow {
+    static constexpr bool DEFERRED = false;
     const float* h; float *slope, *beta; float factor;
     MEMBER void operator()(int c, int row, float sum) const {
         const int at = c * STRIDE + row;
         beta[at] = sum * factor;
-        slope[at] = sum * factor * slope_of<KIND>(h[at]);
+        slope[at] = sum * factor * derivative<KIND>(h[at]);
     }
 };
 template <int ROWS, int STRIDE, int N> DEVICE void unit_to_inputs(const float* w, float* slope, float factor, int tid) {
     for (int i = tid; i < N * ROWS; i += THREADS) slope[i / ROWS * STRIDE + i % ROWS] = w[i / ROWS] * factor;
 }
 
-// |g| of each row, and what the penalties of a site pull with: sum of weight share/K phi'(|g|)/|g|.
+// |g| of each row, and the coefficient of a site's penalties: sum of weight share/K phi'(|g|)/|g|.
 template <int SITE, int K, int N, int STRIDE, int VALID, int PADDED>
-DEVICE void set_pulls(const Block& b, const float* numbers, const float* slope, float* pulls, int first, int tid) {
+DEVICE void set_coefficients(const Block& b, const float* numbers, const float* slope, float* coefficients, int first, int tid) {
     for (int row = tid; row < PADDED; row += THREADS) {
-        float square = 0.0f, pull = 0.0f;
+        float square = 0.0f, coefficient = 0.0f;
         for (int n = 0; n < N; ++n) square = fn::fma(slope[n * STRIDE + row], slope[n * STRIDE + row], square);
         const float norm = fn::sqrt(square);
         if (row < VALID) {
-            pull = site_pull(SITE, b.settings + FIRST_PENALTY, norm) * numbers[PENALTY_SHARE] / (float)K;
+            coefficient = site_coefficient(SITE, b.settings + FIRST_PENALTY, norm) * numbers[PENALTY_SHARE] / (float)K;
             if (b.recording) b.record[RECORD_SITES + SITE * K + first + row] = norm;
         }
-        pulls[row] = pull;
+        coefficients[row] = coefficient;
     }
 }
-template <int STRIDE, int PADDED, int N> DEVICE void scale_rows(float* slope, const float* pulls, int tid) {
-    for (int i = tid; i < N * PADDED; i += THREADS) slope[i / PADDED * STRIDE + i % PADDED] *= pulls[i % PADDED];
+template <int STRIDE, int PADDED, int N> DEVICE void scale_rows(float* slope, const float* coefficients, int tid) {
+    for (int i = tid; i < N * PADDED; i += THREADS) slope[i / PADDED * STRIDE + i % PADDED] *= coefficients[i % PADDED];
 }
 
 template <int KIND, int STRIDE> struct Tangent {  // a'_l, and bend p' beta where beta was
-    static constexpr bool LATER = false;
+    static constexpr bool DEFERRED = false;
     const float* h; float *tangent, *bent; float factor;
     MEMBER void operator()(int c, int row, float sum) const {
         const int at = c * STRIDE + row;
-        tangent[at] = slope_of<KIND>(h[at]) * (sum * factor);
-        bent[at] = bend_of<KIND>(h[at]) * (sum * factor) * bent[at];
+        tangent[at] = derivative<KIND>(h[at]) * (sum * factor);
+        bent[at] = second_derivative<KIND>(h[at]) * (sum * factor) * bent[at];
     }
 };
-template <int KIND, int STRIDE> struct AddBack {  // pi_l += s(a_l) W pi
-    static constexpr bool LATER = false;
+template <int KIND, int STRIDE> struct AddDeltaBelow {  // pi_l += s(a_l) W pi
+    static constexpr bool DEFERRED = false;
     const float* h; float* bent; float factor;
     MEMBER void operator()(int c, int row, float sum) const {
         const int at = c * STRIDE + row;
-        bent[at] = fn::fma(slope_of<KIND>(h[at]), sum * factor, bent[at]);
+        bent[at] = fn::fma(derivative<KIND>(h[at]), sum * factor, bent[at]);
     }
 };
 template <int STRIDE, int PADDED, int UNITS> DEVICE void add_rows(const float* tangent, float* gradient, int tid) {

@@ -1,11 +1,11 @@
-// What D reads of a minibatch x of B values (harness/data/views.py), written into its inputs [number][row], and the slopes at
-// the values from the slopes at the inputs. A decision's row is `first` + its index.
+// Features of a minibatch x of B values (harness/data/views.py), written into D's inputs [number][row], and the slopes in
+// the values from the slopes in the features. A decision's row is `first` + its index.
 #pragma once
 
 enum Form { VALUES, SQUARES, DEVIATIONS, MOMENTS, ORDER };
 
-// Sixteen partial sums of f(i), i < B, in a phase; `total` adds them up where they are needed.
-template <int B, class F> DEVICE void sixteen(float* sums, F f, int tid) {
+// Sixteen partial sums of f(i), i < B, in a phase; `sum_of` adds them up where they are needed.
+template <int B, class F> DEVICE void partial_sums(float* sums, F f, int tid) {
     if (tid >= 0 && tid < SUMS) {
         float sum = 0.0f;
         for (int i = tid; i < B; i += SUMS) sum += f(i);
@@ -30,7 +30,7 @@ template <int B, int N, int STRIDE> DEVICE void read_values(const float* x, floa
 
 template <int FORM, int B, int STRIDE>
 DEVICE void read_deviations(const float* x, const float* sums, float* features, int first, int tid) {
-    const float mean = total(sums) / (float)B;
+    const float mean = sum_of(sums) / (float)B;
     for (int i = tid; i < B; i += THREADS) {
         const float deviation = x[i] - mean;
         features[i * STRIDE + first] = x[i];
@@ -46,10 +46,10 @@ template <int B, int STRIDE> DEVICE void read_order(const float* x, float* featu
 struct Moments { float shift, mean, root, second, third, fourth; bool spread; };
 
 template <int B> DEVICE float deviation_of(const float* x, const float* sums, int i) {
-    return (x[i] - x[0]) - total(sums) / (float)B;
+    return (x[i] - x[0]) - sum_of(sums) / (float)B;
 }
 template <int B> DEVICE float root_of(const float* sums, bool& spread) {
-    const float variance = total(sums + SUMS) / (float)B;
+    const float variance = sum_of(sums + SUMS) / (float)B;
     spread = variance > 1e-30f;
     return spread ? fn::sqrt(variance) : (variance == variance ? 1.0f : variance);
 }
@@ -61,11 +61,11 @@ template <int B, int POWER> DEVICE float power_of_z(const float* x, const float*
 template <int B> DEVICE Moments moments_of(const float* x, const float* sums) {
     Moments m;
     m.shift = x[0];
-    m.mean = total(sums) / (float)B;
+    m.mean = sum_of(sums) / (float)B;
     m.root = root_of<B>(sums, m.spread);
-    m.second = total(sums + 2 * SUMS) / (float)B;
-    m.third = total(sums + 3 * SUMS) / (float)B;
-    m.fourth = total(sums + 4 * SUMS) / (float)B;
+    m.second = sum_of(sums + 2 * SUMS) / (float)B;
+    m.third = sum_of(sums + 3 * SUMS) / (float)B;
+    m.fourth = sum_of(sums + 4 * SUMS) / (float)B;
     return m;
 }
 template <int B, int STRIDE>
@@ -84,7 +84,7 @@ DEVICE float slope_at_value(const float* x, const float* sums, const float* slop
     if constexpr (FORM == VALUES) return slopes[(i % N) * STRIDE + first + i / N];
     if constexpr (FORM == DEVIATIONS) return slopes[i * STRIDE + first] + slopes[(B + i) * STRIDE + first];
     if constexpr (FORM == SQUARES) {
-        const float twice = 2.0f * (x[i] - total(sums) / (float)B);
+        const float twice = 2.0f * (x[i] - sum_of(sums) / (float)B);
         return fn::fma(twice, slopes[(B + i) * STRIDE + first], slopes[i * STRIDE + first]);
     }
     if constexpr (FORM == ORDER) return slopes[rank_of<B>(x, i) * STRIDE + first];

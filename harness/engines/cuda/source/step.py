@@ -1,50 +1,55 @@
-"""Both players' turns as text: what is drawn, read and judged, the gradients, the moves, and their order in a step."""
+"""Text of a step: draws, inputs, losses, gradients, updates, and their order."""
 
 from __future__ import annotations
 
 from harness.data.views import Form
-from harness.engines.cuda.kernel_spec import Plan
+from harness.engines.cuda.kernel_spec import KernelSpec
 from harness.engines.cuda.layout import Layout
 from harness.engines.cuda.source.passes import (
-    back_to_inputs,
-    down,
+    backward,
     forward,
     function,
-    generating,
-    judging,
+    gradient_visitors,
+    input_slopes,
     overlaid_gradient,
+    pass_d,
+    pass_g,
     phase,
     stored_gradient,
-    visiting,
 )
-from harness.engines.cuda.source.penalties import penalised, scaled_weights, spectral_correction, spectral_iteration
+from harness.engines.cuda.source.penalties import (
+    penalty_gradient,
+    scaled_weights,
+    spectral_gradient,
+    spectral_iteration,
+)
 
-#: Threads that add up a sum over a minibatch (``SUMS`` of moving.cuh).
+#: Threads that add up a sum over a minibatch (``SUMS`` of optimizers.cuh).
 SUMS = 16
 
 
-def _viewed(plan: Plan, readings: list[tuple[str, str, str, int]], stride: int, also: str = "") -> list[str]:
-    """The phases that read minibatches: (values, where sums go, features, first row) of each, all at once."""
-    b, n = plan.batch, plan.inputs
+def _view_phases(spec: KernelSpec, readings: list[tuple[str, str, str, int]], stride: int, also: str = "") -> list[str]:
+    """Phases that make features of minibatches, all at once: (values, their sums, features, first row) of each."""
+    b, n = spec.batch, spec.inputs
 
     def together(body: str, last: str = "") -> str:
-        found = [
+        calls = [
             body.format(
                 x=f"{x}(b)", sums=f"{sums}(b)", features=f"{features}(b)", first=first, lane=f"tid - {SUMS * i}"
             )
             for i, (x, sums, features, first) in enumerate(readings)
         ]
-        return phase(" ".join([*found, last]))
+        return phase(" ".join([*calls, last]))
 
     def sums(at: str, value: str, lane: int = 0) -> str:
-        return f"sixteen<{b}>({{sums}}{at}, [&](int i) {{{{ return {value}; }}}}, {{lane}} - {lane});"
+        return f"partial_sums<{b}>({{sums}}{at}, [&](int i) {{{{ return {value}; }}}}, {{lane}} - {lane});"
 
     into = f"{b}, {stride}>({{x}}, {{sums}}, {{features}}, {{first}}, tid);"
-    if plan.form is Form.VALUES:
+    if spec.form is Form.VALUES:
         return [together(f"read_values<{b}, {n}, {stride}>({{x}}, {{features}}, {{first}}, tid);", also)]
-    if plan.form is Form.ORDER:
+    if spec.form is Form.ORDER:
         return [together(f"read_order<{b}, {stride}>({{x}}, {{features}}, {{first}}, tid);", also)]
-    if plan.form is Form.MOMENTS:
+    if spec.form is Form.MOMENTS:
         deviation = f"deviation_of<{b}>({{x}}, {{sums}}, i)"
         powers = [sums(f" + {p} * SUMS", f"power_of_z<{b}, {p}>({{x}}, {{sums}}, i)", 64 * (p - 1)) for p in (2, 3, 4)]
         return [
@@ -53,139 +58,143 @@ def _viewed(plan: Plan, readings: list[tuple[str, str, str, int]], stride: int, 
             together(" ".join(powers)),
             together(f"read_moments<{into}", also),
         ]
-    return [together(sums("", "{x}[i]")), together(f"read_deviations<{plan.form.name}, {into}", also)]
+    return [together(sums("", "{x}[i]")), together(f"read_deviations<{spec.form.name}, {into}", also)]
 
 
-def _judged(plan: Plan, player: str, call: str) -> list[str]:
-    """The phases from logits to slopes."""
-    k, rows = plan.decisions, plan.judged if player == "d" else plan.made
+def _loss_phases(spec: KernelSpec, player: str, call: str) -> list[str]:
+    """Phases from logits to slopes."""
+    k, rows = spec.decisions, spec.rows_d if player == "d" else spec.rows_dg
     logits, slopes = f"logits_{player}(b)", f"slopes_{player}(b)"
-    terms = f"terms_{player}(b)" if plan.through_statistics else "nullptr"
+    terms = f"terms_{player}(b)" if spec.through_statistics else "nullptr"
     lines = []
-    if plan.statistics and rows.count == 2 * k:
+    if spec.statistics and rows.count == 2 * k:
         lines.append(phase(f"batch_statistics<{k}>({logits}, {logits} + {k}, numbers(b), tid)"))
     lines.append(phase(call.format(k=k, stride=rows.stride, terms=terms)))
-    if plan.through_statistics:
+    if spec.through_statistics:
         lines.append(phase(f"sum_terms<{k}, {rows.stride}>({terms}, {rows.count}, numbers(b), tid)"))
-        lines.append(phase(f"close_slopes<{k}>({logits}, {rows.count}, numbers(b), {slopes}, tid)"))
+        lines.append(phase(f"finish_slopes<{k}>({logits}, {rows.count}, numbers(b), {slopes}, tid)"))
     return lines
 
 
-def _normed(player: str) -> list[str]:
-    """The sum of squares of a player's gradient, into its half of the norms' sums."""
+def _norm_phases(player: str) -> list[str]:
+    """Phases that put the sum of squares of a player's gradient into its half of ``norm_sums``."""
     return [
         phase(
             f"float sum = 0.0f; visit_gradient_{player}(b, tid, [&](int, float g) {{ sum = fn::fma(g, g, sum); }}); "
             "scratch(b)[tid] = sum"
         ),
-        phase(f"add_up(scratch(b), {norm_sums(player)}, tid)"),
+        phase(f"reduce(scratch(b), {norm_sums(player)}, tid)"),
     ]
 
 
 def norm_sums(player: str) -> str:
-    """Where the sums of a player's squared gradient lie."""
+    """Address of the sums of a player's squared gradient."""
     return "norm_sums(b)" if player == "d" else "norm_sums(b) + SUMS"
 
 
-def discriminator_gradient(plan: Plan) -> str:
-    """D's whole gradient, on fresh draws."""
-    batch, k, values, way = plan.batch, plan.decisions, plan.values, judging(plan, "d")
-    lines = spectral_iteration(plan) + scaled_weights(plan)
+def discriminator_gradient(spec: KernelSpec) -> str:
+    """Function that computes D's whole gradient, on fresh draws."""
+    batch, k, values, net = spec.batch, spec.decisions, spec.rows_g, pass_d(spec, "d")
+    lines = spectral_iteration(spec) + scaled_weights(spec)
     lines += [
         phase(
             "if (tid == THREADS - 1) set_rates(b, numbers(b), (double*)powers(b), LR_D, STEP_D, EPSILON_D); "
-            f"draw_latent<{batch}, {values.stride}, {plan.latent}>(b, LATENT_D, update, z(b), tid); "
-            f"draws<{batch}>(b, REAL, update, tid, [&](int i, unsigned word) {{ given(b)[i] = b.target[word >> 9]; }})"
+            f"draw_latent<{batch}, {values.stride}, {spec.latent}>(b, LATENT_D, update, z(b), tid); "
+            f"draws<{batch}>(b, REAL, update, tid, [&](int i, unsigned word) {{ real(b)[i] = b.target[word >> 9]; }})"
         ),
         "    generate(b);",
         "    if (b.recording) "
         + phase(
             f"for (int i = tid; i < {batch}; i += THREADS) "
-            "b.record[RECORD_REAL + i] = given(b)[i], b.record[RECORD_FAKE + i] = made(b)[i]"
+            "b.record[RECORD_REAL + i] = real(b)[i], b.record[RECORD_FAKE + i] = generated(b)[i]"
         ).strip(),
     ]
-    if plan.features.replay or plan.features.instance_noise:
-        history = "history(b)" if plan.features.replay else "nullptr"
-        lines.append(phase(f"publish<{batch}>(b, numbers(b), made(b), given(b), {history}, update, tid)"))
-    lines += _viewed(
-        plan, [("given", "view_sums", "features_d", 0), ("made", "scratch", "features_d", k)], way.rows.stride
+    if spec.options.replay or spec.options.instance_noise:
+        buffer = "replay_buffer(b)" if spec.options.replay else "nullptr"
+        lines.append(
+            phase(f"replay_and_add_noise<{batch}>(b, numbers(b), generated(b), real(b), {buffer}, update, tid)")
+        )
+    lines += _view_phases(
+        spec, [("real", "view_sums", "features_d", 0), ("generated", "scratch", "features_d", k)], net.rows.stride
     )
-    lines += forward(way)
-    lines += _judged(plan, "d", "judge<{k}, {stride}>(b, numbers(b), logits_d(b), slopes_d(b), {terms}, update, tid)")
-    if plan.outer:
-        lines += down(way, "slopes_d", [f"delta_d{i}" for i in range(len(way.hidden))])
+    lines += forward(net)
+    lines += _loss_phases(
+        spec, "d", "set_slopes_d<{k}, {stride}>(b, numbers(b), logits_d(b), slopes_d(b), {terms}, update, tid)"
+    )
+    if spec.factored:
+        lines += backward(net, "slopes_d", [f"delta_d{i}" for i in range(len(net.hidden))])
     else:
-        lines += stored_gradient(way, "slopes_d", "gradient_d")
-        lines += penalised(plan) + spectral_correction(plan)
-    return function("discriminator_gradient", lines + _normed("d"), "const Block& b, unsigned update")
+        lines += stored_gradient(net, "slopes_d", "gradient_d")
+        lines += penalty_gradient(spec) + spectral_gradient(spec)
+    return function("discriminator_gradient", lines + _norm_phases("d"), "const Block& b, unsigned update")
 
 
-def generator_gradient(plan: Plan, layout: Layout) -> str:
-    """G's whole gradient, on fresh noise, against D as it stands."""
-    batch, k, values = plan.batch, plan.decisions, plan.values
-    way, first = judging(plan, "g"), plan.decisions if plan.features.pairs else 0
-    stride = way.rows.stride
-    lines = scaled_weights(plan)
+def generator_gradient(spec: KernelSpec, layout: Layout) -> str:
+    """Function that computes G's whole gradient, on fresh noise, against D as it stands."""
+    batch, k, values = spec.batch, spec.decisions, spec.rows_g
+    net, first = pass_d(spec, "g"), spec.decisions if spec.options.pairs else 0
+    stride = net.rows.stride
+    lines = scaled_weights(spec)
     lines += [f"    if (!drawn) {phase('draw_for_g(b, update, tid)').strip()}", "    generate(b);"]
-    if plan.features.instance_noise:
-        lines.append(phase(f"blur_generated<{batch}>(b, numbers(b), made(b), update, tid)"))
+    if spec.options.instance_noise:
+        lines.append(phase(f"add_noise_g<{batch}>(b, numbers(b), generated(b), update, tid)"))
     pairs = (
-        f"for (int i = tid; i < {plan.inputs * k}; i += THREADS) features_g(b)[i / {k} * {stride} + i % {k}] = "
-        f"features_d(b)[i / {k} * {plan.judged.stride} + i % {k}];"
+        f"for (int i = tid; i < {spec.inputs * k}; i += THREADS) features_g(b)[i / {k} * {stride} + i % {k}] = "
+        f"features_d(b)[i / {k} * {spec.rows_d.stride} + i % {k}];"
     )
-    lines += _viewed(plan, [("made", "view_sums", "features_g", first)], stride, pairs if first else "")
-    lines += forward(way)
-    lines += _judged(
-        plan,
+    lines += _view_phases(spec, [("generated", "view_sums", "features_g", first)], stride, pairs if first else "")
+    lines += forward(net)
+    lines += _loss_phases(
+        spec,
         "g",
-        f"judge_generated<{{k}}, {first}, {{stride}}>(b, numbers(b), logits_g(b), slopes_g(b), {{terms}}, tid)",
+        f"set_slopes_g<{{k}}, {first}, {{stride}}>(b, numbers(b), logits_g(b), slopes_g(b), {{terms}}, tid)",
     )
-    lines += down(way, "slopes_g", way.hidden)
-    lines += back_to_inputs(way, way.hidden[0] if way.hidden else "slopes_g", "features_g")
+    lines += backward(net, "slopes_g", net.hidden)
+    lines += input_slopes(net, net.hidden[0] if net.hidden else "slopes_g", "features_g")
     lines.append(
         phase(
-            f"slopes_at_values<{plan.form.name}, {batch}, {plan.inputs}, {stride}, {values.stride}>"
-            f"(made(b), view_sums(b), features_g(b), {first}, given(b), tid)"
+            f"slopes_at_values<{spec.form.name}, {batch}, {spec.inputs}, {stride}, {values.stride}>"
+            f"(generated(b), view_sums(b), features_g(b), {first}, real(b), tid)"
         )
     )
     if layout.overlaid:
-        lines += overlaid_gradient(generating(plan), "given", "gradient_g_last")
+        lines += overlaid_gradient(pass_g(spec), "real", "gradient_g_last")
     else:
-        lines += stored_gradient(generating(plan), "given", "gradient_g")
-    return function("generator_gradient", lines + _normed("g"), "const Block& b, unsigned update, bool drawn")
+        lines += stored_gradient(pass_g(spec), "real", "gradient_g")
+    return function("generator_gradient", lines + _norm_phases("g"), "const Block& b, unsigned update, bool drawn")
 
 
-def drawing_for_g(plan: Plan) -> str:
-    """What G's update draws, by all threads in any phase that reads neither noise nor G's rates."""
+def draw_for_g(spec: KernelSpec) -> str:
+    """Function that draws for G's update, in any phase that reads neither noise nor G's rates."""
     lines = [
         "    if (tid == THREADS - 1) set_rates(b, numbers(b), (double*)powers(b) + 2, LR_G, STEP_G, EPSILON_G);",
-        f"    draw_latent<{plan.batch}, {plan.values.stride}, {plan.latent}>(b, LATENT_G, update, z(b), tid);",
+        f"    draw_latent<{spec.batch}, {spec.rows_g.stride}, {spec.latent}>(b, LATENT_G, update, z(b), tid);",
     ]
     return function("draw_for_g", lines, "const Block& b, unsigned update, int tid")
 
 
-def generation(plan: Plan) -> str:
-    """G's values on the noise that was drawn."""
-    return function("generate", forward(generating(plan)))
+def generate(spec: KernelSpec) -> str:
+    """Function that computes G's values on the noise that was drawn."""
+    return function("generate", forward(pass_g(spec)))
 
 
-def moves(plan: Plan, layout: Layout) -> str:
-    """``update_d``, ``update_g`` and ``average_g``."""
+def updates(spec: KernelSpec, layout: Layout) -> str:
+    """Functions ``update_d``, ``update_g`` and ``average_g``."""
     parts = []
     for letter in "dg":
         big = letter.upper()
         arrays = [
-            f"{kind}_{letter}(b)" if f"{kind}_{letter}" in layout.places else "nullptr"
+            f"{kind}_{letter}(b)" if f"{kind}_{letter}" in layout.arrays else "nullptr"
             for kind in ("theta", "moment", "square", "previous")
         ]
         bounded = "true" if letter == "d" else "false"
         body = (
             f"const Rates r = rates_of(b, numbers(b), STEP_{big}, EPSILON_{big}, {bounded}); "
             f"const Player p = {{{', '.join(arrays)}}}; "
-            f"visit_gradient_{letter}(b, tid, [&](int i, float g) {{ move<OPTIMIZER>(p, i, g, r); }}); "
-            f"if (tid == 0 && b.recording) b.record[RECORD_NORMS + {int(letter == 'g')}] = total({norm_sums(letter)})"
+            f"visit_gradient_{letter}(b, tid, [&](int i, float g) {{ update_parameter<OPTIMIZER>(p, i, g, r); }}); "
+            f"if (tid == 0 && b.recording) b.record[RECORD_NORMS + {int(letter == 'g')}] = sum_of({norm_sums(letter)})"
         )
-        if letter == "d":  # noise for G meanwhile: the moves wait for memory, the draws for arithmetic
+        if letter == "d":  # noise for G meanwhile: the updates wait for memory, the draws for arithmetic
             body += "; if (draws) draw_for_g(b, update, tid)"
             parts.append(function("update_d", [phase(body)], "const Block& b, bool draws, unsigned update"))
         else:
@@ -193,43 +202,43 @@ def moves(plan: Plan, layout: Layout) -> str:
             parts.append(function("update_g", [phase(body)]))
     average = (
         "const float share = (float)(1.0 - b.settings[EMA]); for (int i = tid; i < SIZE_G; i += THREADS) "
-        "average(b)[i] = b.settings[EMA] > 0.0 ? towards(average(b)[i], theta_g(b)[i], share) : theta_g(b)[i]"
+        "average(b)[i] = b.settings[EMA] > 0.0 ? moved_towards(average(b)[i], theta_g(b)[i], share) : theta_g(b)[i]"
     )
-    return "".join(parts) + function("average_g", [phase(average)] if plan.averages else ["    (void)b;"])
+    return "".join(parts) + function("average_g", [phase(average)] if spec.has_average else ["    (void)b;"])
 
 
-def stops(plan: Plan) -> str:
-    """``healthy_d`` and ``healthy_g``: whether the squared norm is finite; if not, the member stops, the tensor named.
+def finite_checks(spec: KernelSpec) -> str:
+    """Functions ``finite_d`` and ``finite_g``: false if the squared norm is not finite, with step and tensor noted.
 
-    That is the first tensor whose squares have no finite sum, or the first of all where only the whole has none.
+    The tensor is the first whose squares have no finite sum, or the first of all where only the whole has none.
     """
     parts = []
-    named = 0
-    for letter, network in (("d", plan.discriminator), ("g", plan.generator)):
-        starts = [place for layer in network.layers for place in (layer.start, layer.bias)] + [network.size]
+    first = 0
+    for letter, network in (("d", spec.discriminator), ("g", spec.generator)):
+        starts = [start for layer in network.layers for start in (layer.start, layer.bias)] + [network.size]
         lines = [
             f"    const int starts[] = {{{', '.join(map(str, starts))}}};",
-            "    int found = -1;",
-            f"    for (int t = 0; t < {len(starts) - 1} && found < 0; ++t) {{",
+            "    int tensor = -1;",
+            f"    for (int t = 0; t < {len(starts) - 1} && tensor < 0; ++t) {{",
             "    "
             + phase(
                 "float sum = 0.0f; "
                 f"visit_gradient_{letter}(b, tid, [&](int i, float g) {{ "
                 "if (i >= starts[t] && i < starts[t + 1]) sum = fn::fma(g, g, sum); }); scratch(b)[tid] = sum"
             ),
-            "    " + phase(f"add_up(scratch(b), {norm_sums(letter)}, tid)"),
-            f"        if (!fn::finite(total({norm_sums(letter)}))) found = t;",
+            "    " + phase(f"reduce(scratch(b), {norm_sums(letter)}, tid)"),
+            f"        if (!fn::finite(sum_of({norm_sums(letter)}))) tensor = t;",
             "    }",
-            phase(f"if (tid == 0) b.stopped[0] = b.step + 1, b.stopped[1] = {named} + (found < 0 ? 0 : found)"),
+            phase(f"if (tid == 0) b.stopped[0] = b.step + 1, b.stopped[1] = {first} + (tensor < 0 ? 0 : tensor)"),
         ]
-        # By value and compiled apart: the rare way must not keep the block's numbers from registers on the common one.
-        parts.append("\n".join([f"APART void name_{letter}(const Block b) {{", *lines, "}"]) + "\n")
+        # By value and compiled apart: the rare path must not keep the block's numbers from registers on the common one.
+        parts.append("\n".join([f"APART void stop_{letter}(const Block b) {{", *lines, "}"]) + "\n")
         parts.append(
-            f"DEVICE bool healthy_{letter}(const Block& b) {{\n"
-            f"    if (fn::finite(total({norm_sums(letter)}))) return true;\n"
-            f"    name_{letter}(b);\n    return false;\n}}\n"
+            f"DEVICE bool finite_{letter}(const Block& b) {{\n"
+            f"    if (fn::finite(sum_of({norm_sums(letter)}))) return true;\n"
+            f"    stop_{letter}(b);\n    return false;\n}}\n"
         )
-        named += len(starts) - 1
+        first += len(starts) - 1
     return "".join(parts)
 
 
@@ -239,12 +248,12 @@ DEVICE bool one_step(const Block& b) {
     const unsigned d_steps = b.words[D_STEPS], g_steps = b.words[G_STEPS];
     for (unsigned j = 0; j < d_steps; ++j) {
         discriminator_gradient(b, (unsigned)b.step * d_steps + j);
-        if (!healthy_d(b)) return false;
+        if (!finite_d(b)) return false;
         update_d(b, j + 1u == d_steps, (unsigned)b.step * g_steps);
     }
     for (unsigned j = 0; j < g_steps; ++j) {
         generator_gradient(b, (unsigned)b.step * g_steps + j, j == 0u);
-        if (!healthy_g(b)) return false;
+        if (!finite_g(b)) return false;
         update_g(b);
         average_g(b);
     }
@@ -255,7 +264,7 @@ DEVICE bool one_step(const Block& b) {
 DEVICE bool one_step(const Block& b) {
     discriminator_gradient(b, (unsigned)b.step);
     generator_gradient(b, (unsigned)b.step, false);
-    if (!healthy_d(b) || !healthy_g(b)) return false;
+    if (!finite_d(b) || !finite_g(b)) return false;
     update_d(b, false, 0u);
     update_g(b);
     average_g(b);
@@ -270,7 +279,7 @@ DEVICE bool one_step(const Block& b) {
         discriminator_gradient(b, 2u * (unsigned)b.step + half);
         generator_gradient(b, 2u * (unsigned)b.step + half, false);
         if (half) PHASE(copy(theta_d(b), saved_d(b), SIZE_D, tid); copy(theta_g(b), saved_g(b), SIZE_G, tid))
-        if (!healthy_d(b) || !healthy_g(b)) return false;
+        if (!finite_d(b) || !finite_g(b)) return false;
         update_d(b, false, 0u);
         update_g(b);
     }
@@ -281,15 +290,15 @@ DEVICE bool one_step(const Block& b) {
 }
 
 
-def step(plan: Plan, layout: Layout) -> str:
-    """Everything of a step, ``one_step(b)`` last: whether the member goes on."""
+def step(spec: KernelSpec, layout: Layout) -> str:
+    """Text of a step; its last function, ``one_step(b)``, returns false where the member stops."""
     parts = [
-        visiting(plan, layout),
-        generation(plan),
-        drawing_for_g(plan),
-        discriminator_gradient(plan),
-        generator_gradient(plan, layout),
-        moves(plan, layout),
-        stops(plan),
+        gradient_visitors(spec, layout),
+        generate(spec),
+        draw_for_g(spec),
+        discriminator_gradient(spec),
+        generator_gradient(spec, layout),
+        updates(spec, layout),
+        finite_checks(spec),
     ]
-    return "\n".join([*parts, _ORDERS[plan.order]])
+    return "\n".join([*parts, _ORDERS[spec.order]])

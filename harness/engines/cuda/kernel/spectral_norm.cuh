@@ -21,7 +21,7 @@ template <int COUNT> DEVICE void sum_squares(const float* x, float* scratch, int
     scratch[tid] = sum;
 }
 template <int COUNT> DEVICE void make_unit(float* x, const float* sums, int tid) {
-    const float length = fn::floor_at(fn::sqrt(total(sums)), 1e-12f);
+    const float length = fn::floor_at(fn::sqrt(sum_of(sums)), 1e-12f);
     for (int i = tid; i < COUNT; i += THREADS) x[i] = x[i] / length;
 }
 template <int INPUTS, int OUTPUTS>
@@ -38,7 +38,7 @@ template <int COUNT> DEVICE void sum_product(const float* a, const float* b, flo
 // With G the gradient in W factor, that in W is factor (G - <G, W>/sigma left right^T); factor = bound/sigma.
 template <int INPUTS, int OUTPUTS>
 DEVICE void correct(float* gradient, const float* left, const float* right, float factor, float bound, const float* sums, int tid) {
-    const float along = total(sums) * factor / bound;
+    const float along = sum_of(sums) * factor / bound;
     for (int i = tid; i < INPUTS * OUTPUTS; i += THREADS)
         gradient[i] = factor * fn::fma(-along * left[i / OUTPUTS], right[i % OUTPUTS], gradient[i]);
 }

@@ -19,11 +19,11 @@ template <int PACK> DEVICE Rows<PACK> rows_at(const float* p) {
 }
 
 // A weight matrix (inputs x outputs) read as it is, for the way to the outputs, and turned, for the way back.
-template <int OUTPUTS> struct Straight {
+template <int OUTPUTS> struct Weights {
     const float* w;
     MEMBER float operator()(int input, int output) const { return w[input * OUTPUTS + output]; }
 };
-template <int OUTPUTS> struct Turned {
+template <int OUTPUTS> struct TransposedWeights {
     const float* w;
     MEMBER float operator()(int output, int input) const { return w[input * OUTPUTS + output]; }
 };
@@ -31,7 +31,7 @@ template <int OUTPUTS> struct Turned {
 DEVICE constexpr int ceiling(int a, int b) { return (a + b - 1) / b; }
 
 // sum over inner of in[inner][row] weight(inner, column), for every column and row: finish(column, row, sum) takes it,
-// or, where the inner index is split, scratch holds the parts and `gather` adds them up in the next phase.
+// or, where the inner index is split, scratch holds the parts and `sum_parts` adds them up in the next phase.
 template <int PACK, int PACKS, int STRIDE, int INNER, int COLUMNS, int TILE_PACKS, int TILE_COLUMNS, int SPLIT,
           class Weight, class Finish>
 DEVICE void multiply(const float* in, Weight weight, float* scratch, Finish finish, int tid) {
@@ -66,14 +66,14 @@ DEVICE void multiply(const float* in, Weight weight, float* scratch, Finish fini
                 const int pack = row_group + q * ROW_GROUPS;
                 if (c < COLUMNS && pack < PACKS) UNROLL for (int r = 0; r < PACK; ++r) {
                     if constexpr (SPLIT > 1) scratch[(part * COLUMNS + c) * PACK * PACKS + PACK * pack + r] = sum[q][r][j];
-                    else if constexpr (Finish::LATER) finish.put(c, PACK * pack + r, sum[q][r][j]);
+                    else if constexpr (Finish::DEFERRED) finish.put(c, PACK * pack + r, sum[q][r][j]);
                     else finish(c, PACK * pack + r, sum[q][r][j]);
                 }
             }
         }
         // Long functions go through what was put down in a loop of their own: unrolled over a tile they would fill the
         // instruction cache.
-        if constexpr (SPLIT == 1 && Finish::LATER) {
+        if constexpr (SPLIT == 1 && Finish::DEFERRED) {
             ROLLED for (int j = 0; j < TILE_COLUMNS; ++j) {
                 const int c = column_group + j * COLUMN_GROUPS;
                 ROLLED for (int q = 0; q < TILE_PACKS; ++q) {
@@ -89,7 +89,7 @@ DEVICE void multiply(const float* in, Weight weight, float* scratch, Finish fini
 }
 
 template <int ROWS, int COLUMNS, int SPLIT, class Finish>
-DEVICE void gather(const float* scratch, Finish finish, int tid) {
+DEVICE void sum_parts(const float* scratch, Finish finish, int tid) {
     for (int i = tid; i < COLUMNS * ROWS; i += THREADS) {
         float sum = scratch[i];
         UNROLL for (int part = 1; part < SPLIT; ++part) sum += scratch[part * COLUMNS * ROWS + i];
@@ -97,9 +97,9 @@ DEVICE void gather(const float* scratch, Finish finish, int tid) {
     }
 }
 
-// What becomes of a product. `factor` scales the weights (spectral normalisation); it is 1 elsewhere.
+// What is done with each sum of a product. `factor` scales the weights (spectral normalisation); it is 1 elsewhere.
 template <int KIND, int STRIDE> struct Hidden {  // a hidden layer's activations
-    static constexpr bool LATER = true;
+    static constexpr bool DEFERRED = true;
     float* out; const float* bias; float factor;
     MEMBER void put(int c, int row, float sum) const { out[c * STRIDE + row] = sum; }
     MEMBER float taken(int c, int row) const { return out[c * STRIDE + row]; }
@@ -108,34 +108,34 @@ template <int KIND, int STRIDE> struct Hidden {  // a hidden layer's activations
     }
 };
 struct Output {  // the one output of a network
-    static constexpr bool LATER = false;
+    static constexpr bool DEFERRED = false;
     float* out; const float* bias; float factor;
     MEMBER void operator()(int, int row, float sum) const { out[row] = fn::fma(sum, factor, bias[0]); }
 };
-template <int KIND, int STRIDE> struct Back {  // the slope at a hidden layer's sums, from its activations
-    static constexpr bool LATER = false;
+template <int KIND, int STRIDE> struct DeltaBelow {  // the slope at a hidden layer's sums, from its activations
+    static constexpr bool DEFERRED = false;
     const float* h; float* out; float factor;
     MEMBER void operator()(int c, int row, float sum) const {
-        out[c * STRIDE + row] = sum * factor * slope_of<KIND>(h[c * STRIDE + row]);
+        out[c * STRIDE + row] = sum * factor * derivative<KIND>(h[c * STRIDE + row]);
     }
 };
 template <int STRIDE> struct Store {
-    static constexpr bool LATER = false;
+    static constexpr bool DEFERRED = false;
     float* out; float factor;
     MEMBER void operator()(int c, int row, float sum) const { out[c * STRIDE + row] = sum * factor; }
 };
 
-// The slope at the sums of the last hidden layer: top[row] w[c] slope_of(h). In place where out is h.
+// The slope at the sums of the last hidden layer: top[row] w[c] derivative(h). In place where out is h.
 template <int KIND, int ROWS, int STRIDE, int UNITS>
-DEVICE void back_from_output(const float* top, const float* w, const float* h, float* out, float factor, int tid) {
+DEVICE void top_delta(const float* top, const float* w, const float* h, float* out, float factor, int tid) {
     for (int i = tid; i < UNITS * ROWS; i += THREADS) {
         const int c = i / ROWS, at = c * STRIDE + i % ROWS;
-        out[at] = top[i % ROWS] * w[c] * factor * slope_of<KIND>(h[at]);
+        out[at] = top[i % ROWS] * w[c] * factor * derivative<KIND>(h[at]);
     }
 }
 
 // gradient of a weight (inputs x outputs) and its bias: sum over rows of x[input][row] delta[output][row], and of delta.
-// Where KEEP is set the sums stay in registers (`kept`) until `put_down`, so that they can go where delta still is.
+// Where KEEP is set the sums stay in registers (`kept`) until `write`, so that they can go where delta still is.
 template <int PACK, int PACKS, int STRIDE_X, int STRIDE_D, int INPUTS, int OUTPUTS, int TILE_INPUTS, int TILE_OUTPUTS>
 struct WeightGradient {
     static constexpr int INPUT_GROUPS = ceiling(INPUTS, TILE_INPUTS), OUTPUT_GROUPS = ceiling(OUTPUTS, TILE_OUTPUTS);
@@ -150,7 +150,7 @@ struct WeightGradient {
         }
     }
 
-    MEMBER static void work_out(const float* x, const float* delta, float* found, int input_group, int output_group) {
+    MEMBER static void compute(const float* x, const float* delta, float* sums, int input_group, int output_group) {
         float sum[TILE_INPUTS][TILE_OUTPUTS][LANES], bias[TILE_OUTPUTS][2];  // a half each, so that opposites cancel
         UNROLL for (int j = 0; j < TILE_OUTPUTS; ++j) {
             bias[j][0] = bias[j][1] = 0.0f;
@@ -174,28 +174,28 @@ struct WeightGradient {
         }
         UNROLL for (int j = 0; j < TILE_OUTPUTS; ++j) {
             UNROLL for (int i = 0; i < TILE_INPUTS; ++i) {
-                float total = sum[i][j][0];
-                UNROLL for (int l = 1; l < LANES; ++l) total += sum[i][j][l];
-                found[i * TILE_OUTPUTS + j] = total;
+                float all = sum[i][j][0];
+                UNROLL for (int l = 1; l < LANES; ++l) all += sum[i][j][l];
+                sums[i * TILE_OUTPUTS + j] = all;
             }
-            found[TILE_INPUTS * TILE_OUTPUTS + j] = bias[j][0] + bias[j][1];
+            sums[TILE_INPUTS * TILE_OUTPUTS + j] = bias[j][0] + bias[j][1];
         }
     }
 
     template <bool ADD>
-    MEMBER static void put(const float* found, float* gradient, bool biased, int input_group, int output_group) {
+    MEMBER static void put(const float* sums, float* gradient, bool biased, int input_group, int output_group) {
         UNROLL for (int j = 0; j < TILE_OUTPUTS; ++j) {
             const int output = output_group + j * OUTPUT_GROUPS;
             if (output < OUTPUTS) {
                 UNROLL for (int i = 0; i < TILE_INPUTS; ++i) {
                     const int input = input_group + i * INPUT_GROUPS;
                     if (input < INPUTS) {
-                        const float value = found[i * TILE_OUTPUTS + j];
+                        const float value = sums[i * TILE_OUTPUTS + j];
                         gradient[input * OUTPUTS + output] = ADD ? gradient[input * OUTPUTS + output] + value : value;
                     }
                 }
                 if (biased && input_group == 0) {
-                    const float value = found[TILE_INPUTS * TILE_OUTPUTS + j];
+                    const float value = sums[TILE_INPUTS * TILE_OUTPUTS + j];
                     gradient[INPUTS * OUTPUTS + output] = ADD ? gradient[INPUTS * OUTPUTS + output] + value : value;
                 }
             }
@@ -205,15 +205,15 @@ struct WeightGradient {
     // In one phase: the gradient, stored or added to what is there; without the bias where `biased` is false.
     template <bool ADD> MEMBER static void run(const float* x, const float* delta, float* gradient, bool biased, int tid) {
         each(tid, [&](int, int input_group, int output_group) {
-            float found[EACH];
-            work_out(x, delta, found, input_group, output_group);
-            put<ADD>(found, gradient, biased, input_group, output_group);
+            float sums[EACH];
+            compute(x, delta, sums, input_group, output_group);
+            put<ADD>(sums, gradient, biased, input_group, output_group);
         });
     }
     MEMBER static void keep(const float* x, const float* delta, float* kept, int tid) {
-        each(tid, [&](int at, int i, int o) { work_out(x, delta, kept + at, i, o); });
+        each(tid, [&](int at, int i, int o) { compute(x, delta, kept + at, i, o); });
     }
-    MEMBER static void put_down(const float* kept, float* gradient, int tid) {
+    MEMBER static void write(const float* kept, float* gradient, int tid) {
         each(tid, [&](int at, int i, int o) { put<false>(kept + at, gradient, true, i, o); });
     }
 };
