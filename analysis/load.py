@@ -1,6 +1,6 @@
 """A sweep's folder, read for a report: the compared rows whole, all others reduced while they are read.
 
-A sweep may hold a million members with a hundred numbers each. Of members that only searched, a few columns are read,
+A sweep may hold a million members with a hundred numbers each. Of members of the search stage a few columns are read,
 a batch of files at a time, and one row a trial is kept.
 """
 
@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ _COLUMNS = ("stage", "arm", "trial", "seed", "outcome", "ks")
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of training by the files' metadata: seconds of all populations, joules where known, devices, last time.
+    """Cost of training, from the files' metadata: seconds, joules where known, devices, and when the last one finished.
 
     ``reused`` members were taken from a sweep in a neighbouring folder, not trained here.
     """
@@ -49,7 +49,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Read:
+class SweepData:
     """A sweep's folder as a report needs it.
 
     ``frame``: every confirm row, and the search rows of each arm's best trial, with all columns of ``store.SCHEMA``;
@@ -71,7 +71,7 @@ class Read:
     remarks: tuple[str, ...]
 
 
-def read_sweep(store: Store) -> Read:
+def read_sweep(store: Store) -> SweepData:
     """Read a sweep's folder; a file that cannot be read is left out, with a remark.
 
     Raises:
@@ -93,7 +93,7 @@ def read_sweep(store: Store) -> Read:
     in_best = search["trial"].to_numpy() == arms.map(best).to_numpy()
     compared = pd.concat([members[members["stage"] == "confirm"], search[in_best]])
     remarks = [*_unfinished(description, len(revisions)), *reduction.remarks, *_remarks(members)]
-    return Read(
+    return SweepData(
         description=description,
         frame=_whole_rows(store, set(compared["population"].unique()), best, dict(revisions)),
         trials=trials,
@@ -105,15 +105,19 @@ def read_sweep(store: Store) -> Read:
     )
 
 
-#: Index of a population, its rows unless it cannot be read, and then the reason.
-_File = tuple[int, pa.Table | None, str]
+class _FileRows(NamedTuple):
+    """The rows of one population; None and a remark where its file cannot be read."""
+
+    index: int
+    table: pa.Table | None
+    remark: str
 
 
-def _read_file(store: Store, index: int, revision: int, columns: Sequence[str]) -> _File:
+def _read_file(store: Store, index: int, revision: int, columns: Sequence[str]) -> _FileRows:
     try:
-        return index, store.population(index, columns, revision=revision), ""
+        return _FileRows(index, store.population(index, columns, revision=revision), "")
     except StoreError as error:
-        return index, None, f"Population {index} is left out. {error}"
+        return _FileRows(index, None, f"Population {index} is left out. {error}")
 
 
 @dataclass
@@ -135,7 +139,7 @@ class _Reduction:
         self.columns = tuple(dict.fromkeys([*_COLUMNS, *hyperparameters, *parameters, *diagnosis.columns(self.target)]))
         self.arms: list[str] = [a["arm"] for a in arms_of(self.description)]
 
-    def add(self, files: Sequence[_File]) -> None:
+    def add(self, files: Sequence[_FileRows]) -> None:
         """Reduce the rows of some files."""
         self.remarks += [remark for _, _, remark in files if remark]
         readable = [(index, table) for index, table, _ in files if table is not None and table.num_rows]
@@ -160,7 +164,11 @@ class _Reduction:
         self.parts.append(part)
 
     def members(self) -> pd.DataFrame:
-        """A row per member: population, arm (its number in ``arms``), stage, trial, seed, ks (NaN: does not count)."""
+        """A row per member.
+
+        Columns: population, arm (an index into ``arms``), stage, trial, seed, ks (NaN: does not count), lost, pruned,
+        diagnosis, and the columns of ``keys``.
+        """
         if self.parts:
             return pd.concat(self.parts, ignore_index=True)
         names = ("population", "arm", "trial", "seed", "ks", "lost", "pruned", *self.keys)
@@ -180,7 +188,7 @@ class _Reduction:
         )
 
     def _arm_numbers(self, arms: pd.Series[Any]) -> NDArray[np.int32]:
-        """The arms as numbers in ``arms``, which grows by those that sweep.json does not name; -1 without an arm."""
+        """Each row's arm as an index into ``arms``, -1 where it has none; arms unknown to sweep.json are appended."""
         known = {arm: i for i, arm in enumerate(self.arms)}
         for arm in arms.cat.categories:
             if arm not in known:
@@ -195,7 +203,7 @@ def _loss_parameter(cells: pd.Series[Any], key: str) -> NDArray[np.float64]:
 
 
 def trials_of(members: pd.DataFrame, arms: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
-    """``Read.trials`` from a row per member; trials in order of arm and number."""
+    """``SweepData.trials`` from a row per member; trials in order of arm and number."""
     search = members[members["stage"] == "search"]
     named = search[search["trial"].notna() & search["seed"].notna() & (search["arm"] >= 0)]
     rows = named.sort_values(["arm", "trial", "seed"], kind="stable")
@@ -205,7 +213,7 @@ def trials_of(members: pd.DataFrame, arms: Sequence[str], keys: Sequence[str]) -
     start = np.flatnonzero(begins)
     position = np.arange(len(rows)) - start[np.cumsum(begins) - 1]  # of a member within its trial
     ks = rows["ks"].to_numpy(np.float64)
-    counts = ~np.isnan(ks)
+    is_counted = ~np.isnan(ks)
 
     def total(values: NDArray[Any]) -> NDArray[Any]:
         return np.add.reduceat(values, start) if len(start) else values
@@ -221,12 +229,12 @@ def trials_of(members: pd.DataFrame, arms: Sequence[str], keys: Sequence[str]) -
         {
             "arm": np.array(arms, dtype=object)[arm[start]],
             "trial": trial[start],
-            "seeds": total(counts.astype(np.int64)),
+            "seeds": total(is_counted.astype(np.int64)),
             "lost": total(rows["lost"].to_numpy(np.int64)),
             "pruned": total(rows["pruned"].to_numpy(np.int64)) > 0,
             "score": _scores(ks, start),
-            "half_a": mean_over(counts & (position % 2 == 0)),
-            "half_b": mean_over(counts & (position % 2 == 1)),
+            "half_a": mean_over(is_counted & (position % 2 == 0)),
+            "half_b": mean_over(is_counted & (position % 2 == 1)),
             **{key: rows[key].to_numpy(np.float64)[start] for key in keys},
             "diagnosis": words[word_counts.argmax(axis=1)] if len(start) else words[:0],
         }
@@ -240,7 +248,7 @@ def _scores(ks: NDArray[np.float64], start: NDArray[np.intp]) -> NDArray[np.floa
 
 
 def best_of(trials: pd.DataFrame) -> dict[str, int]:
-    """The best trial of each arm, from ``Read.trials``."""
+    """The best trial of each arm, from ``SweepData.trials``."""
     first = trials.sort_values(by=list(Rank._fields)).drop_duplicates("arm")
     return {str(a): int(t) for a, t in zip(first["arm"], first["trial"], strict=True)}
 
@@ -253,12 +261,12 @@ def _diagnosis_counts(members: pd.DataFrame, arms: Sequence[str]) -> pd.DataFram
 
 
 def _unfinished(description: Mapping[str, Any], committed: int) -> Iterator[str]:
-    """A remark where populations are missing; none where ``sweep.json`` does not say how many there should be."""
-    wanted = description.get("populations")
-    if not isinstance(wanted, int) or isinstance(wanted, bool):
+    """A remark where the sweep is not finished: populations are missing, or a raised budget or retry is under way."""
+    planned = description.get("populations")
+    if not isinstance(planned, int) or isinstance(planned, bool):
         return
-    if committed < wanted:
-        yield f"The sweep is not finished: {committed} of {wanted} populations are committed."
+    if committed < planned:
+        yield f"The sweep is not finished: {committed} of {planned} populations are committed."
     elif description.get("finished", "") is None:
         yield "The sweep is not finished: a raised budget or a retry is under way, and its winners may change."
 
@@ -279,10 +287,10 @@ def _whole_rows(
     tables = []
     for index in sorted(map(int, populations)):
         table = store.population(index, revision=revisions[index]).replace_schema_metadata(None)
-        wanted = pc.equal(table["stage"], "confirm")
+        mask = pc.equal(table["stage"], "confirm")
         for arm, trial in best.items():
-            wanted = pc.or_kleene(wanted, pc.and_kleene(pc.equal(table["arm"], arm), pc.equal(table["trial"], trial)))
-        tables.append(table.filter(wanted))
+            mask = pc.or_kleene(mask, pc.and_kleene(pc.equal(table["arm"], arm), pc.equal(table["trial"], trial)))
+        tables.append(table.filter(mask))
     table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
     frame: pd.DataFrame = table.to_pandas(maps_as_pydicts="strict", use_threads=False)
     return frame

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.comparison import ArmResult, Comparison, compare_described
 from analysis.intervals import Interval, holm, interval_of, signed_rank
-from analysis.load import Read, read_sweep
+from analysis.load import SweepData, read_sweep
 from analysis.rows import select, spec_of
 from harness.config import diff_specs
 from harness.store import Store
@@ -82,7 +82,7 @@ def diff_sweeps(a: Store, b: Store) -> SweepDiff:
     return diff_reads(read_sweep(a), read_sweep(b), (str(a.folder), str(b.folder)))
 
 
-def diff_reads(a: Read, b: Read, folders: tuple[str, str] = ("A", "B")) -> SweepDiff:
+def diff_reads(a: SweepData, b: SweepData, folders: tuple[str, str] = ("A", "B")) -> SweepDiff:
     """``diff_sweeps`` of two sweeps that were read."""
     results = [compare_described(read.description, read.frame) for read in (a, b)]
     specs = [spec_of(read.description) for read in (a, b)]
@@ -91,7 +91,7 @@ def diff_reads(a: Read, b: Read, folders: tuple[str, str] = ("A", "B")) -> Sweep
     return SweepDiff(sides[0], sides[1], tuple(diff_specs(*specs)), tuple(arms))
 
 
-def _side(read: Read, result: Comparison, folder: str) -> Side:
+def _side(read: SweepData, result: Comparison, folder: str) -> Side:
     name, finished = str(read.description.get("name", "")), bool(read.description.get("finished"))
     remarks = (*read.remarks, *result.remarks)
     return Side(

@@ -25,7 +25,7 @@ def draw_winners(store: Store) -> None:
     target = target_of(store.describe())
     if target is None:
         return
-    for best in store.winners():
+    for best in store.best_confirm_rows():
         for name, scene in winner_scenes(best, target).items():
             write_whole(store.folder / "winners" / slug(best["arm"]) / f"{name}.png", png(to_matplotlib(scene)))
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparison import ArmResult, Comparison, compare_described
-from analysis.load import Read
+from analysis.load import SweepData
 from analysis.plotting import Style, styles_of
 from analysis.rows import Selection, arms_of, select, spec_of, target_of
 from harness.data.target import Target
@@ -25,7 +25,7 @@ MAX_PANELS, MAX_LINES = 9, 8
 class ReportContext:
     """One sweep as its report sees it."""
 
-    read: Read
+    read: SweepData
     comparison: Comparison
     styles: Mapping[str, Style]
     prefix: str = ""  # of figures' names, where a page has several sweeps
@@ -94,13 +94,13 @@ class ReportContext:
         return [n for n in names if n in chosen], note
 
 
-def report_context(read: Read, styles: Mapping[str, Style] | None = None, prefix: str = "") -> ReportContext:
+def report_context(read: SweepData, styles: Mapping[str, Style] | None = None, prefix: str = "") -> ReportContext:
     """The context of one sweep. ``styles``: those of a page with several sweeps; an arm has one style on all of it."""
     comparison = compare_described(read.description, read.frame, read.remarks)
     return ReportContext(read, comparison, styles_of(arm_names([read])) if styles is None else styles, prefix)
 
 
-def arm_names(reads: Iterable[Read]) -> list[str]:
+def arm_names(reads: Iterable[SweepData]) -> list[str]:
     """Arms of all sweeps in the order of their experiment files, then those that only rows have."""
     sweeps = list(reads)
     declared = [str(a["arm"]) for read in sweeps for a in arms_of(read.description)]

@@ -39,7 +39,8 @@ _STANDARD_QUANTILES: dict[str, Callable[..., Any]] = {
 #: Distribution functions of standard laws on the whole line, likewise: the same bits in a quarter of the time.
 _STANDARD_FUNCTIONS: dict[str, Callable[[Float64], Float64]] = {"norm": special.ndtr, "logistic": special.expit}
 
-#: Laws that scipy.stats does not have, by functions of their parameters.
+#: Laws that scipy.stats does not have: functions from parameters to an object with the methods of a frozen law of
+#: scipy.stats that ``data.mixture.Mixture`` has.
 _OWN_LAWS: dict[str, Callable[[Mapping[str, float]], Any]] = {"mixture": mixture}
 
 

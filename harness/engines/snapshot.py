@@ -21,7 +21,7 @@ Float64 = NDArray[np.float64]
 class StepRecord:
     """Tensors that an engine leaves of a step: values, logits (of D's update real, then generated), gradients.
 
-    ``judged_PK`` are D's logits of generated data in G's update, ``judged_real_PK`` those of real data where G's loss
+    ``logits_g_PK`` are D's logits of generated data in G's update, ``logits_g_real_PK`` those of real data where G's loss
     reads them. ``penalties`` have the weights (P, 1) that they had in this step; ``norm_PK`` holds the norms of dD/dx.
     """
 
@@ -30,8 +30,8 @@ class StepRecord:
     fake_PB: Tensor
     logits_PK: Tensor
     label_draws_PK: Tensor | None
-    judged_real_PK: Tensor | None
-    judged_PK: Tensor
+    logits_g_real_PK: Tensor | None
+    logits_g_PK: Tensor
     gradient_d_PW: Tensor
     gradient_g_PW: Tensor
     direct_P: Tensor | None = None
@@ -64,10 +64,10 @@ def _losses(last: StepRecord, members: int) -> dict[str, Float64]:
     for block in last.blocks:
         rows, variant, labels = block.rows, block.variant, block.labels(last.label_draws_PK)
         logits = (real_PK[rows], fake_PK[rows])
-        real_g_PK = None if last.judged_real_PK is None else last.judged_real_PK[rows]
+        real_g_PK = None if last.logits_g_real_PK is None else last.logits_g_real_PK[rows]
         terms = {
             "loss_d": variant.discriminator_loss(*logits, labels=labels, **block.params),
-            "loss_g": variant.generator_loss(real_g_PK, last.judged_PK[rows], **block.params),
+            "loss_g": variant.generator_loss(real_g_PK, last.logits_g_PK[rows], **block.params),
         }
         parts = variant.discriminator_parts(*logits, labels=labels, **block.params)
         terms |= {n: p for n, p in zip(("loss_d_real", "loss_d_fake"), parts, strict=True) if p is not None}

@@ -54,9 +54,9 @@ def _startup(config: SamplerConfig) -> int:
 #: Staleness 1: a slow sampler suggests a round while the one before trains. 0: a generation is one batch, and a second
 #: one asked for before the first is known would be thrown away.
 #:
-#: Pruned trials: TPE ranks one behind every complete one, by the step that it reached and its value there. CMA-ES and
-#: GP leave it out, so that a generation never fills up, or a bad point is suggested again (optuna 5:
-#: CmaEsSampler._get_trials, GPSampler.sample_relative): they are told it as complete, with the score it stopped with.
+#: Pruned trials: TPE ranks them behind every complete one, by the step reached and the value there. CMA-ES and GP ignore
+#: them (optuna 5: CmaEsSampler._get_trials, GPSampler.sample_relative). CMA-ES could then never fill a generation, and GP
+#: could suggest a bad point again. So both are told of a pruned trial as complete, with the score it stopped with.
 SAMPLER_SPECS: Mapping[str, SamplerSpec] = {
     "tpe": SamplerSpec(
         lambda config: TPESampler(seed=config.seed, n_startup_trials=_startup(config)),
@@ -121,7 +121,7 @@ class AdaptiveSampler:
         self._study = optuna.create_study(sampler=first, directions=["minimize"] * objectives)
         self._asked: deque[list[optuna.Trial]] = deque()
         self._round = 0
-        self._start: list[Setting] = [] if known else [dict(baseline)]
+        self._fixed_first: list[Setting] = [] if known else [dict(baseline)]
         for setting, result in known:
             self.add_trial(setting, result)
 
@@ -134,7 +134,7 @@ class AdaptiveSampler:
         """The ``count`` settings of the next round."""
         if not self._spec.stateful:
             self._study.sampler = self._make(self._config._replace(seed=derived_seed(self._seed, self._round)))
-        return self._take(count, self._start)
+        return self._take(count, self._fixed_first)
 
     def replay(self, settings: Sequence[Setting]) -> None:
         """Count a committed round as asked for.
@@ -148,7 +148,7 @@ class AdaptiveSampler:
                 raise replay_error(self._name)
         else:
             self._study.sampler = RandomSampler(seed=0)  # whose suggestions are not used
-            self._start.clear()
+            self._fixed_first.clear()
             self._take(len(settings), list(settings))
 
     def tell(self, results: Sequence[Result]) -> None:
@@ -158,18 +158,18 @@ class AdaptiveSampler:
                 trial.set_constraint("lost", result.constraint)
             for step, value in result.intermediate_values.items():
                 trial.report(value, step)
-            if self._pruned(result):
+            if self._is_told_as_pruned(result):
                 self._study.tell(trial, state=TrialState.PRUNED)  # its score is the last value reported
             else:
                 self._study.tell(trial, list(result.values))
 
     def add_trial(self, setting: Setting, result: Result) -> None:
         """Add a trial that another sampler suggested."""
-        pruned = self._pruned(result)
+        pruned = self._is_told_as_pruned(result)
         self._study.add_trial(finished_trial(setting, result, self._distributions, pruned=pruned))
 
     def _take(self, count: int, fixed: list[Setting]) -> list[Setting]:
-        """Ask ``count`` times; settings of ``fixed`` replace the study's own suggestions, and are removed from it."""
+        """Ask ``count`` times; the first settings of ``fixed`` stand in for suggestions and are deleted from that list."""
         for setting in fixed[:count]:
             self._study.enqueue_trial(setting)
         del fixed[:count]
@@ -182,7 +182,7 @@ class AdaptiveSampler:
         self._round += 1
         return [dict(trial.params) for trial in trials]
 
-    def _pruned(self, result: Result) -> bool:
+    def _is_told_as_pruned(self, result: Result) -> bool:
         return result.pruned and self._spec.learns_from_pruned
 
     def _make(self, config: SamplerConfig) -> BaseSampler:

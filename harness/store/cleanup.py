@@ -240,7 +240,7 @@ def _find_whole(name: str, base: str, entries: tuple[Entry, ...], findings: Find
 def _find_superseded(folder: Path, entries: Iterable[Entry], findings: Findings) -> None:
     """Add files of earlier revisions; they stay where the latest is damaged, for then they are all that is left.
 
-    The first file of a search population stays too: a resumed search is told from it (``sweep.suggest``).
+    The first file of a search population stays too: a resumed search is told from it (``sweep.search_state``).
     """
     files = sorted((named, entry) for entry in entries if entry.kind == "file" and (named := _population(entry.path)))
     for index, group in groupby(files, key=lambda file: file[0][0]):

@@ -78,7 +78,8 @@ class Store:
     def describe(self) -> dict[str, Any]:
         """The description: uid, name, spec, fingerprint, arms, created, provenance, populations.
 
-        ``populations`` is the number of the whole sweep, which is finished when all are committed.
+        ``populations`` is the number that the whole sweep will have. ``finished`` is the time at which the last was
+        committed, None while a raised budget or a retry is under way.
 
         Raises:
             StoreError: there is no sweep here, or its description is damaged.
@@ -99,7 +100,7 @@ class Store:
                 "that wrote it, or start with --fresh, which sets it aside"
             )
         if description.pop(_CHECKSUM, None) != _checksum(description):
-            raise StoreError(f"{path}: damaged (its checksum is another); restore the file or start with --fresh")
+            raise StoreError(f"{path}: damaged (checksum does not match); restore the file or start with --fresh")
         return description
 
     def lock(self) -> Any:
@@ -158,13 +159,13 @@ class Store:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All committed rows, or ``columns`` of them, in order of population."""
-        # Not by empty_table, which imports pandas: a list of sweeps should take less than a second.
+        # SCHEMA.empty_table() would import pandas and slow down `harness sweeps`.
         empty = pa.Table.from_batches([], SCHEMA)
         revisions = sorted(self.revisions().items())
         tables = [_read(self._path(i, r), columns).replace_schema_metadata(None) for i, r in revisions]
         return pa.concat_tables(tables or [empty if columns is None else empty.select(columns)])
 
-    def winners(self) -> list[dict[str, Any]]:
+    def best_confirm_rows(self) -> list[dict[str, Any]]:
         """The row of each arm's best confirm seed: the least KS among members that have a generator."""
         best: dict[str, dict[str, Any]] = {}
         for row in self._confirmed():
@@ -174,7 +175,7 @@ class Store:
         return list(best.values())
 
     def _confirmed(self) -> Iterator[dict[str, Any]]:
-        """The rows of the confirm stage. Of the search, with its thousand times as many, only the stage is read."""
+        """The rows of the confirm stage. Of search populations, which may hold a thousand times more, only ``stage`` is read."""
         for index, revision in sorted(self.revisions().items()):
             if "confirm" in self.population(index, ["stage"], revision=revision)["stage"].to_pylist():
                 table = self.population(index, revision=revision)
@@ -199,7 +200,7 @@ class Store:
 
 
 def metadata_of(table: pa.Table) -> Mapping[str, str]:
-    """``Store.metadata`` of a population that was read."""
+    """The metadata of a population's table that was read already, as ``Store.metadata`` returns them."""
     return parquet.metadata(table, "harness.")
 
 

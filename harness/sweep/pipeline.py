@@ -1,7 +1,7 @@
 """The work of a sweep as a pipeline: suggest, train, score, commit.
 
 The calling thread trains. One thread scores the population before, one commits the one before that, another asks for
-the settings of the next round. Settings depend on committed rows alone, and members on nothing but themselves, so the
+the settings of the next round. RoundSettings depend on committed rows alone, and members on nothing but themselves, so the
 threads change no row.
 
 At most two trained populations wait for their commits while the next is trained: a kill loses three at most.
@@ -22,9 +22,9 @@ from harness.sweep.commit import Committer
 from harness.sweep.committed import CommittedRounds, Rows
 from harness.sweep.plan import Round, confirm_members, round_steps, search_members
 from harness.sweep.population_trainer import Placed, PopulationTrainer, TrainedPopulation, score_population
-from harness.sweep.suggest import SearchState
+from harness.sweep.search_state import SearchState
 
-Settings = Mapping[Arm, Sequence[Setting]]
+RoundSettings = Mapping[Arm, Sequence[Setting]]
 
 #: Populations that may be trained and not committed yet when the next one is begun.
 MAX_UNCOMMITTED = 2
@@ -50,10 +50,10 @@ class Pipeline:
         committer: Committer,
     ) -> None:
         self._experiment, self._committed = experiment, committed
-        self._searching, self._confirm = list(rounds[:-1]), rounds[-1]
+        self._search_rounds, self._confirm_stage = list(rounds[:-1]), rounds[-1]
         self._trainer, self._committer = trainer, committer
         self._stopped = threading.Event()
-        self._search = SearchState(experiment, self._searching, committed, self._stopped.is_set)
+        self._search_state = SearchState(experiment, self._search_rounds, committed, self._stopped.is_set)
         self._uncommitted: deque[Future[Rows]] = deque()
 
     def run(self) -> None:
@@ -64,14 +64,18 @@ class Pipeline:
             StoreError: a committed file is damaged, or is not what this sweep would have committed.
         """
         with self._threads() as threads:
-            suggested: dict[int, Future[Settings]] = {}
-            for n, round_ in enumerate(self._searching):
-                for k in (n, n + 1):  # the next round too, where all that it may know is on its way
-                    if k < len(self._searching) and k not in suggested and self._search.last_known_round(k) < n:
-                        suggested[k] = threads.suggesting.submit(self._search.settings, k)
+            suggested: dict[int, Future[RoundSettings]] = {}
+            for n, round_ in enumerate(self._search_rounds):
+                for k in (n, n + 1):  # ask for the next round too, if it may know nothing of this one
+                    if (
+                        k < len(self._search_rounds)
+                        and k not in suggested
+                        and self._search_state.last_known_round(k) < n
+                    ):
+                        suggested[k] = threads.suggesting.submit(self._search_state.settings, k)
                 self._search_round(round_, suggested.pop(n).result(), threads)
-            winners = threads.suggesting.submit(self._search.winners).result()
-            self._confirm_round(confirm_members(self._experiment, self._confirm, winners), threads)
+            winners = threads.suggesting.submit(self._search_state.winners).result()
+            self._confirm_round(confirm_members(self._experiment, self._confirm_stage, winners), threads)
             for population in self._uncommitted:
                 population.result()
 
@@ -87,9 +91,9 @@ class Pipeline:
             threads.committing.shutdown()
             threads.suggesting.shutdown(cancel_futures=True)
 
-    def _search_round(self, round_: Round, settings: Settings, threads: _Threads) -> None:
+    def _search_round(self, round_: Round, settings: RoundSettings, threads: _Threads) -> None:
         complete = self._committed.is_complete(round_)
-        # Members are made only where some are to be trained: the rows of a complete round were checked.
+        # A complete round needs no members: its rows were checked when they were loaded.
         placed = [] if complete else search_members(self._experiment, round_, settings)
         for index, size, members in _populations(round_, placed):
             if index in self._committed.revisions:
@@ -102,11 +106,11 @@ class Pipeline:
             self._submit(threads, round_, index, members, trained)
 
     def _confirm_round(self, placed: Placed, threads: _Threads) -> None:
-        for index, size, members in _populations(self._confirm, placed):
+        for index, size, members in _populations(self._confirm_stage, placed):
             revision = 0
             if index in self._committed.revisions:
                 if self._committed.holds(index, members):
-                    self._skip(self._confirm, size)
+                    self._skip(self._confirm_stage, size)
                     continue
                 if not self._winners_may_have_changed():
                     raise self._committed.foreign_error(index)
@@ -115,18 +119,18 @@ class Pipeline:
             trained = self._trainer.train(
                 "confirm", [member for _, member in members], self._committer.listener.advanced
             )
-            self._submit(threads, self._confirm, index, members, trained, revision=revision)
+            self._submit(threads, self._confirm_stage, index, members, trained, revision=revision)
 
     def _winners_may_have_changed(self) -> bool:
         """True where trials were added, or members retrained, after the confirm stage was committed."""
         revisions = self._committed.revisions
-        indices = [index for round_ in self._searching for index, _ in round_.populations]
-        return max(indices, default=0) > self._confirm.populations[0][0] or any(map(revisions.get, indices))
+        indices = [index for round_ in self._search_rounds for index, _ in round_.populations]
+        return max(indices, default=0) > self._confirm_stage.populations[0][0] or any(map(revisions.get, indices))
 
     def _skip(self, round_: Round, size: int) -> None:
         """Report the steps of a population that is committed already."""
-        members = sum(size for _, size in round_.populations)
-        self._committer.listener.advanced(round_steps(self._experiment, round_) * size // members)
+        total = sum(count for _, count in round_.populations)
+        self._committer.listener.advanced(round_steps(self._experiment, round_) * size // total)
 
     def _wait(self) -> None:
         """Wait until no more than ``MAX_UNCOMMITTED`` populations wait for their commits."""

@@ -24,7 +24,7 @@ from harness.sweep.plan import Round, planned
 from harness.sweep.population_trainer import PopulationTrainer
 from harness.sweep.provenance import card_uuids, device_names
 from harness.sweep.retry import FailedMembers
-from harness.sweep.suggest import samplers
+from harness.sweep.search_state import samplers
 from harness.sweep.winners import export_winners
 
 

@@ -26,7 +26,7 @@ def export_winners(store: Store) -> None:
     independent draws of noise behind the row's ``ks_iid``. An arm none of whose members has a generator (out
     of memory) has no files.
     """
-    for row in store.winners():
+    for row in store.best_confirm_rows():
         folder = store.folder / "winners" / slug(row["arm"])
         write_whole(folder / "generator.safetensors", _tensors(row))
         text = io.StringIO()

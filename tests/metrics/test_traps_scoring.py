@@ -162,12 +162,12 @@ def test_a_lucky_checkpoint_wins_nothing(sweep_copy: Store) -> None:
 
     By the least KS on the way it would be the winner of its arm.
     """
-    before, compared = {r["arm"]: r["key"] for r in sweep_copy.winners()}, compared_arms(sweep_copy)
+    before, compared = {r["arm"]: r["key"] for r in sweep_copy.best_confirm_rows()}, compared_arms(sweep_copy)
     losers = [i for i in sweep_copy.committed() if first_row(sweep_copy, i)["stage"] == "confirm"]
     index = next(i for i in losers if first_row(sweep_copy, i)["key"] not in before.values())
     lucky = first_row(sweep_copy, index)
     altered(sweep_copy, index, "snapshot_ks", [1e-4, *lucky["snapshot_ks"][1:]])
-    assert {r["arm"]: r["key"] for r in sweep_copy.winners()} == before
+    assert {r["arm"]: r["key"] for r in sweep_copy.best_confirm_rows()} == before
     assert compared_arms(sweep_copy) == compared
     rows = sweep_copy.table().to_pylist(maps_as_pydicts="strict")
     assert best_by(rows, trapped_checkpoint)[lucky["arm"]] == lucky["seed"]

@@ -47,7 +47,7 @@ def test_another_generator_is_exported_as_it_is(tmp_path: Path) -> None:
     own = {"hidden_g": 6, "activations_g": ["tanh"], "noise": "normal", "latent": 2}
     train = {"steps": STEPS, "batch": 20, "hidden": 8, **own}
     store = carry_on(experiment(variants=["minimax"], train=train, search={"trials": 0}), tmp_path / "own")
-    (best,) = store.winners()
+    (best,) = store.best_confirm_rows()
     folder = store.folder / "winners" / slug(best["arm"])
     net = torch.nn.Sequential(torch.nn.Linear(2, 6), torch.nn.Tanh(), torch.nn.Linear(6, 1))
     net.load_state_dict(load_file(folder / "generator.safetensors"))

@@ -28,7 +28,7 @@ def section(context: ReportContext) -> Section:
 
 
 def budget_curves(trials: pd.DataFrame, points: int = 40, rng_seed: int = 0) -> pd.DataFrame:
-    """Expected KS of the best of k trials, for up to ``points`` values of k in equal ratios, from ``Read.trials``.
+    """Expected KS of the best of k trials, for up to ``points`` values of k in equal ratios, from ``SweepData.trials``.
 
     The best trial is chosen by the mean KS of half of its seeds and judged by the other half, both ways averaged: a
     trial that is chosen because its seeds were lucky gains nothing. A trial with one seed is chosen and judged by that

@@ -30,7 +30,7 @@ class Player:
         per_step: int,
     ) -> None:
         self.network, self.letter, self.rate_P, self.per_step = network, letter, rate_P, per_step
-        self.labels = tuple(f"gradient of {letter}.{name}" for name in network.tensor_names)
+        self.gradient_names = tuple(f"gradient of {letter}.{name}" for name in network.tensor_names)
         self.theta_PW = network.initial(u_PW).float()
         self.parts = [part.requires_grad_() for part in network.split(self.theta_PW)]
         self.optimizer = OPTIMIZERS[optimizer](self.theta_PW, betas_P2)

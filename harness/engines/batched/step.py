@@ -3,6 +3,8 @@
 The gradients are in gradients.py, their inputs in inputs.py. The same code runs eagerly on a CPU and inside a captured
 CUDA graph: no branch depends on a tensor's value unless ``watch`` is set (CPU), and every number that changes from step
 to step comes from the feed.
+
+Shapes: P members, B batch, K decisions of D, W parameters of a network as one vector, U updates.
 """
 
 from __future__ import annotations
@@ -46,14 +48,14 @@ class Stack:
         self.bound_P1 = column(np.where(settings["weight_clip"] > 0, settings["weight_clip"], math.inf), device)
         self.averages = bool((settings["ema"] > 0).any())
         self.average_PW = self.g.theta_PW.clone() if self.averages else self.g.theta_PW
-        self.keep_P1 = column(1 - settings["ema"], device)
+        self.follow_P1 = column(1 - settings["ema"], device)
         batch = group.shape.batch if self.objectives.options.replay else 0
         self.history_HPB = torch.zeros(REPLAY_BUFFER, len(members), batch, device=device)
 
         self.alive_P1 = torch.ones(len(members), 1, dtype=torch.bool, device=device)
         self.stopped_step_P = torch.zeros(len(members), dtype=torch.int64, device=device)
         self.stopped_part_P = torch.zeros_like(self.stopped_step_P)
-        self.all_alive = True
+        self.known_all_alive = True
         self.step_11 = torch.zeros(1, 1, dtype=torch.int64, device=device)  # GAN-steps done
 
     def _player(self, letter: str, stream: Stream) -> Player:
@@ -71,7 +73,7 @@ class Stack:
         )
 
     def prepare(self, steps: range) -> None:
-        """Make the inputs of the given steps (consecutive, from 0)."""
+        """Make the inputs of the given steps: consecutive ones, of which the first of a training is 0."""
         block = self.draws.block(steps)
         for player in (self.d, self.g):
             rate_UP = player.rate_P * self.draws.share("lr_decay", steps, player.per_step)
@@ -136,36 +138,36 @@ class Stack:
 
     def _average(self) -> None:
         if self.averages:
-            self.average_PW.lerp_(self.g.theta_PW, self.keep_P1)
+            self.average_PW.lerp_(self.g.theta_PW, self.follow_P1)
 
     def _update(self, j: int, *players: Player) -> None:
         for player in players:
             # The sum is finite only if every norm is.
-            if not self.watch or not self.all_alive or not math.isfinite(player.norm_P.sum().item()):
+            if not self.watch or not self.known_all_alive or not math.isfinite(player.norm_P.sum().item()):
                 self._stop(player, torch.isfinite(player.norm_P).unsqueeze(1))
         for player in players:
             inputs = self._inputs(player, j)
-            step_P1, epsilon_P1 = inputs(f"step_{player.letter}"), inputs(f"epsilon_{player.letter}")
-            if not self.all_alive:
+            step_size_P1, epsilon_P1 = inputs(f"step_{player.letter}"), inputs(f"epsilon_{player.letter}")
+            if not self.known_all_alive:
                 player.gradient_PW.masked_fill_(~self.alive_P1, 0.0)
-                step_P1 = torch.where(self.alive_P1, step_P1, 0.0)
-            player.optimizer.update(player.gradient_PW, step_P1, epsilon_P1)
+                step_size_P1 = torch.where(self.alive_P1, step_size_P1, 0.0)
+            player.optimizer.update(player.gradient_PW, step_size_P1, epsilon_P1)
         if self.clips and self.d in players:
             clip_weights(self.d.theta_PW, self.bound_P1)
 
     def _stop(self, player: Player, healthy_P1: Tensor) -> None:
         """Take members without a finite gradient out of the game."""
-        self.all_alive = False
+        self.known_all_alive = False
         newly_P1 = self.alive_P1 & ~healthy_P1
         norms = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in player.network.split(player.gradient_PW)]
         nonfinite_PL = ~torch.isfinite(torch.stack(norms, dim=1))
         # A norm can overflow although each tensor's does not; argmax then names the first tensor.
-        part_P = nonfinite_PL.to(torch.int8).argmax(dim=1) + (0 if player is self.d else len(self.d.labels))
+        part_P = nonfinite_PL.to(torch.int8).argmax(dim=1) + (0 if player is self.d else len(self.d.gradient_names))
         newly_P = newly_P1.squeeze(1)
         self.stopped_step_P.copy_(torch.where(newly_P, self.step_11.view(1), self.stopped_step_P))
         self.stopped_part_P.copy_(torch.where(newly_P, part_P, self.stopped_part_P))
         self.alive_P1 &= healthy_P1
-        self.keep_P1.masked_fill_(~self.alive_P1, 0.0)
+        self.follow_P1.masked_fill_(~self.alive_P1, 0.0)
 
     # -- state and results ----------------------------------------------------------------------------------------
 
@@ -178,8 +180,8 @@ class Stack:
             fake_PB=judged.fake_PB,
             logits_PK=judged.logits_PK,
             label_draws_PK=judged.label_draws_PK,
-            judged_real_PK=generated.logits_real_PK,
-            judged_PK=generated.logits_fake_PK,
+            logits_g_real_PK=generated.logits_real_PK,
+            logits_g_PK=generated.logits_fake_PK,
             gradient_d_PW=self.d.gradient_PW,
             gradient_g_PW=self.g.gradient_PW,
             direct_P=generated.direct_P,
@@ -190,11 +192,11 @@ class Stack:
     def state(self) -> list[Tensor]:
         """Every tensor that a step changes and the next step reads."""
         players = [tensor for player in self.players for tensor in player.state()]
-        stops = [self.alive_P1, self.keep_P1, self.stopped_step_P, self.stopped_part_P, self.step_11]
+        stops = [self.alive_P1, self.follow_P1, self.stopped_step_P, self.stopped_part_P, self.step_11]
         return [*players, self.average_PW, self.history_HPB, *stops]
 
     def member_states(self, count: int) -> tuple[object, ...]:
-        """States that the first ``count`` members go on from (``resume``); None for a member that stopped."""
+        """What the first ``count`` members need in order to ``resume`` in another stack; None for one that stopped."""
         stacked = [(tensor.cpu(), dim) for tensor, dim in self._of_members()]
         alive = self.alive_P1[:count, 0].tolist()
         return tuple(
@@ -211,13 +213,13 @@ class Stack:
 
     def _of_members(self) -> list[tuple[Tensor, int]]:
         """Tensors of ``state`` that a running member goes on from, with the axis of members in each."""
-        # The average last: where no member of a stack averages it is G's theta itself, whose bits it then has anyway.
+        # The average comes last: without averaging it is the same tensor as G's theta, and is copied once more.
         players = [tensor for player in self.players for tensor in player.state()]
         return [*((tensor, 0) for tensor in (*players, self.average_PW)), (self.history_HPB, 1)]
 
     def stopped_tensors(self) -> list[str]:
         """Names of the tensors that stopped members, empty for those that run."""
-        names = self.d.labels + self.g.labels
+        names = self.d.gradient_names + self.g.gradient_names
         return [
             names[part] if step else ""
             for step, part in zip(self.stopped_step_P.tolist(), self.stopped_part_P.tolist(), strict=True)

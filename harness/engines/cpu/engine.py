@@ -211,8 +211,8 @@ class MemberRun:
                 fake_PB=_row(scratch.fake, 0, batch),
                 logits_PK=_row(scratch.logits, 0, 2 * decisions),
                 label_draws_PK=_row(scratch.label_draws, 0, 2 * decisions) if self.options.labels else None,
-                judged_real_PK=_row(scratch.logits_g, 0, decisions) if self.options.pairs else None,
-                judged_PK=_row(scratch.logits_g, decisions, decisions),
+                logits_g_real_PK=_row(scratch.logits_g, 0, decisions) if self.options.pairs else None,
+                logits_g_PK=_row(scratch.logits_g, decisions, decisions),
                 gradient_d_PW=gradient_d,
                 gradient_g_PW=gradient_g,
                 penalties=[

@@ -146,6 +146,8 @@ WGAN_DIV = _entry(
     citation=WU_2018.at(checked="musikisomorphie/wgan-div, wgan_div.py: the 6th power; not the sites"),
 )
 
+#: A penalty needs, beside its line here, a weight of the same name in ``Settings`` (config/fields.py) and in the row
+#: (store/schema.py).
 GRADIENT_PENALTIES = (R1, R2, ZERO_GP, GP, ONE_SIDED_GP, DRAGAN, WGAN_DIV)
 
 # The engines carry these two out: they need the draws and the gradients of both players.
