@@ -108,7 +108,7 @@ def read_sweep(store: Store) -> SweepData:
 class _FileRows(NamedTuple):
     """The rows of one population; None and a remark where its file cannot be read."""
 
-    index: int
+    population: int
     table: pa.Table | None
     remark: str
 

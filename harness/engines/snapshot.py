@@ -21,8 +21,8 @@ Float64 = NDArray[np.float64]
 class StepRecord:
     """Tensors that an engine leaves of a step: values, logits (of D's update real, then generated), gradients.
 
-    ``logits_g_PK`` are D's logits of generated data in G's update, ``logits_g_real_PK`` those of real data where G's loss
-    reads them. ``penalties`` have the weights (P, 1) that they had in this step; ``norm_PK`` holds the norms of dD/dx.
+    ``logits_g_PK`` are D's logits of generated data in G's update, ``logits_g_real_PK`` those of real data where G's
+    loss reads them. ``penalties`` have the weights (P, 1) of this step; ``norm_PK`` holds the norms of dD/dx.
     """
 
     blocks: Iterable[VariantBlock]

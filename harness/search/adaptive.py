@@ -54,9 +54,9 @@ def _startup(config: SamplerConfig) -> int:
 #: Staleness 1: a slow sampler suggests a round while the one before trains. 0: a generation is one batch, and a second
 #: one asked for before the first is known would be thrown away.
 #:
-#: Pruned trials: TPE ranks them behind every complete one, by the step reached and the value there. CMA-ES and GP ignore
-#: them (optuna 5: CmaEsSampler._get_trials, GPSampler.sample_relative). CMA-ES could then never fill a generation, and GP
-#: could suggest a bad point again. So both are told of a pruned trial as complete, with the score it stopped with.
+#: Pruned trials: TPE ranks them behind every complete one, by the step reached and the value there. CMA-ES and GP
+#: ignore them (optuna 5: CmaEsSampler._get_trials, GPSampler.sample_relative). CMA-ES could then never fill a
+#: generation, and GP could suggest a bad point again. So both are told of a pruned trial as complete, with its score.
 SAMPLER_SPECS: Mapping[str, SamplerSpec] = {
     "tpe": SamplerSpec(
         lambda config: TPESampler(seed=config.seed, n_startup_trials=_startup(config)),
@@ -169,7 +169,7 @@ class AdaptiveSampler:
         self._study.add_trial(finished_trial(setting, result, self._distributions, pruned=pruned))
 
     def _take(self, count: int, fixed: list[Setting]) -> list[Setting]:
-        """Ask ``count`` times; the first settings of ``fixed`` stand in for suggestions and are deleted from that list."""
+        """Ask ``count`` times; settings of ``fixed`` stand in for the first suggestions and are deleted from it."""
         for setting in fixed[:count]:
             self._study.enqueue_trial(setting)
         del fixed[:count]

@@ -175,7 +175,7 @@ class Store:
         return list(best.values())
 
     def _confirmed(self) -> Iterator[dict[str, Any]]:
-        """The rows of the confirm stage. Of search populations, which may hold a thousand times more, only ``stage`` is read."""
+        """The rows of the confirm stage; of search populations, a thousand times more, only the stages are read."""
         for index, revision in sorted(self.revisions().items()):
             if "confirm" in self.population(index, ["stage"], revision=revision)["stage"].to_pylist():
                 table = self.population(index, revision=revision)

@@ -1,7 +1,7 @@
 """The work of a sweep as a pipeline: suggest, train, score, commit.
 
 The calling thread trains. One thread scores the population before, one commits the one before that, another asks for
-the settings of the next round. RoundSettings depend on committed rows alone, and members on nothing but themselves, so the
+the settings of the next round. Settings depend on committed rows alone, and members on nothing but themselves, so the
 threads change no row.
 
 At most two trained populations wait for their commits while the next is trained: a kill loses three at most.
