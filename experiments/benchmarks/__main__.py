@@ -9,10 +9,10 @@ import sys
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["overhead"]:
-        from overhead.command import main
+        from overhead.measure_overhead import main
 
         main(sys.argv[2:])
     else:
-        from speed.command import main
+        from speed.measure_speed import main
 
         main(sys.argv[1:])

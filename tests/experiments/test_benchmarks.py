@@ -14,7 +14,7 @@ from speed import contenders_run
 from speed.ceilings import step_flop
 from speed.contenders import JAX, JAX_DEVICES, SAMPLE_VIEW, SET_VIEW, VMAP
 from speed.contenders_run import Process
-from speed.tables import TARGETS, report, tables, targets_table
+from speed.speed_tables import TARGETS, report, tables, targets_table
 from speed.workload import TOLERANCE, largest_error, script_group, true_losses, write_inputs
 from support.paths import DOCS
 

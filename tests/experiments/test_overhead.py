@@ -58,7 +58,7 @@ def test_a_sweep_of_the_stub_is_one_like_any_other(tmp_path: Path) -> None:
 def test_a_sweep_is_measured_with_its_mirror(tmp_path: Path) -> None:
     """The worker of the first line, with six trials: every member counted, and a database with their runs."""
     done = subprocess.run(
-        [sys.executable, "-m", "overhead.worker", "searched", "6", str(tmp_path)],
+        [sys.executable, "-m", "overhead.measurement_process", "searched", "6", str(tmp_path)],
         env=environment(),
         capture_output=True,
         text=True,
@@ -100,7 +100,7 @@ def test_a_process_that_fails_ends_the_run_with_its_words(tmp_path: Path) -> Non
     """A sweep that cannot begin, because a file stands in its folder's place, is told by its own error."""
     (tmp_path / "sweep").write_text("")
     done = subprocess.run(
-        [sys.executable, "-m", "overhead.worker", "held", "4", str(tmp_path)],
+        [sys.executable, "-m", "overhead.measurement_process", "held", "4", str(tmp_path)],
         env=environment(),
         capture_output=True,
         text=True,

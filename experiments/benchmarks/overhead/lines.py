@@ -59,7 +59,7 @@ def _report(trials: int) -> dict[str, Any]:
 
 
 def _worker(program: str, trials: int, folder: str) -> dict[str, Any]:
-    numbers: dict[str, Any] = json.loads(_output(["-m", "overhead.worker", program, str(trials), folder]))
+    numbers: dict[str, Any] = json.loads(_output(["-m", "overhead.measurement_process", program, str(trials), folder]))
     return numbers
 
 

@@ -20,7 +20,7 @@ from speed.workload import CHECKED_MEMBERS, CHECKED_STEPS, TOLERANCE, largest_er
 
 
 class Process:
-    """A contender in another process (``worker.py``).
+    """A contender in another process (``contender_process.py``).
 
     It starts at once, so that several load their libraries side by side; ``described`` waits for it.
     """
@@ -28,7 +28,7 @@ class Process:
     def __init__(self, name: str, one_core: bool = False, **changes: str) -> None:
         self.name, self.one_core = name, one_core
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in stop
-        command = [sys.executable, "-m", "speed.worker", name, *["--one-core"] * one_core]
+        command = [sys.executable, "-m", "speed.contender_process", name, *["--one-core"] * one_core]
         self._process = subprocess.Popen(  # noqa: S603
             command,
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: ``python -m overhead.worker NAME TRIALS FOLDER`` prints a JSON object."""
+"""One measurement in a process of its own: `python -m overhead.measurement_process NAME TRIALS FOLDER` prints JSON."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The process of one contender: reads questions, one JSON line each, and answers each with one.
 
-    python -m speed.worker NAME [--one-core]
+    python -m speed.contender_process NAME [--one-core]
 
 It ends when its input does, so it cannot outlive the benchmark.
 """

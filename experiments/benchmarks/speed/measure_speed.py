@@ -16,7 +16,7 @@ from speed import ceilings, cold_start, figure
 from speed.contenders import LITERAL, PEERS, SAMPLE_VIEW, SET_VIEW, names
 from speed.contenders_run import Process, Runner, check, start
 from speed.sizes import FULL, QUICK, Sizes
-from speed.tables import report
+from speed.speed_tables import report
 from speed.timing import Entry, time_lengths, time_rounds
 from speed.workload import script_group
 
