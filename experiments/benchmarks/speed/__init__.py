@@ -3,7 +3,7 @@
     nox -s bench                 python experiments/benchmarks            everything, about ten minutes
     nox -s bench -- --quick      python experiments/benchmarks --quick    under a minute
 
-Each contender lives in a process of its own (``contender_process.py``), so that no library's threads or settings reach another's,
+Each contender lives in a process of its own (``contender_process.py``), so that no library's settings reach another's,
 and is asked in turn to time one round (``timing.py``): a machine that slows down slows all of them. Before anything is
 timed every contender trains from the same weights on the same draws and must show the literal loop's losses
 (``contenders_run.py``). The result is one JSON document; tables and figure are functions of it. docs/performance.md is
