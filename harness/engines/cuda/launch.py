@@ -207,8 +207,8 @@ def _recorded(spec: KernelSpec, members: Sequence[Member], record_PX: Tensor) ->
             fake_PB=parts["fake"],
             logits_PK=parts["logits"],
             label_draws_PK=parts["labels"] if spec.labels else None,
-            judged_real_PK=parts["logits_g"][:, :k] if spec.options.pairs else None,
-            judged_PK=parts["logits_g"][:, k:],
+            logits_g_real_PK=parts["logits_g"][:, :k] if spec.options.pairs else None,
+            logits_g_PK=parts["logits_g"][:, k:],
             # A norm stands for the gradient that has it.
             gradient_d_PW=parts["norms"][:, :1].double().sqrt(),
             gradient_g_PW=parts["norms"][:, 1:].double().sqrt(),
