@@ -199,22 +199,22 @@ def test_an_identity_in_words() -> None:
 # --- of the registry, and on a terminal -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", LOSSES)
 def test_every_card_is_plain_data_and_fits_a_terminal(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """JSON holds the card unchanged; printed at 80 columns no line is longer and formulas, needs, source are there."""
-    facts = card(LOSSES[name], LOSSES)
-    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     monkeypatch.setenv("COLUMNS", "80")
-    print_card(facts)
-    printed = capsys.readouterr().out
-    assert max(map(len, printed.splitlines())) <= 80
-    squeezed = "".join(printed.split())
-    words = [facts["discriminator"], facts["generator"], facts["citation"], facts["confused_with"]]
-    words += [facts["prediction"]["text"], facts["bibtex"] or "", *facts["needs"]]
-    words += [f"{p['interval']}: {p['meaning']}" for p in facts["parameters"]]
-    assert [word for word in words if "".join(word.split()) not in squeezed] == []
+    for name, variant in LOSSES.items():
+        facts = card(variant, LOSSES)
+        assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+        print_card(facts)
+        printed = capsys.readouterr().out
+        assert max(map(len, printed.splitlines())) <= 80, name
+        squeezed = "".join(printed.split())
+        words = [facts["discriminator"], facts["generator"], facts["citation"], facts["confused_with"]]
+        words += [facts["prediction"]["text"], facts["bibtex"] or "", *facts["needs"]]
+        words += [f"{p['interval']}: {p['meaning']}" for p in facts["parameters"]]
+        assert [word for word in words if "".join(word.split()) not in squeezed] == [], name
 
 
 def test_what_was_not_checked_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

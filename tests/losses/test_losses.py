@@ -66,9 +66,10 @@ def _settings(variant: Variant) -> Iterator[dict[str, float]]:
             yield {parameter.name: parameter.high}
 
 
-_CASES = {LOSSES.text(v.name, params): (v, params) for v in ELEMENTWISE for params in _settings(v)}
-CASES = [pytest.param(*case, id=text) for text, case in _CASES.items()]
-SMOOTH_CASES = [case for case in CASES if case.values[0].slopes is None]
+each_variant = pytest.mark.parametrize("variant", ELEMENTWISE, ids=lambda v: v.name)
+each_smooth_variant = pytest.mark.parametrize(
+    "variant", [v for v in ELEMENTWISE if v.slopes is None], ids=lambda v: v.name
+)
 
 
 def _pair(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -76,11 +77,11 @@ def _pair(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     return x.clone().requires_grad_(), x.flip(0).clone().requires_grad_()
 
 
-def _assert_close(found: Tensor, expected: Tensor, tolerance: float) -> None:
+def _assert_close(slopes: Tensor, expected: Tensor, tolerance: float, case: object) -> None:
     size = expected.double().abs().clamp(min=1)
-    error = (found.double() - expected.double()).abs() / (size * (1 + size.log() / 2))
+    error = (slopes.double() - expected.double()).abs() / (size * (1 + size.log() / 2))
     worst = int(error.argmax())
-    assert error[worst] <= tolerance, (LOGITS[worst], float(found[worst]), float(expected[worst]))
+    assert error[worst] <= tolerance, (case, LOGITS[worst], float(slopes[worst]), float(expected[worst]))
 
 
 def _exact(derivative: Derivative, variant: Variant, params: dict[str, float], precision: str) -> list[Any]:
@@ -117,34 +118,33 @@ def _derivatives(variant: Variant) -> dict[str, Derivative]:
     }
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(("variant", "params"), SMOOTH_CASES)
-def test_slopes_are_the_autograd_of_the_losses(variant: Variant, params: dict[str, float], dtype: torch.dtype) -> None:
+@each_smooth_variant
+def test_slopes_are_the_autograd_of_the_losses(variant: Variant) -> None:
     """The slopes from the formula equal torch's automatic derivative of the loss from the formula."""
-    r, f = _pair(dtype)
-    on_real, on_fake = torch.autograd.grad(variant.discriminator_loss(r, f, **params).sum(), (r, f))
-    (on_generated,) = torch.autograd.grad(variant.generator_loss(r, f, **params).sum(), f)
-    found = _slopes(variant, r.detach(), f.detach(), params)
-    for name, expected in (("real", on_real), ("fake", on_fake), ("generator", on_generated)):
-        _assert_close(found[name], expected, TOLERANCE[dtype])
+    for params, dtype in itertools.product(_settings(variant), DTYPES):
+        r, f = _pair(dtype)
+        on_real, on_fake = torch.autograd.grad(variant.discriminator_loss(r, f, **params).sum(), (r, f))
+        (on_generated,) = torch.autograd.grad(variant.generator_loss(r, f, **params).sum(), f)
+        slopes = _slopes(variant, r.detach(), f.detach(), params)
+        for name, expected in (("real", on_real), ("fake", on_fake), ("generator", on_generated)):
+            _assert_close(slopes[name], expected, TOLERANCE[dtype], (name, params, dtype))
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(("variant", "params"), CASES)
-def test_slopes_are_exact_to_the_working_precision(
-    variant: Variant, params: dict[str, float], dtype: torch.dtype
-) -> None:
+@each_variant
+def test_slopes_are_exact_to_the_working_precision(variant: Variant) -> None:
     """The torch slopes at logits -40..40 equal their 50-digit values to a few units in the last place.
 
     Parameters are first rounded to the dtype, as the tensors hold them; ``probability`` is rounded in both.
     """
-    held = {k: float(torch.tensor(v, dtype=dtype)) for k, v in variant.bind(params).items()}
-    r, f = (x.detach() for x in _pair(dtype))
-    precision = str(dtype).removeprefix("torch.")
-    found = _slopes(variant, r, f, params)
-    for name, derivative in _derivatives(variant).items():
-        expected = torch.tensor([float(x) for x in _exact(derivative, variant, held, precision)], dtype=torch.float64)
-        _assert_close(found[name], expected, TOLERANCE[dtype])
+    for params, dtype in itertools.product(_settings(variant), DTYPES):
+        rounded_params = {k: float(torch.tensor(v, dtype=dtype)) for k, v in variant.bind(params).items()}
+        r, f = (x.detach() for x in _pair(dtype))
+        precision = str(dtype).removeprefix("torch.")
+        slopes = _slopes(variant, r, f, params)
+        for name, derivative in _derivatives(variant).items():
+            exact = _exact(derivative, variant, rounded_params, precision)
+            expected = torch.tensor([float(x) for x in exact], dtype=torch.float64)
+            _assert_close(slopes[name], expected, TOLERANCE[dtype], (name, params, dtype))
 
 
 def _kinks(variant: Variant) -> list[sympy.Expr]:
@@ -153,13 +153,18 @@ def _kinks(variant: Variant) -> list[sympy.Expr]:
     return [atom.args[0] for atom in atoms]
 
 
-@pytest.mark.parametrize(("variant", "params"), CASES)
-def test_slopes_are_the_finite_difference_of_the_losses(variant: Variant, params: dict[str, float]) -> None:
+@each_variant
+def test_slopes_are_the_finite_difference_of_the_losses(variant: Variant) -> None:
     """Slopes equal central differences in 80-digit arithmetic (step 1e-15, so about 1e-30 of the third derivative off).
 
     Kinks (hinge's margins) are left out. For ``seed_exact`` the unrounded sigmoid stands for ``probability``, and
     only logits within 26 of 0 count, where neither of BCELoss's clamps is active.
     """
+    for params in _settings(variant):
+        _assert_finite_differences(variant, params)
+
+
+def _assert_finite_differences(variant: Variant, params: dict[str, float]) -> None:
     reach = 26 if variant.slopes else 40
     kinks = _kinks(variant)
     points = [x for x in LOGITS if abs(x) <= reach and all(_at(k, variant, params, x) != 0 for k in kinks)]
@@ -178,7 +183,7 @@ def test_slopes_are_the_finite_difference_of_the_losses(variant: Variant, params
         for x in points:
             exact = _at(slope, variant, params, x, digits=80)
             error = _at(difference, variant, params, x, digits=80) - exact
-            assert abs(error) < mpmath.mpf(10) ** -25 * max(1, abs(exact)), (name, x)
+            assert abs(error) < mpmath.mpf(10) ** -25 * max(1, abs(exact)), (name, params, x)
 
 
 def test_tails_keep_their_relative_accuracy() -> None:
@@ -253,7 +258,7 @@ def _representable(variant: Variant, rows: list[dict[str, float]], scale: float,
     )
 
 
-@pytest.mark.parametrize("variant", ELEMENTWISE, ids=lambda v: v.name)
+@each_variant
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_values_are_finite_shaped_and_independent_of_their_neighbours(variant: Variant, data: st.DataObject) -> None:
@@ -342,7 +347,7 @@ def test_bad_arguments_are_refused_by_name() -> None:
         (lambda: label.discriminator_loss(x, x[:, None]), r"one shape and dtype, got \(3,\) .* and \(3, 1\)"),
         (lambda: label.discriminator_loss(x, x.double()), "one shape and dtype"),
         (lambda: label.generator_loss(None, x.long()), "must be floating point"),
-        (lambda: label.discriminator_loss(x, x, labels=(x, x)), "draws no labels"),
+        (lambda: label.discriminator_loss(x, x, labels=(x, x)), "labels were given, but this loss draws none"),
         (lambda: label.draw_labels(x, x), "draws no labels"),
     ):
         with pytest.raises(InputError, match=message) as caught:
@@ -352,11 +357,12 @@ def test_bad_arguments_are_refused_by_name() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize(("variant", "params"), CASES)
-def test_cuda_agrees_with_the_cpu(variant: Variant, params: dict[str, float]) -> None:
+@each_variant
+def test_cuda_agrees_with_the_cpu(variant: Variant) -> None:
     """On CUDA tensors, with parameters as numbers, the slopes are the CPU's to a few units in the last place."""
     r, f = (x.detach() for x in _pair(torch.float32))
-    on_device = _slopes(variant, r.cuda(), f.cuda(), params)
-    for name, expected in _slopes(variant, r, f, params).items():
-        assert on_device[name].is_cuda
-        _assert_close(on_device[name].cpu(), expected, TOLERANCE[torch.float32])
+    for params in _settings(variant):
+        on_device = _slopes(variant, r.cuda(), f.cuda(), params)
+        for name, expected in _slopes(variant, r, f, params).items():
+            assert on_device[name].is_cuda
+            _assert_close(on_device[name].cpu(), expected, TOLERANCE[torch.float32], (name, params))

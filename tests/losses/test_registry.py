@@ -35,10 +35,10 @@ from harness.losses.registry import check
 PLAIN = Variant(name="plain", family="test", discriminator=softplus(-real) + softplus(fake), generator=-fake)
 
 
-@pytest.mark.parametrize("variant", BUILT_IN, ids=lambda variant: variant.name)
-def test_register_would_take_every_built_in_entry(variant: Variant) -> None:
+def test_register_would_take_every_built_in_entry() -> None:
     """Names, symbols and finite slopes are as asked of any entry; built-in ones are not looked at when they load."""
-    check(variant)
+    for variant in BUILT_IN:
+        check(variant)  # its message names the variant
 
 
 def test_a_variant_can_be_added_and_taken_back() -> None:
