@@ -1,4 +1,4 @@
-"""What both players' updates share: G's values, D's inputs and logits, labels, and gradients through D.
+"""Parts of both players' updates: G's values, D's inputs and logits, labels, and gradients through D.
 
 Every function takes the run record and reads and writes its arrays (numeric/record.py). B values a minibatch, K
 decisions on it; D's own update has 2 K columns or rows, real ones first.
@@ -54,11 +54,13 @@ def generate(run, update_g, update_d):
     batch, latent, activations = run.batch, run.latent, activations_of(run.g_activations, run.g)
     levels, _ = random_buffers(run)
     normal = floats(run.normal_table, _LEVELS)
+    # One pass of 2 B columns costs less than two of B: more of the tiles are whole, and weights are loaded once.
     column = 0
     for stream, update in ((LATENT_G, update_g), (LATENT_D, update_d)):
         if update < 0:
             continue
         draw_levels(draw_at(run, stream, update), batch * latent, levels)
+        # Draw b Z + z is number z of value b: a column of the inputs (Z, 2 B).
         for b in range(batch):
             for z in range(latent):
                 level = levels[b * latent + z]
@@ -73,7 +75,7 @@ def generate(run, update_g, update_d):
 def add_instance_noise(run, stream, update, factor, values):
     """viewed = values (B,) + noise of the member's size times ``factor``."""
     batch = run.batch
-    out = floats(run.viewed, batch)
+    out = floats(run.viewed, batch)  # may be ``values`` itself
     if not run.has_instance_noise:
         for b in range(batch):
             out[b] = values[b]
@@ -92,12 +94,12 @@ def _replay(run, update, values):
     levels, drawn = random_buffers(run)
     draw_uniforms(draw_at(run, REPLAY, update), 2 * batch, levels, drawn)
     # The first B draws say whether a value is replaced, the others by that of which past update.
-    filled = min(update, _REPLAY_BUFFER)
+    filled = min(update, _REPLAY_BUFFER)  # rows of the buffer that hold values
     for b in range(batch):
         out[b] = values[b]
         if filled and drawn[b] < run.replay:
             out[b] = buffer[int(drawn[batch + b] * float(filled)) * batch + b]
-    start = update % _REPLAY_BUFFER * batch
+    start = update % _REPLAY_BUFFER * batch  # the oldest row
     for b in range(batch):
         buffer[start + b] = values[b]
 
@@ -110,7 +112,7 @@ def _read_real(run, update):
         levels, _ = random_buffers(run)
         draw_from(floats(run.target_table, _LEVELS), draw_at(run, REAL, update), batch, levels, real)
     else:
-        row = update - run.real_values_from
+        row = update - run.real_values_from  # of values drawn for the steps of this call
         drawn = floats(run.real_values, (row + 1) * batch)
         for b in range(batch):
             real[b] = drawn[row * batch + b]
@@ -147,6 +149,7 @@ def read_minibatches(run, first, update, factor):
     _read_real(run, update)
     for b in range(batch):
         fake[b] = generated[first + b]
+    # ``viewed`` and ``ranks`` are overwritten: D's update needs no slopes in the values.
     if run.has_replay:
         _replay(run, update, fake)
         add_instance_noise(run, NOISE_FAKE, update, factor, floats(run.viewed, batch))
@@ -175,6 +178,7 @@ def _labels_from(run, program, start):
     """Labels (K,) of one kind, from the draws from ``start`` on."""
     decisions = run.decisions
     draws, labels = floats(run.label_draws, 2 * decisions), floats(run.labels, 2 * decisions)
+    # A law's one input, the uniform, is register 0.
     registers, outputs = double_table(program.registers, program.register_count, decisions), words(program.outputs, 1)
     for k in range(decisions):
         registers[0, k] = draws[start + k]
@@ -189,7 +193,7 @@ def draw_labels(run, update):
     decisions = run.decisions
     levels, drawn = random_buffers(run)
     draw_uniforms(draw_at(run, LABELS, update), 2 * decisions, levels, drawn)
-    draws = floats(run.label_draws, 2 * decisions)
+    draws = floats(run.label_draws, 2 * decisions)  # kept for the snapshot
     for k in range(2 * decisions):
         draws[k] = drawn[k]
     _labels_from(run, run.label_real, 0)

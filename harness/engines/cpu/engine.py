@@ -86,7 +86,7 @@ class CpuEngine:
 
 
 class GroupRun:
-    """What the members of one call of ``train`` share: layouts, a table of the target, a workspace a thread."""
+    """Things that the members of one call of ``train`` share: layouts, a table of the target, a workspace a thread."""
 
     def __init__(self, group: Group, segments: Sequence[Segment]) -> None:
         self.group, self.layouts, self.shapes = group, Layouts.of(group), Shapes.of(group)
@@ -225,7 +225,7 @@ class MemberRun:
 
     @cached_property
     def _factored(self) -> bool:
-        """Whether the gradient of D's first layer is never written, but used as its two factors.
+        """True if the gradient of D's first layer is never written, but used as its two factors.
 
         That is for one real and one fake decision, and where nothing else adds to the gradient.
         """

@@ -1,4 +1,4 @@
-"""Where the numbers of a network lie in memory: everything is allocated here, once, in aligned float32."""
+"""Memory of a network: its layout, and arrays in aligned float32, all of them allocated once."""
 
 from __future__ import annotations
 

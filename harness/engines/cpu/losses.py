@@ -183,6 +183,7 @@ def _set_inputs(program, logits, labels):
     """Put logits (real, then fake: 2 K), their batch statistics and labels (2 K or none) into the registers."""
     decisions = len(logits) // 2
     registers = double_table(program.registers, program.register_count, decisions)
+    # A statistic has a whole register, K times the same number, so that the interpreter knows one kind of operand.
     for kind in range(2):
         mean = 0.0
         for k in range(decisions):
@@ -219,6 +220,7 @@ def loss_slopes(program, logits, labels, kind, out):
     execute(program, decisions)
     registers = double_table(program.registers, program.register_count, decisions)
     outputs = words(program.outputs, 3)
+    # A logit moves its own decision's loss, and through the batch statistics that of every other.
     through_mean, through_lme = _mean(registers, outputs[1], decisions), _mean(registers, outputs[2], decisions)
     total = 0.0
     for k in range(decisions):

@@ -83,7 +83,7 @@ def _moments(g, m, v, decays):
 @kernel(NONE, i8, player_type, i8, RATES)
 def update_parameters(optimizer, player, first, rates):
     """One update of a player's parameters from float ``first`` on."""
-    size, skipped = player.size - first, 4 * first
+    size, skipped = player.size - first, 4 * first  # floats, bytes
     theta, gradient = floats(player.theta + skipped, size), floats(player.gradient + skipped, size)
     moment, square = floats(player.moment + skipped, size), floats(player.square + skipped, size)
     previous = floats(player.previous + skipped, size)
@@ -92,6 +92,7 @@ def update_parameters(optimizer, player, first, rates):
         rate, epsilon = _corrected(rates)
     step, small, two = broadcast(_F(-rate)), broadcast(_F(epsilon)), broadcast(_F(2))
     decays = _decays(rates)
+    # One pass: an update waits for memory, so nothing is read or written twice. The branch is the same in every turn.
     for i in range(0, size, LANES):
         g, m, w = load(gradient, i), load(moment, i), load(theta, i)
         if optimizer == _SGD:
@@ -117,10 +118,10 @@ def update_parameters(optimizer, player, first, rates):
 
 
 @kernel(NONE, player_type, ROWS, F4, RATES)
-def update_factored(player, given, delta, rates):
+def update_factored(player, h, delta, rates):
     """Adam's update of a first layer whose gradient is h_1 delta_1^T + h_2 delta_2^T, computed as it is used.
 
-    ``given`` are the two rows h (I + 1), ``delta`` the two rows (row_length(O)). Writing the gradient and reading it
+    ``h`` are the two rows h (I + 1), ``delta`` the two rows (row_length(O)). Writing the gradient and reading it
     again would be a quarter of the traffic to the second cache, which is what an update waits for.
     """
     layer = word_table(player.layers, player.depth, 5)[0]
@@ -129,9 +130,10 @@ def update_factored(player, given, delta, rates):
     rate, epsilon = _corrected(rates)
     step, small = broadcast(_F(-rate)), broadcast(_F(epsilon))
     decays, wide = _decays(rates), row_length(layer[OUTPUTS])
+    # Row i of the gradient is h_1[i] delta_1 + h_2[i] delta_2; both deltas stay in the first cache.
     for i in range(layer[INPUTS] + 1):
-        h_1 = broadcast(given.values[given.start + i])
-        h_2 = broadcast(given.values[given.start + given.stride + i])
+        h_1 = broadcast(h.values[h.start + i])
+        h_2 = broadcast(h.values[h.start + h.stride + i])
         for j in range(0, row, LANES):
             g = fma(load(delta, wide + j), h_2, load(delta, j) * h_1)
             at = i * row + j

@@ -82,9 +82,10 @@ def _carry_tangents(weights, activations, tangents):
     values, offsets, stride = activations
     for layer in range(len(layers) - 1):
         inputs, outputs, row, start, activation = layers[layer]
+        # As forward, but from ZERO: a bias has no derivative.
         first = offsets[layer + 1]
-        given, size = Rows(tangents.values, offsets[layer], stride), Size(inputs, outputs, stride // LANES)
-        product(Rows(tangents.sums, first, stride), Matrix(theta, start, row, 1), given, size, ZERO)
+        h, size = Rows(tangents.values, offsets[layer], stride), Size(inputs, outputs, stride // LANES)
+        product(Rows(tangents.sums, first, stride), Matrix(theta, start, row, 1), h, size, ZERO)
         for i in range(first, first + outputs * stride, LANES):
             store(tangents.values, i, load(tangents.sums, i) * derivative(activation, load(values, i)))
 
@@ -93,23 +94,22 @@ def _carry_tangents(weights, activations, tangents):
 def _through_activation(activation, activations, tangents, block, scratch):
     """(r', r) to (s', s), in place, in a layer whose outputs lie in ``block`` = (first float, floats)."""
     first, count = block
-    slopes, others = scratch.in_tangents, scratch.in_activations
+    slopes, others = scratch.in_tangents, scratch.in_activations  # r' and r, (O, stride)
     for i in range(0, count, LANES):
         h, r = load(activations.values, first + i), load(slopes, i)
         slope = derivative(activation, h)
+        # h' = a'(z) z' depends on z through a'(z) too.
         bend = second_derivative(activation, h) * load(tangents.sums, first + i) * r
         store(slopes, i, r * slope)
         store(others, i, fma(load(others, i), slope, bend))
 
 
 @helper
-def _add_layer(line, given, delta, count, gradient):
+def _add_layer(line, h, delta, count, gradient):
     """gradient += given delta^T for a layer; ``delta`` is transposed: (columns, row) floats."""
     inputs, _, row, start, _ = line
     size = Size(count, inputs + 1, row // LANES)
-    product(
-        Rows(gradient, start, row), Matrix(given.values, given.start, 1, given.stride), Rows(delta, 0, row), size, OUT
-    )
+    product(Rows(gradient, start, row), Matrix(h.values, h.start, 1, h.stride), Rows(delta, 0, row), size, OUT)
 
 
 @kernel(NONE, WEIGHTS, ACTIVATIONS, TANGENTS, PAIR_SCRATCH, F4)
@@ -120,10 +120,11 @@ def add_directional_gradient(weights, activations, tangents, scratch, gradient):
     last, count = len(layers) - 1, len(tangents.ones)
     _carry_tangents(weights, activations, tangents)
     inputs, start = layers[last, INPUTS], layers[last, START]
-    given = Rows(tangents.values, offsets[last], stride)
-    feature_major.last_layer_gradient(Rows(gradient, start, 0), given, inputs, tangents.ones, OUT)
+    h = Rows(tangents.values, offsets[last], stride)
+    feature_major.last_layer_gradient(Rows(gradient, start, 0), h, inputs, tangents.ones, OUT)
     if last == 0:
         return
+    # At the last layer r' = w and r = 0: D'(x; v) is linear in the last tangents.
     for unit in range(inputs):
         weight = broadcast(theta[start + unit])
         for c in range(0, stride, LANES):
@@ -133,9 +134,11 @@ def add_directional_gradient(weights, activations, tangents, scratch, gradient):
         inputs, outputs, row, start, activation = layers[layer]
         block = (offsets[layer + 1], outputs * stride)
         _through_activation(activation, activations, tangents, block, scratch)
+        # dW += h' s'^T + h s^T: two products, each adding to the gradient.
         for slopes, factor in ((scratch.in_tangents, tangents.values), (scratch.in_activations, values)):
             feature_major.transpose_delta(slopes, outputs, stride, row, scratch.transposed)
             _add_layer(layers[layer], Rows(factor, offsets[layer], stride), scratch.transposed, count, gradient)
+        # Both slopes go down through the same weights, each between two buffers that change places.
         if layer > 0:
             a, a_below, b, b_below, transposed = scratch
             matrix, size = Matrix(theta, start, 1, row), Size(outputs, inputs, stride // LANES)
@@ -178,6 +181,7 @@ def _place_inputs(run, site, update):
         deviation = _SPREAD * _deviation(inputs, grid)
     for k in range(decisions):
         for n in range(inputs):
+            # The fake decisions stand K behind the real ones.
             at = grid.start + n * grid.feature_stride + k * grid.decision_stride
             real, fake = grid.values[at], grid.values[at + decisions * grid.decision_stride]
             x = real if site == _REAL else fake
@@ -198,6 +202,7 @@ def _set_direction(run, site, factor):
     registers = double_table(program.registers, program.register_count, decisions)
     outputs = words(program.outputs, program.output_count)
     weights = double_table(run.penalty_weights, _SITES, program.output_count)
+    # The norm is the programs' one input, register 0; penalties of one site share it.
     for k in range(decisions):
         square = 0.0
         for n in range(inputs):
@@ -220,7 +225,7 @@ def _set_direction(run, site, factor):
 def _add_at_site(run, weights, site, update, factor):
     """Add the gradient of the penalties that look at a site."""
     decisions, activations = run.decisions, activations_of(run.site_activations, run.d)
-    ones = floats(run.unit_slopes, decisions)
+    ones = floats(run.unit_slopes, decisions)  # the slope of the sum of all logits
     _place_inputs(run, site, update)
     feature_major.forward(weights, activations, padded(decisions) // LANES, floats(run.output_slopes, decisions))
     feature_major.input_slopes(weights, activations, ones, scratch_of(run), floats(run.input_slopes, 1))

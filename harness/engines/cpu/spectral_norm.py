@@ -55,7 +55,7 @@ def iterate(weights, vectors):
     layers, theta = weights
     for layer in range(len(layers)):
         inputs, outputs, row, start, _ = layers[layer]
-        v, u = vectors.left[layer], vectors.right[layer]
+        v, u = vectors.left[layer], vectors.right[layer]  # (I,), (O,)
         for i in range(inputs):
             total = 0.0
             for o in range(outputs):
@@ -77,12 +77,13 @@ def scale(weights, vectors, bound, sigmas, out):
     copy(out, theta)
     for layer in range(len(layers)):
         inputs, outputs, row, start, _ = layers[layer]
-        sigma = 0.0
+        sigma = 0.0  # v^T W u
         for i in range(inputs):
             for o in range(outputs):
                 weight = np.float64(theta[start + i * row + o])
                 sigma += np.float64(vectors.left[layer, i]) * weight * vectors.right[layer, o]
         sigmas[layer] = sigma
+        # I rows, padding included; the row behind them is the bias.
         factor = np.float32(bound / sigma)
         for i in range(inputs * row):
             out[start + i] *= factor
@@ -94,6 +95,7 @@ def scale_gradient(weights, vectors, bound, sigmas, gradient):
     layers, theta = weights
     for layer in range(len(layers)):
         inputs, outputs, row, start, _ = layers[layer]
+        # <G, W> over all entries: padding is 0 in both.
         inner = 0.0
         for i in range(inputs * row):
             inner += np.float64(gradient[start + i]) * np.float64(theta[start + i])

@@ -1,4 +1,4 @@
-"""What a training loop works on besides scratch: a member's state, its formulas, and the sizes that its group shares.
+"""A member's state and formulas, and the sizes that its group shares: all that a training loop is given but scratch.
 
 Each binds itself into the loop's record (numeric/record.py), which holds addresses: whoever makes a record keeps the
 arrays alive.
@@ -68,7 +68,7 @@ class PlayerState(NamedTuple):
 
 
 class State(NamedTuple):
-    """What one step leaves for the next: nothing else is carried over.
+    """State that one step leaves for the next: nothing else is carried over.
 
     ``average`` (W,) is G's running average, which starts at its theta; ``replay_buffer`` (REPLAY_BUFFER B,) holds
     generated values; ``left`` and ``right`` (layers, widest) are the spectral norm's vectors.
@@ -90,7 +90,8 @@ class State(NamedTuple):
             row[:outputs] = outputs**-0.5
         average = aligned(layouts.g.size)
         average[:] = g.theta
-        return cls(g, d, average, np.zeros(REPLAY_BUFFER * batch, np.float32), np.zeros_like(right), right)
+        replay_buffer = np.zeros(REPLAY_BUFFER * batch, np.float32)
+        return cls(g, d, average, replay_buffer, left=np.zeros_like(right), right=right)
 
     def copied(self, layouts: Layouts) -> State:
         """The same numbers in other memory."""

@@ -59,6 +59,7 @@ def effective_weights(run, iterate):
     if not run.has_spectral_norm:
         return weights
     vectors, scaled = spectral_norm.vectors_of(run), weights_of(run.d, run.scaled_theta)
+    # One iteration an update of D, as in Miyato et al.; G's update takes the vectors as D's left them.
     if iterate:
         spectral_norm.iterate(weights, vectors)
     spectral_norm.scale(weights, vectors, run.spectral_norm, doubles(run.sigmas, run.d.depth), scaled.theta)
@@ -77,7 +78,7 @@ def _loss_gradient(run, weights, update):
     slopes = floats(run.output_slopes, run.output_slopes_size)
     total = loss_slopes(run.loss_real, logits, labels, REAL, slopes)
     total += loss_slopes(run.loss_fake, logits, labels, FAKE, slopes[decisions:])
-    clear(slopes, 2 * decisions, run.output_slopes_size)
+    clear(slopes, 2 * decisions, run.output_slopes_size)  # columns of padding
     square = backward_to_weights(run, weights, slopes[: 2 * decisions])
     # The last bias has the sum of all slopes. Where they cancel, as in every loss of differences of logits, Adam would
     # make a whole step of what rounding in float32 leaves of them: so the float64 sum takes its place.
@@ -102,6 +103,7 @@ def discriminator_gradient(run, first, update, factor):
     if run.has_spectral_norm:
         raw, vectors = weights_of(d, d.theta), spectral_norm.vectors_of(run)
         spectral_norm.scale_gradient(raw, vectors, run.spectral_norm, doubles(run.sigmas, d.depth), gradient)
+    # The norm from the factors is that of the loss's gradient alone.
     if run.has_penalties or run.has_spectral_norm or math.isnan(square):
         square = float(squared_norm(gradient))
     return square <= _MOST
@@ -125,6 +127,7 @@ def generator_gradient(run, update, factor):
     loss_slopes(run.loss_g, logits, floats(run.labels, 0), FAKE, slopes)
     clear(slopes, decisions, run.output_slopes_size)
     backward_to_inputs(run, weights, slopes[:decisions])
+    # From D's inputs back through the view to the generated values, whose slopes then are G's output slopes.
     grid = input_grid(run, floats(run.input_slopes, 1), 0, padded(decisions))
     ranks = Ranks(words(run.ranks, batch), words(run.ranks_scratch, batch))
     value_slopes(run.form, floats(run.viewed, batch), grid, ranks, slopes)
@@ -142,11 +145,12 @@ def _update_d(run, rate_factor, update):
     d, first = run.d, 0
     rates = Rates(run.lr_d * rate_factor, run.beta1, run.beta2, update + 1)
     if run.factored:
+        # The first layer from its factors, the layers above from their stored gradient.
         layers = word_table(d.layers, d.depth, 5)
         first = layers[1, START]
         activations = activations_of(run.d_activations, d)
-        given = Rows(activations.values, activations.offsets[0], row_length(layers[0, INPUTS]))
-        update_factored(d, given, floats(run.first_delta, 1), rates)
+        h = Rows(activations.values, activations.offsets[0], row_length(layers[0, INPUTS]))
+        update_factored(d, h, floats(run.first_delta, 1), rates)
     update_parameters(run.optimizer, d, first, rates)
     if run.weight_clip > 0:
         clip(floats(d.theta, d.size), run.weight_clip)
@@ -226,6 +230,8 @@ def _extragradient_step(run, step, rate_factor, factor):
     """Both look ahead, and step from where they were by the gradients found there (Korpelevich 1976)."""
     _save(run.g)
     _save(run.d)
+    # The first update looks ahead; the second goes from the saved parameters, so its gradients decide. Optimizers see
+    # two updates a step.
     for update in range(2 * step, 2 * step + 2):
         stopped_by = _both_gradients(run, update, factor)
         _restore(run.g)

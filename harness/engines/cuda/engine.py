@@ -91,10 +91,10 @@ class CudaEngine:
         for batch in batches:
             by_device[batch.device.name].append(batch)
 
-        def train_all(own: Sequence[KernelBatch], report: Progress) -> None:
-            for batch in own:
+        def train_all(queue: Sequence[KernelBatch], report: Progress) -> None:
+            for batch in queue:
                 while not batch.finished:
                     report(batch.launch(self._steps, measure))
 
-        tasks = [partial(train_all, own) for own in by_device.values()]
+        tasks = [partial(train_all, queue) for queue in by_device.values()]
         run_parallel(tasks, [ThreadPoolExecutor(len(tasks))], progress)

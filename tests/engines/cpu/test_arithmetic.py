@@ -85,8 +85,8 @@ def test_activations_and_both_derivatives_are_torchs(name: str) -> None:
     (exact,) = torch.autograd.grad(value.sum(), x, create_graph=True)
     bend = torch.autograd.grad(exact.sum(), x)[0] if exact.requires_grad else torch.zeros_like(x)
     scale = np.maximum(1, np.abs(z) / 8)
-    for found, expected in ((h, value), (first, exact), (second, bend)):
-        assert (np.abs(found - expected.detach().numpy()) / scale).max() < 5e-7
+    for computed, expected in ((h, value), (first, exact), (second, bend)):
+        assert (np.abs(computed - expected.detach().numpy()) / scale).max() < 5e-7
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

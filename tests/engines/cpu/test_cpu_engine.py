@@ -58,10 +58,10 @@ def test_any_shape_is_the_references(
     """Whatever the widths, depths and views: four steps within 1e-4 of float64."""
     shape = {"activations_g": ["tanh"] * layers[0], "activations_d": ["elu"] * layers[1]}
     changes = {"hidden": hidden, "batch": batch, "latent": latent, "view": view, "steps": 4, **shape, **penalty}
-    own = [member(seed=3, optimizer="sgd", beta1=0.5, lr_d=1e-2, lr_g=1e-2, **changes)]
-    found, expected = trained(CpuEngine(), own), trained(ReferenceEngine(), own)
-    assert relative_error(found.theta_g_PW, expected.theta_g_PW) < 1e-4
-    assert relative_error(found.theta_d_PW, expected.theta_d_PW) < 1e-4
+    members = [member(seed=3, optimizer="sgd", beta1=0.5, lr_d=1e-2, lr_g=1e-2, **changes)]
+    trained_here, expected = trained(CpuEngine(), members), trained(ReferenceEngine(), members)
+    assert relative_error(trained_here.theta_g_PW, expected.theta_g_PW) < 1e-4
+    assert relative_error(trained_here.theta_d_PW, expected.theta_d_PW) < 1e-4
 
 
 def test_threads_do_not_show() -> None:
@@ -99,8 +99,8 @@ def test_padding_stays_zero(option: str, view: str) -> None:
 
     A padded sigmoid is 1/2: if anything read it, its weights would begin to learn.
     """
-    own = member(view=view, activations_g=["elu", "sigmoid", "sigmoid"], **SMALL | OPTIONS[option])
-    (group,) = groups([own])
+    subject = member(view=view, activations_g=["elu", "sigmoid", "sigmoid"], **SMALL | OPTIONS[option])
+    (group,) = groups([subject])
     (state,) = CpuEngine().train(group, measured_mean, lambda steps: None, [Segment(0, 20)]).states
     assert isinstance(state, State)
     for player, network in ((state.g, group.generator), (state.d, group.discriminator)):
@@ -126,10 +126,10 @@ def test_a_state_is_read_and_not_changed() -> None:
 def test_nothing_is_compiled_anew_for_another_shape_or_loss() -> None:
     """The machine code of the first member serves a shape, a loss and options that it never saw."""
     trained(CpuEngine(), [member(**SMALL)])
-    made = {kernel.symbol: len(kernel.dispatcher.overloads) for kernel in KERNELS}
-    assert set(made.values()) == {1}
+    compiled = {kernel.symbol: len(kernel.dispatcher.overloads) for kernel in KERNELS}
+    assert set(compiled.values()) == {1}
     trained(CpuEngine(), [member("rahinge", view="pack(m=3)", **SMALL | {"hidden": 13, "batch": 21, "r1": 1.0})])
-    assert made == {kernel.symbol: len(kernel.dispatcher.overloads) for kernel in KERNELS}
+    assert compiled == {kernel.symbol: len(kernel.dispatcher.overloads) for kernel in KERNELS}
 
 
 PROGRAM = """
@@ -144,7 +144,7 @@ print("read", sum(sum(k.dispatcher.stats.cache_hits.values()) for k in KERNELS),
 
 def test_machine_code_is_kept_on_disk(tmp_path: Path) -> None:
     """A first process compiles and says so; a second, on the same folder, reads all of it and says nothing."""
-    said = [
+    output = [
         subprocess.run(
             [sys.executable, "-c", PROGRAM],
             env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
@@ -154,6 +154,6 @@ def test_machine_code_is_kept_on_disk(tmp_path: Path) -> None:
         ).stdout
         for _ in range(2)
     ]
-    assert "compiling its training loop" in said[0]
-    assert f"read 0 of {len(KERNELS)}" in said[0]
-    assert said[1].strip() == f"read {len(KERNELS)} of {len(KERNELS)}"
+    assert "compiling its training loop" in output[0]
+    assert f"read 0 of {len(KERNELS)}" in output[0]
+    assert output[1].strip() == f"read {len(KERNELS)} of {len(KERNELS)}"

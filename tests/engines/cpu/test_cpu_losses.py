@@ -75,11 +75,11 @@ def exact(derivative: Derivative, values: Mapping[Symbol, float], labels: np.nda
             terms.append(precise(*expressions, values=known))
         count = len(PAIRS)
         means = [sum(term[i] for term in terms) / count for i in (1, 2)]
-        found = [
+        computed = [
             term[0] + means[0] + means[1] * mpmath.exp(pair[kind] - shared) / 2
             for term, pair in zip(terms, PAIRS, strict=True)
         ]
-        return np.array([float(x) for x in found])
+        return np.array([float(x) for x in computed])
 
 
 @pytest.mark.parametrize("variant", FORMULAS, ids=lambda v: v.name)
@@ -93,9 +93,9 @@ def test_every_slope_is_the_formulas(variant: Variant) -> None:
         (variant.fake_derivative, FAKE, labels),
         (variant.generator_derivative, FAKE, np.zeros(0, np.float32)),
     ):
-        found, expected = slopes(derivative, values, known, kind), exact(derivative, values, known, kind)
+        computed, expected = slopes(derivative, values, known, kind), exact(derivative, values, known, kind)
         # 2e-7: float32 rounds the result (6e-8) once as a slope and once times K. 1e-15: 1 - tanh^2 in float64.
-        np.testing.assert_allclose(found, expected, rtol=2e-7, atol=1e-15)
+        np.testing.assert_allclose(computed, expected, rtol=2e-7, atol=1e-15)
 
 
 @given(data=st.data())
@@ -111,10 +111,10 @@ def test_slopes_hold_at_any_parameters(data: st.DataObject) -> None:
     except InputError:
         reject()  # an end that the interval leaves out
     values = parameter_values(variant, bound)
-    found = slopes(variant.generator_derivative, values, np.zeros(0, np.float32), FAKE)
+    computed = slopes(variant.generator_derivative, values, np.zeros(0, np.float32), FAKE)
     expected = exact(variant.generator_derivative, values, np.zeros(0, np.float32), FAKE)
     known = np.isfinite(expected) & (np.abs(expected) < 1e30)
-    np.testing.assert_allclose(found[known], expected[known], rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(computed[known], expected[known], rtol=1e-6, atol=1e-15)
 
 
 def executed(program: BoundProgram, first: np.ndarray) -> list[np.ndarray]:
@@ -147,8 +147,8 @@ def test_labels_are_drawn_as_torch_draws_them(variant: Variant) -> None:
     expected = variant.draw_labels(torch.tensor(u), torch.tensor(u))
     assert variant.labels
     for law, labels in zip((variant.labels.real, variant.labels.fake), expected, strict=True):
-        found = executed(bind_program([law.draw], [uniform], parameter_values(variant, {}), len(u)), u)[0]
-        np.testing.assert_allclose(found, labels.numpy(), rtol=1e-6)
+        computed = executed(bind_program([law.draw], [uniform], parameter_values(variant, {}), len(u)), u)[0]
+        np.testing.assert_allclose(computed, labels.numpy(), rtol=1e-6)
 
 
 def test_a_program_is_refused_what_it_cannot_compute() -> None:
@@ -181,8 +181,8 @@ def test_everything_that_a_formula_may_hold_is_computed() -> None:
             bound = bind_program([expression], [symbol], {}, len(values))
             covered |= set(bound.code[:, 0].tolist())
             expected = [float(precise(expression, values={symbol: value})[0]) for value in values]
-            found = executed(bound, np.array(values))[0]
+            computed = executed(bound, np.array(values))[0]
             # ``probability`` is rounded to float32, in different places of e^x.
             rtol = 1e-7 if expression.has(primitives.probability) else 1e-12
-            np.testing.assert_allclose(found, expected, rtol=rtol, err_msg=str(expression))
+            np.testing.assert_allclose(computed, expected, rtol=rtol, err_msg=str(expression))
     assert covered == set(map(int, Operation))

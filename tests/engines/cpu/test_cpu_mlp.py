@@ -56,8 +56,8 @@ def test_feature_major(network: Mlp, columns: int, seed: int) -> None:
     outputs_K, gradient_W, below_KN = exact(mlp, x_KN, slopes_K)
     np.testing.assert_allclose(out[:columns], outputs_K, **CLOSE)
     np.testing.assert_allclose(mlp.layout.flat(gradient), gradient_W, **CLOSE)
-    found = below[: network.widths[0] * stride].reshape(-1, stride)[:, :columns].T
-    np.testing.assert_allclose(found, below_KN, **CLOSE)
+    computed = below[: network.widths[0] * stride].reshape(-1, stride)[:, :columns].T
+    np.testing.assert_allclose(computed, below_KN, **CLOSE)
     # What lies between the layers' blocks is never written.
     assert set(mlp.padding(gradient).tolist()) <= {0.0, -7.5}
 
@@ -89,7 +89,7 @@ def test_batch_major(network: Mlp, count: int, seed: int) -> None:
 @given(network=networks, columns=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=60)
 def test_a_directional_derivative_is_differentiated(network: Mlp, columns: int, seed: int) -> None:
-    """What is added is the gradient of the sum of D'(x; v), v held fixed: autograd's, of autograd's slope times v."""
+    """The gradient of the sum of D'(x; v), v held fixed, is autograd's gradient of autograd's slope times v."""
     rng = np.random.default_rng(seed)
     mlp = LaidOutMlp(network, rng)
     activations, along = feature_major(mlp.layout, columns), feature_major(mlp.layout, columns, ones=False)

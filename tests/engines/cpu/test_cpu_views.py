@@ -1,4 +1,4 @@
-"""What the cpu engine's D reads, and how slopes come back to the values; and its draws."""
+"""The cpu engine's views, forward and backward, and its draws."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def test_features_and_their_slopes_are_the_views(name: str, side_by_side: bool, 
     view = EVERY[name]
     decisions, inputs = view.decisions(batch), view.inputs(batch)
     along, across = (decisions + 3, 1) if side_by_side else (1, inputs + 2)
-    found, ranks = features_of(name, x, along, across)
+    computed, ranks = features_of(name, x, along, across)
     exact = torch.tensor(x, dtype=torch.float64)[None].requires_grad_()
     features = view.features(exact)
-    np.testing.assert_allclose(found, features[0].detach().numpy(), rtol=2e-4, atol=2e-4)
+    np.testing.assert_allclose(computed, features[0].detach().numpy(), rtol=2e-4, atol=2e-4)
     slopes_KN = floats(rng, decisions, inputs)
     (expected,) = torch.autograd.grad((features[0] * torch.tensor(slopes_KN)).sum(), exact)
     laid = np.zeros(inputs * along + decisions * across + 1, np.float32)
@@ -91,15 +91,15 @@ def test_draws_are_the_streams(study: int, seed: int, stream: Stream, first: int
 
 @pytest.mark.parametrize("text", ["norm(loc=4, scale=1.25)", "t(df=3)", "expon(loc=0)"])
 def test_a_table_holds_the_quantile_of_every_uniform(text: str) -> None:
-    """Looked up or asked for one by one: the same bits, at both ends and at places drawn between."""
+    """Looked up or asked for one by one: the same bits, at both ends and at positions drawn between."""
     target = Target.parse(text)
     table = target_table(target)
     assert len(table) == LEVELS
     assert table_worth_having(target, draws=1) is table
     assert table_worth_having(Target.parse("laplace(loc=1)"), draws=LEVELS) is None
-    places = np.unique(np.concatenate([[0, 1, LEVELS - 1], np.random.default_rng(0).integers(0, LEVELS, 1000)]))
-    single = target.quantile((places + 0.5) / LEVELS).astype(np.float32)
-    assert table[places].tobytes() == single.tobytes()
+    positions = np.unique(np.concatenate([[0, 1, LEVELS - 1], np.random.default_rng(0).integers(0, LEVELS, 1000)]))
+    single = target.quantile((positions + 0.5) / LEVELS).astype(np.float32)
+    assert table[positions].tobytes() == single.tobytes()
     assert levels(0, 2).tolist() == [0.5 / LEVELS, 1.5 / LEVELS]
 
 

@@ -1,4 +1,4 @@
-"""What NVIDIA's compiler makes of the kernel, where there is one: registers, spills, shared memory, code."""
+"""The kernel under NVIDIA's compiler, where there is one: registers, spills, shared memory, code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_CODE = 330_000
 
 
 def compiled(folder: Path, architecture: str, memory: int, changes: dict[str, Any]) -> tuple[str, Path]:
-    """What the assembler says of a member's kernel, and the binary."""
+    """The assembler's report on a member's kernel, and the binary."""
     (group,) = groups([member(**changes)])
     spec = KernelSpec.of(group, group.members)
     layout = fitting(spec, memory)
@@ -55,16 +55,16 @@ def test_the_seeds_kernel_spills_nothing(tmp_path: Path, architecture: str) -> N
     if architecture.rstrip("a") not in offered:
         pytest.skip(f"this nvcc does not compile for {architecture}")
     memory, most = CASES[architecture]
-    said, binary = compiled(tmp_path, architecture, memory, {})
-    registers = [int(n) for n in re.findall(r"Used (\d+) registers", said)]
-    spills = [int(n) for n in re.findall(r"(\d+) bytes spill (?:stores|loads)", said)]
-    stacks = [int(n) for n in re.findall(r"(\d+) bytes stack frame", said)]
+    report, binary = compiled(tmp_path, architecture, memory, {})
+    registers = [int(n) for n in re.findall(r"Used (\d+) registers", report)]
+    spills = [int(n) for n in re.findall(r"(\d+) bytes spill (?:stores|loads)", report)]
+    stacks = [int(n) for n in re.findall(r"(\d+) bytes stack frame", report)]
     assert len(registers) == 1
     assert registers[0] <= most <= 65_536 // THREADS
     assert len(spills) >= 2
     assert set(spills) == {0}
     assert max(stacks) <= 160
-    assert "bytes smem" not in said
+    assert "bytes smem" not in report
     if architecture == "sm_90a" and shutil.which("readelf") is not None:
         listed = subprocess.run(["readelf", "-SW", str(binary)], capture_output=True, text=True, check=False).stdout
         (size,) = re.findall(r"\.text\.train\s+PROGBITS\s+\S+\s+\S+\s+(\S+)", listed)
@@ -74,5 +74,5 @@ def test_the_seeds_kernel_spills_nothing(tmp_path: Path, architecture: str) -> N
 def test_the_largest_kernel_compiles_without_spills(tmp_path: Path) -> None:
     """A penalty between the data, spectral normalisation and noise, both players moving at once: no spills either."""
     changes = {"view": "sample", "gp": 1.0, "spectral_norm": 1.0, "instance_noise": 0.1, "order": "simultaneous"}
-    said, _ = compiled(tmp_path, "sm_90a", 232_448, {**changes, "batch": 40, "hidden": 20})
-    assert set(re.findall(r"(\d+) bytes spill (?:stores|loads)", said)) == {"0"}
+    report, _ = compiled(tmp_path, "sm_90a", 232_448, {**changes, "batch": 40, "hidden": 20})
+    assert set(re.findall(r"(\d+) bytes spill (?:stores|loads)", report)) == {"0"}

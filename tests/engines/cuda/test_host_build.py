@@ -46,16 +46,16 @@ FORMULAS = [v for v in TRAINABLE if v.family != "preset"]
 REFUSED = {"consensus", "everything"}
 
 
-def compare(found: TrainingResult, expected: TrainingResult, tolerance: float = 1e-4) -> None:
+def compare(result: TrainingResult, expected: TrainingResult, tolerance: float = 1e-4) -> None:
     """Both players' parameters, and every recorded number within ten times the tolerance."""
-    assert found.stopped_step_P.tolist() == expected.stopped_step_P.tolist()
-    assert relative_error(found.theta_g_PW, expected.theta_g_PW) < tolerance
-    assert relative_error(found.theta_d_PW, expected.theta_d_PW) < tolerance
+    assert result.stopped_step_P.tolist() == expected.stopped_step_P.tolist()
+    assert relative_error(result.theta_g_PW, expected.theta_g_PW) < tolerance
+    assert relative_error(result.theta_d_PW, expected.theta_d_PW) < tolerance
     for name, values in expected.snapshots.items():
         known = np.isfinite(values)
-        assert np.array_equal(np.isfinite(found.snapshots[name]), known), name
+        assert np.array_equal(np.isfinite(result.snapshots[name]), known), name
         if known.any():
-            assert relative_error(found.snapshots[name][known], values[known]) < 10 * tolerance, name
+            assert relative_error(result.snapshots[name][known], values[known]) < 10 * tolerance, name
 
 
 @pytest.mark.parametrize("engine", [host, gpu])
@@ -67,12 +67,12 @@ def test_every_variant_agrees_with_the_reference_for_fifty_steps(engine: Engine)
     """
     plain = {**SMALL, "steps": 50, "snapshots": (25, 50), "optimizer": "sgd", "lr_d": 3e-3, "lr_g": 3e-3}
     members = [member(v.name, 0, "sample", **plain) for v in FORMULAS]
-    found, expected = trained(engine, members), trained(ReferenceEngine(), members)
+    result, expected = trained(engine, members), trained(ReferenceEngine(), members)
     (group,) = groups(members)
     for row, one in enumerate(group.members):
-        for ours, theirs in ((found.theta_g_PW, expected.theta_g_PW), (found.theta_d_PW, expected.theta_d_PW)):
+        for ours, theirs in ((result.theta_g_PW, expected.theta_g_PW), (result.theta_d_PW, expected.theta_d_PW)):
             assert relative_error(ours[row], theirs[row]) < 1e-4, one.loss
-    compare(found, expected)
+    compare(result, expected)
 
 
 @pytest.mark.parametrize("engine", [pytest.param(CudaEngine(HostBuild()), id="host", marks=no_compiler), gpu])
@@ -80,10 +80,10 @@ def test_generators_agree_under_adam_at_the_seeds_shape(engine: Engine) -> None:
     """100 values, 50 units, variances, Adam: 50 steps with the seed's loss and others, generators within 1e-4."""
     losses = ("seed_exact", "non_saturating", "wasserstein", "rpgan", "softmax")
     members = [member(loss, steps=50, snapshots=(50,), lr_g=1e-3) for loss in losses]
-    found, expected = trained(engine, members), trained(ReferenceEngine(), members)
-    assert relative_error(found.theta_g_PW, expected.theta_g_PW) < 1e-4
+    result, expected = trained(engine, members), trained(ReferenceEngine(), members)
+    assert relative_error(result.theta_g_PW, expected.theta_g_PW) < 1e-4
     for name in ("loss_d", "loss_g", "fake_mean", "fake_sd", "real_mean"):
-        assert relative_error(found.snapshots[name], expected.snapshots[name]) < 1e-3, name
+        assert relative_error(result.snapshots[name], expected.snapshots[name]) < 1e-3, name
 
 
 @no_compiler
@@ -230,11 +230,11 @@ def test_the_first_tensor_that_overflows_is_named(engine: Engine) -> None:
 def test_a_sick_member_stops_before_its_update_in_every_order(order: str) -> None:
     """A linear D at a rate of 1e6 under the penalty of the sixth power: the step is named, parameters stay finite."""
     wild = {"optimizer": "sgd", "lr_d": 1e6, "lr_g": 1e6, "wgan_div": 1.0, "activations_d": []}
-    found = trained(CudaEngine(HostBuild(level=0)), [member(order=order, steps=20, batch=10, hidden=8, **wild)])
-    assert 1 <= found.stopped_step_P[0] <= 20
-    assert found.stopped_tensor[0].startswith("gradient of ")
-    assert np.isfinite(found.theta_g_PW).all()
-    assert np.isfinite(found.theta_d_PW).all()
+    result = trained(CudaEngine(HostBuild(level=0)), [member(order=order, steps=20, batch=10, hidden=8, **wild)])
+    assert 1 <= result.stopped_step_P[0] <= 20
+    assert result.stopped_tensor[0].startswith("gradient of ")
+    assert np.isfinite(result.theta_g_PW).all()
+    assert np.isfinite(result.theta_d_PW).all()
 
 
 @pytest.mark.parametrize("engine", [host, gpu])
@@ -242,12 +242,12 @@ def test_segments_have_the_bits_of_one_go(engine: Engine) -> None:
     """A member of everything in two segments, the second beside one at its first: parameters, snapshots, progress."""
     one, fresh = member_of_kind("everything"), member_of_kind("everything", lr_g=5e-4)
     whole = trained(engine, [one])
-    told: list[int] = []
+    reported: list[int] = []
     (group,) = groups([one])
-    first = engine.train(group, measured_mean, told.append, [Segment(0, 5)])
+    first = engine.train(group, measured_mean, reported.append, [Segment(0, 5)])
     (pair,) = groups([one, fresh])
-    second = engine.train(pair, measured_mean, told.append, [Segment(5, 12, first.states[0]), Segment(0, 3)])
-    assert sum(told) == 5 + 7 + 3
+    second = engine.train(pair, measured_mean, reported.append, [Segment(5, 12, first.states[0]), Segment(0, 3)])
+    assert sum(reported) == 5 + 7 + 3
     assert second.theta_g_PW[0].tobytes() == whole.theta_g_PW[0].tobytes()
     assert second.theta_d_PW[0].tobytes() == whole.theta_d_PW[0].tobytes()
     for name, values in whole.snapshots.items():
@@ -257,13 +257,13 @@ def test_segments_have_the_bits_of_one_go(engine: Engine) -> None:
 
 @no_compiler
 def test_progress_counts_every_step_once_and_an_interrupt_is_heard() -> None:
-    """Steps told add up, also after an early stop; what progress raises ends the training."""
+    """Steps reported add up, also after an early stop; what progress raises ends the training."""
     members = [*others(2, steps=70, loss="least_squares", params=SICK["params"]), member(seed=2, **SICK, steps=70)]
     (group,) = groups(members)
-    told: list[int] = []
+    reported: list[int] = []
     engine = CudaEngine(HostBuild(level=0), steps=20)
-    engine.train(group, measured_mean, told.append)
-    assert sum(told) == 3 * 70
+    engine.train(group, measured_mean, reported.append)
+    assert sum(reported) == 3 * 70
 
     def interrupt(steps: int) -> None:
         raise KeyboardInterrupt
@@ -352,11 +352,11 @@ def test_the_device_computes_the_bits_of_the_host_build() -> None:
     if shutil.which("g++") is None:
         pytest.skip("g++ is not on the PATH")
     for kind in KINDS:
-        there, here = (
+        on_device, on_host = (
             trained(engine, [member_of_kind(kind)]) for engine in (CudaEngine(), CudaEngine(HostBuild(level=0)))
         )
-        assert there.theta_g_PW.tobytes() == here.theta_g_PW.tobytes(), kind
-        assert there.theta_d_PW.tobytes() == here.theta_d_PW.tobytes(), kind
+        assert on_device.theta_g_PW.tobytes() == on_host.theta_g_PW.tobytes(), kind
+        assert on_device.theta_d_PW.tobytes() == on_host.theta_d_PW.tobytes(), kind
 
 
 @pytest.mark.gpu

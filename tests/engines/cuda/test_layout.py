@@ -28,9 +28,9 @@ def spec(**changes: Any) -> KernelSpec:
 
 def fitted(memory: int, **changes: Any) -> Layout:
     """The layout of one member on a device of that memory."""
-    found = fitting(spec(**changes), memory)
-    assert found is not None
-    return found
+    layout = fitting(spec(**changes), memory)
+    assert layout is not None
+    return layout
 
 
 def test_the_seed_fits_a_hopper_block_exactly_once() -> None:
@@ -47,7 +47,7 @@ def test_the_seed_fits_a_hopper_block_exactly_once() -> None:
 
 
 def test_both_at_once_needs_every_byte() -> None:
-    """simultaneous and extragradient keep D's factors while G's gradient is found: 232,448 bytes, all there are."""
+    """simultaneous and extragradient keep D's factors while G's gradient is layout: 232,448 bytes, all there are."""
     for order in ("simultaneous", "extragradient"):
         assert fitted(HOPPER, order=order).shared_bytes == HOPPER
 

@@ -39,11 +39,14 @@ def forward(weights, activations, out):
     last, count = len(layers) - 1, len(out)
     for layer in range(last):
         inputs, outputs, row, start, activation = layers[layer]
+        # z (count, O) = h W: one number of h against whole rows of W, the bias, W's last row, as the first term.
         above = Rows(values, offsets[layer + 1], row_length(outputs))
-        given = Matrix(values, offsets[layer], 1, row_length(inputs))
-        product(above, given, Rows(theta, start, row), Size(inputs, count, row // LANES), VECTOR)
+        h = Matrix(values, offsets[layer], 1, row_length(inputs))
+        product(above, h, Rows(theta, start, row), Size(inputs, count, row // LANES), VECTOR)
+        # An activation of padding may be anything (sigmoid(0) is 1/2), so that is written again.
         activate(activation, above, count, row)
         complete_rows(values, above.start, outputs, count)
+    # The 1 behind the features meets the bias, so the whole row is one inner product.
     row = row_length(layers[last, INPUTS])
     for r in range(count):
         out[r] = dot(values, offsets[last] + r * row, theta, layers[last, START], row // LANES)
@@ -61,6 +64,7 @@ def _top_delta(weights, activations, slopes, delta):
         for i in range(0, row, LANES):
             h = load(values, offsets[last] + r * row + i)
             store(delta, r * row + i, load(theta, start + i) * slopes[r] * derivative(activation, h))
+        # The bias has no delta, and nothing may leak from padding.
         clear(delta, r * row + inputs, (r + 1) * row)
 
 
@@ -70,6 +74,7 @@ def _delta_below(weights, activations, layer, count, scratch):
     layers, theta = weights
     inputs, outputs, stride, start, _ = layers[layer]
     row, wide, activation = row_length(inputs), row_length(outputs), layers[layer - 1, ACTIVATION]
+    # W delta_r: the sum over outputs runs along the rows of W, as the vectors do, so it is made of inner products.
     for r in range(count):
         h = activations.offsets[layer] + r * row
         for i in range(0, inputs, LANES):
@@ -81,14 +86,15 @@ def _delta_below(weights, activations, layer, count, scratch):
 
 
 @helper
-def _squared_norm_of_sum(given, delta, count):
+def _squared_norm_of_sum(h, delta, count):
     """Squared norm of the sum of h_r delta_r^T over ``count`` rows: the sum of (h_r . h_s)(delta_r . delta_s)."""
+    # count^2 inner products in place of a pass over all I O entries: count is 2 where this is used.
     square = 0.0
     for r in range(count):
         for s in range(count):
-            h, d = given.start, delta.start
-            inner = dot(given.values, h + r * given.stride, given.values, h + s * given.stride, given.stride // LANES)
-            outer = dot(delta.values, d + r * delta.stride, delta.values, d + s * delta.stride, delta.stride // LANES)
+            i, o = h.start, delta.start
+            inner = dot(h.values, i + r * h.stride, h.values, i + s * h.stride, h.stride // LANES)
+            outer = dot(delta.values, o + r * delta.stride, delta.values, o + s * delta.stride, delta.stride // LANES)
             square += float(inner) * outer
     return square
 
@@ -100,8 +106,9 @@ def gradient(weights, activations, slopes, scratch, gradient):
     values, offsets, _ = activations
     last, count = len(layers) - 1, len(slopes)
     row = row_length(layers[last, INPUTS])
-    given, size = Rows(values, offsets[last], row), Size(count, 1, row // LANES)
-    product(Rows(gradient.values, layers[last, START], 0), Matrix(slopes, 0, 1, 0), given, size, ZERO)
+    h, size = Rows(values, offsets[last], row), Size(count, 1, row // LANES)
+    # The last layer's gradient (I + 1,) is the sum of its inputs times the output slopes.
+    product(Rows(gradient.values, layers[last, START], 0), Matrix(slopes, 0, 1, 0), h, size, ZERO)
     square = 0.0
     for r in range(count):
         for s in range(count):
@@ -113,14 +120,16 @@ def gradient(weights, activations, slopes, scratch, gradient):
     for layer in range(last - 1, -1, -1):
         inputs, outputs, stride, start, _ = layers[layer]
         row, wide = row_length(inputs), row_length(outputs)
-        given, delta = Rows(values, offsets[layer], row), Rows(scratch.delta, 0, wide)
+        h, delta = Rows(values, offsets[layer], row), Rows(scratch.delta, 0, wide)
         if layer == 0 and len(gradient.first_delta) > 0:
+            # The factors stay; the optimizer multiplies them as it updates (optimizers.update_factored).
             for i in range(0, count * wide, LANES):
                 store(gradient.first_delta, i, load(delta.values, i))
         else:
+            # (I + 1, O): the sum over rows of h_r delta_r^T.
             size = Size(count, inputs + 1, stride // LANES)
-            product(Rows(gradient.values, start, stride), Matrix(values, given.start, row, 1), delta, size, ZERO)
-        square += _squared_norm_of_sum(given, delta, count)
+            product(Rows(gradient.values, start, stride), Matrix(values, h.start, row, 1), delta, size, ZERO)
+        square += _squared_norm_of_sum(h, delta, count)
         if layer > 0:
             scratch = _delta_below(weights, activations, layer, count, scratch)
     return square

@@ -38,48 +38,54 @@ def forward(weights, activations, vectors, out):
     last = len(layers) - 1
     for layer in range(last):
         inputs, outputs, row, start, activation = layers[layer]
+        # z (O, columns) = W^T h: one number of W against whole rows of h, the bias as the first term of each sum. The
+        # activation overwrites z.
         above = Rows(values, offsets[layer + 1], stride)
-        given = Rows(values, offsets[layer], stride)
-        product(above, Matrix(theta, start, row, 1), given, Size(inputs, outputs, vectors), NUMBER)
+        h = Rows(values, offsets[layer], stride)
+        product(above, Matrix(theta, start, row, 1), h, Size(inputs, outputs, vectors), NUMBER)
         activate(activation, above, outputs, vectors * LANES)
+    # The one output: the last layer's weights have no padding between rows.
     inputs, start = layers[last, INPUTS], layers[last, START]
-    given = Rows(values, offsets[last], stride)
-    product(Rows(out, 0, 0), Matrix(theta, start, 1, 0), given, Size(inputs, 1, vectors), NUMBER)
+    h = Rows(values, offsets[last], stride)
+    product(Rows(out, 0, 0), Matrix(theta, start, 1, 0), h, Size(inputs, 1, vectors), NUMBER)
 
 
 @kernel(NONE, F4, i8, i8, i8, F4)
 def transpose_delta(delta, units, columns, row, out):
     """Turn a delta (units, columns) into (columns, row), with zeros where units are padded up to the row."""
+    # Rows beyond the units hold what another layer left there.
     for unit in range(units, row):
         for c in range(0, columns, LANES):
             store(delta, unit * columns + c, broadcast(np.float32(0)))
+    # Block by block in registers: each number is loaded and stored once, in whole vectors.
     for unit in range(0, row, LANES):
         for c in range(0, columns, LANES):
             transpose_block(Rows(out, c * row + unit, row), Rows(delta, unit * columns + c, columns))
 
 
 @kernel(NONE, ROWS, ROWS, i8, F4, i8)
-def last_layer_gradient(out, given, inputs, slopes, begin):
+def last_layer_gradient(out, h, inputs, slopes, begin):
     """Gradient of the last layer, (I + 1,): the inner product of each input's row with the output slopes (count,).
 
     ``begin`` is ZERO, or OUT to add to what is there.
     """
     vectors, whole = padded(len(slopes)) // LANES, (inputs + 1) - (inputs + 1) % LANES
+    # LANES rows of h at a time, so that their sums come out as one vector; then the rest one by one.
     for i in range(0, whole, LANES):
-        sums = dots(Rows(given.values, given.start + i * given.stride, given.stride), slopes, 0, vectors)
+        sums = dots(Rows(h.values, h.start + i * h.stride, h.stride), slopes, 0, vectors)
         at = out.start + i
         store(out.values, at, load(out.values, at) + sums if begin == OUT else sums)
     for i in range(whole, inputs + 1):
-        single = dot(given.values, given.start + i * given.stride, slopes, 0, vectors)
+        single = dot(h.values, h.start + i * h.stride, slopes, 0, vectors)
         at = out.start + i
         out.values[at] = out.values[at] + single if begin == OUT else single
 
 
 @helper
-def _layer_gradient(line, given, count, scratch, gradient):
+def _layer_gradient(line, h, count, scratch, gradient):
     """Gradient of a layer, (I + 1, row): what it was given times its delta, summed over ``count`` columns."""
     inputs, outputs, row, start, _ = line
-    delta, columns = scratch.delta, padded(count)
+    delta, columns = scratch.delta, padded(count)  # (O, columns)
     if inputs < _FEW:
         # A block of units at a time against each of the few inputs, along both: nothing is transposed.
         for unit in range(outputs, row):
@@ -88,13 +94,13 @@ def _layer_gradient(line, given, count, scratch, gradient):
         for i in range(inputs + 1):
             for unit in range(0, row, LANES):
                 block = Rows(delta, unit * columns, columns)
-                sums = dots(block, given.values, given.start + i * given.stride, columns // LANES)
+                sums = dots(block, h.values, h.start + i * h.stride, columns // LANES)
                 store(gradient, start + i * row + unit, sums)
         return
     # Transposed, the sum over columns becomes a product's sum over terms, with units along the vectors.
     transpose_delta(delta, outputs, columns, row, scratch.transposed)
     size = Size(count, inputs + 1, row // LANES)
-    inputs_by_column = Matrix(given.values, given.start, 1, given.stride)
+    inputs_by_column = Matrix(h.values, h.start, 1, h.stride)
     product(Rows(gradient, start, row), inputs_by_column, Rows(scratch.transposed, 0, row), size, ZERO)
 
 
@@ -105,6 +111,7 @@ def _top_delta(weights, activations, slopes, delta):
     values, offsets, stride = activations
     last, columns = len(layers) - 1, padded(len(slopes))
     activation, start = layers[last - 1, ACTIVATION], layers[last, START]
+    # One weight for each unit, because the layer above has one output: no product is needed.
     for unit in range(layers[last, INPUTS]):
         weight = broadcast(theta[start + unit])
         h = offsets[last] + unit * stride
@@ -118,9 +125,11 @@ def _delta_below(weights, activations, layer, columns, scratch):
     layers, theta = weights
     values, offsets, stride = activations
     inputs, outputs, row, start, _ = layers[layer]
-    delta, below = Rows(scratch.delta, 0, columns), scratch.below
+    delta, below = Rows(scratch.delta, 0, columns), scratch.below  # (O, columns), (I, columns)
+    # W is read along its rows here, and along its columns on the way forward: a matrix has two strides for that.
     size = Size(outputs, inputs, columns // LANES)
     product(Rows(below, 0, columns), Matrix(theta, start, 1, row), delta, size, ZERO)
+    # a'(z) comes from h, the result of the layer below.
     activation = layers[layer - 1, ACTIVATION]
     for unit in range(inputs):
         h = offsets[layer] + unit * stride
@@ -136,11 +145,12 @@ def gradient(weights, activations, slopes, scratch, gradient):
     layers = weights.layers
     values, offsets, stride = activations
     last, count = len(layers) - 1, len(slopes)
-    out, given = Rows(gradient, layers[last, START], 0), Rows(values, offsets[last], stride)
-    last_layer_gradient(out, given, layers[last, INPUTS], slopes, ZERO)
+    out, h = Rows(gradient, layers[last, START], 0), Rows(values, offsets[last], stride)
+    last_layer_gradient(out, h, layers[last, INPUTS], slopes, ZERO)
     if last == 0:
         return
     _top_delta(weights, activations, slopes, scratch.delta)
+    # A layer's gradient before the delta below it, which takes the other buffer.
     for layer in range(last - 1, -1, -1):
         _layer_gradient(layers[layer], Rows(values, offsets[layer], stride), count, scratch, gradient)
         if layer > 0:
@@ -153,7 +163,7 @@ def input_slopes(weights, activations, slopes, scratch, out):
     layers, theta = weights
     last, columns = len(layers) - 1, padded(len(slopes))
     inputs, outputs, row, start, _ = layers[0]
-    if last == 0:
+    if last == 0:  # D is linear: its slope in every input is a weight
         size = Size(1, inputs, columns // LANES)
         product(Rows(out, 0, columns), Matrix(theta, start, 0, 1), Rows(slopes, 0, 0), size, ZERO)
         return

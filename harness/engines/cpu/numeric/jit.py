@@ -76,7 +76,7 @@ class Kernel:
 
     @property
     def loaded(self) -> bool:
-        """Whether its machine code is in memory."""
+        """True if its machine code is in memory."""
         return bool(self.dispatcher.overloads)
 
     def load(self) -> None:

@@ -114,6 +114,7 @@ class _Tile:
     def begin(self, sums: list[list[Any]], outs: list[list[Any]], terms: Any, choice: Any) -> None:
         """Set the sums to what they begin with; they are 0 already."""
         builder = self.builder
+        # Both biases' pointers are made before the branches, so that each of these holds loads alone.
         bias_a, bias_b = self.numbers(terms, len(sums)), self.vectors(terms, len(sums[0]))
         for option in (OUT, NUMBER, VECTOR):
             with builder.if_then(builder.icmp_signed("==", choice, ir.Constant(_WORD, option))):
@@ -131,6 +132,7 @@ class _Tile:
         """Add all terms, in the order of i."""
         builder = self.builder
         with cgutils.for_range(builder, terms) as loop:
+            # The Q vectors of b's row stay in registers while each number of a's row is broadcast against them.
             right = [load_at(builder, pointer) for pointer in self.vectors(loop.index, len(sums[0]))]
             for row, pointer in zip(sums, self.numbers(loop.index, len(sums)), strict=True):
                 left = broadcast_of(builder, builder.load(pointer))
@@ -145,6 +147,7 @@ def _tile(numbers: int, vectors: int) -> Any:
     def tile(typing: Any, out: Any, a: Any, b: Any, terms: Any, begin: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             *operands, terms, begin = arguments
+            # Sums are stack slots: LLVM keeps them in registers, as all indices into them are known.
             code = _Tile(context, builder, signature.args, operands)
             outs = code.outs(numbers, vectors)
             sums = [[cgutils.alloca_once_value(builder, constant(0)) for _ in range(vectors)] for _ in range(numbers)]
@@ -185,6 +188,7 @@ _tile_of = _choice()
 @kernel(NONE, ROWS, MATRIX, ROWS, SIZE, i8)
 def product(out, a, b, size, begin):
     """The product of any size, cut into tiles as even as can be: 6 numbers are 3 + 3, not 5 + 1."""
+    # Strips outside, so that a strip of b stays in the first cache while all blocks of a go over it.
     strips, blocks = -(-size.vectors // _VECTORS), -(-size.numbers // _NUMBERS)
     for strip in range(strips):
         q, q_stop = strip * size.vectors // strips, (strip + 1) * size.vectors // strips
@@ -211,6 +215,7 @@ def dots(typing: Any, a: Any, b: Any, b_start: Any, vectors: Any) -> Any:
         a, a_start, a_stride = cgutils.unpack_tuple(builder, rows)
         a_kind, b_kind = signature.args[0][0], signature.args[1]
         sums = [cgutils.alloca_once_value(builder, constant(0)) for _ in range(LANES)]
+        # LANES sums at once share the loads of b, and are added up by one transposition in place of LANES reductions.
         starts = _positions(builder, a_start, a_stride, LANES)
         with cgutils.for_range(builder, vectors) as loop:
             along = builder.mul(loop.index, ir.Constant(_WORD, LANES))

@@ -49,7 +49,7 @@ class Scratch(NamedTuple):
 
 
 class Gradient(NamedTuple):
-    """Where a gradient goes. If ``first_delta`` is not empty the first layer's part is left as its two factors.
+    """Memory for a gradient. If ``first_delta`` is not empty the first layer's part is left as its two factors.
 
     They are the layer's inputs, among the activations, and its delta (count, row), which goes to ``first_delta``.
     """

@@ -45,9 +45,10 @@ DRAW = tuple_type(Draw, u8, u8, u8, i8, i8)
 @kernel(NONE, DRAW, i8, I4)
 def draw_levels(draw, count, out):
     """out[:count] = levels."""
+    # Philox4x32-10: ten rounds of two multiplications, whose high and low words cross over, with a key that grows.
     for block in range((count + 3) // 4):
         c0, c1, c2, c3 = _U(block), _U(draw.update), _U(draw.stream), draw.key2
-        k0, k1 = draw.key0, draw.key1
+        k0, k1 = draw.key0, draw.key1  # 32-bit words in 64, so that a product keeps its high word
         for _ in range(10):
             p0, p1 = _M0 * c0, _M1 * c2
             c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1 & _WORD, (p0 >> _HALF) ^ c3 ^ k1, p0 & _WORD

@@ -17,7 +17,7 @@ _LEAST_VARIANCE = LEAST_VARIANCE
 
 
 class FeatureGrid(NamedTuple):
-    """Where features lie: number n of decision k at start + n feature_stride + k decision_stride.
+    """Positions of features: number n of decision k at start + n feature_stride + k decision_stride.
 
     The same code so serves both layouts of a perceptron's inputs (mlp.py).
     """
@@ -51,6 +51,7 @@ def _rank(x, ranks):
     count, width = len(x), 1
     for i in range(count):
         order[i] = i
+    # Runs of ``width`` ranks are sorted; each pass merges them in pairs.
     while width < count:
         for start in range(0, count, 2 * width):
             middle, stop = min(start + width, count), min(start + 2 * width, count)
@@ -82,6 +83,7 @@ def _moments(x):
     square /= count
     spreads = square > _LEAST_VARIANCE
     divisor = math.sqrt(square) if spreads else 1.0
+    # Of a constant minibatch z is 0, and with it all that follows.
     for value in x:
         z = (value - shift - mean) / divisor
         third += z * z * z
@@ -135,6 +137,7 @@ def _moment_slopes(x, grid, out):
     slopes, at, step = grid.values, grid.start, grid.feature_stride
     of_mean, of_deviation = slopes[at], slopes[at + step]
     of_skewness, of_kurtosis = slopes[at + 2 * step], slopes[at + 3 * step]
+    # mean z^2 is 1 but for rounding where the values spread, and 0 where they do not.
     square = 0.0
     for value in x:
         square += ((value - mean) / divisor) ** 2

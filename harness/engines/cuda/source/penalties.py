@@ -115,9 +115,9 @@ class _SitePasses:
         lines = [phase(f"add_rows<{sizes}>({along.source(self.depth)}, {into}, tid)")]
         for i in range(self.depth - 1, -1, -1):
             into = f"gradient_d(b) + {net.network.layers[i].start}"
-            for given, delta, biased in ((net, self.curved, "true"), (along, self.deltas, "false")):
+            for source, delta, biased in ((net, self.curved, "true"), (along, self.deltas, "false")):
                 call = f"WeightGradient<{net.gradient_sizes(i)}>::run<true>"
-                lines.append(phase(f"{call}({given.source(i)}, {delta[i]}(b), {into}, {biased}, tid)"))
+                lines.append(phase(f"{call}({source.source(i)}, {delta[i]}(b), {into}, {biased}, tid)"))
             if i:
                 arrays = f"{self.h[i - 1]}(b), {self.curved[i - 1]}(b), {net.factor(i)}"
                 finish = f"AddDeltaBelow<{net.kind(i - 1)}, {rows.stride}>{{{arrays}}}"
