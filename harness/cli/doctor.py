@@ -4,6 +4,7 @@ from __future__ import annotations
 
 #: Optional dependencies: purpose -> (distribution, extra of this package that installs it).
 OPTIONAL = {
+    "engine cuda": ("cuda-core", "gpu"),
     "NVIDIA's figures": ("nvidia-ml-py", "gpu"),
     "PostgreSQL": ("psycopg", "postgres"),
     "Optuna's pages": ("optuna-dashboard", "dashboard"),
