@@ -29,6 +29,13 @@ STORE = "sqlite:///mlflow.db"
 #: of their names, since the longest have few tests, and would otherwise come last.
 SPREAD = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
+#: Tests before each commit: the parts that everything rests on, and sweeps on the reference, batched and cpu engines.
+QUICK = (
+    *("tests/config", "tests/data", "tests/losses", "tests/metrics", "tests/search", "tests/store"),
+    *("tests/test_docs.py", "tests/test_imports.py", "tests/test_promises.py", "tests/test_text.py"),
+    "tests/sweep/test_earlier_version.py::test_trained_again_the_rows_are_those_committed",
+)
+
 
 def _install(session: nox.Session, *groups: str) -> None:
     """Bring the shared environment to the tested set of constraints.txt, with these dependency groups."""
@@ -114,6 +121,13 @@ def docs(session: nox.Session) -> None:
     _run(session, "python", "-m", "analysis.loss_pages")
     _run(session, "python", "-m", "analysis.dirac", "-o", "docs")
     _run(session, "python", "tests/support/promises.py")
+
+
+@nox.session(default=False, venv_backend="none")
+def quick(session: nox.Session) -> None:
+    """The tests before each commit: under a minute on two idle cores once compiled code is cached."""
+    _install(session, "test")
+    _run(session, "python", "-m", "pytest", *SPREAD, "-m", "not slow and not gpu", *QUICK, *session.posargs)
 
 
 @nox.session(venv_backend="none")

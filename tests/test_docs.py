@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from support.command_line import environment
 from support.paths import DOCS, ROOT
 
@@ -75,6 +76,7 @@ def test_the_readme_counts_right() -> None:
     assert f"{experiments} experiments" in text
 
 
+@pytest.mark.slow
 def test_the_first_script_runs(tmp_path: Path) -> None:
     """The script of the README trains the loss that it registers; here for a few steps."""
     script = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)

@@ -133,6 +133,7 @@ def test_ends_of_the_levels(target: Target) -> None:
     assert np.isnan(found[2:]).all()
 
 
+@pytest.mark.slow
 @laws
 def test_scores_and_floors_know_mixtures(target: Target) -> None:
     """Midpoints through the quantile function score the least KS and no W1; W1's floor is the integral by quadrature.

@@ -131,6 +131,7 @@ def test_a_constant_minibatch_has_moments_and_gradients(value: float) -> None:
     assert torch.isfinite(again).all()
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=12), st.floats(0, 1e-6))
 @example(values=[0.0, 198.0], narrow=2.68e-25)  # a variance of 7e-46: its reciprocal overflows
 @settings(max_examples=1000)

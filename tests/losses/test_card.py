@@ -199,6 +199,7 @@ def test_an_identity_in_words() -> None:
 # --- of the registry, and on a terminal -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_card_is_plain_data_and_fits_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,7 @@ def test_slopes_are_the_autograd_of_the_losses(variant: Variant) -> None:
             _assert_close(slopes[name], expected, TOLERANCE[dtype], (name, params, dtype))
 
 
+@pytest.mark.slow
 @each_variant
 def test_slopes_are_exact_to_the_working_precision(variant: Variant) -> None:
     """The torch slopes at logits -40..40 equal their 50-digit values to a few units in the last place.
@@ -153,6 +154,7 @@ def _kinks(variant: Variant) -> list[sympy.Expr]:
     return [atom.args[0] for atom in atoms]
 
 
+@pytest.mark.slow
 @each_variant
 def test_slopes_are_the_finite_difference_of_the_losses(variant: Variant) -> None:
     """Slopes equal central differences in 80-digit arithmetic (step 1e-15, so about 1e-30 of the third derivative off).
@@ -258,6 +260,7 @@ def _representable(variant: Variant, rows: list[dict[str, float]], scale: float,
     )
 
 
+@pytest.mark.slow
 @each_variant
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)

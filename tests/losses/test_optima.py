@@ -114,6 +114,7 @@ def test_every_discriminator_has_a_formula_or_a_reason() -> None:
         assert (parts[0] is None) == ("together" in reason), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", THEORY)
 @given(data=st.data(), ratio=st.floats(-3, 3).filter(lambda L: abs(L) > 1e-3))
 @settings(max_examples=25)

@@ -133,6 +133,7 @@ def test_an_elements_bits_do_not_depend_on_its_place(penalty: GradientPenalty) -
             assert all(torch.equal(function(norm_PK[:, :n].clone()), whole_PK[:, :n]) for n in range(1, 100))
 
 
+@pytest.mark.slow
 @each_slope
 @given(w=vectors, seed=st.integers(0, 99))
 def test_a_linear_discriminator_has_closed_forms(penalty: GradientPenalty, w: list[float], seed: int) -> None:

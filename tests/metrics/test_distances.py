@@ -72,6 +72,7 @@ def test_scores_are_those_of_scipy_and_numpy(drawn: tuple[Float64, Target]) -> N
             )
 
 
+@pytest.mark.slow
 @given(samples())
 @settings(max_examples=100, deadline=None)
 def test_w1_is_that_of_scipy_to_a_fine_sample_of_the_law(drawn: tuple[Float64, Target]) -> None:

@@ -20,6 +20,7 @@ def test_pvalues_are_scipys(n: int, share: float) -> None:
     assert found == pytest.approx(kstwo.sf(distance, n), rel=1e-11, abs=1e-300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1000, 10_000, 40_000])
 def test_the_sum_of_few_terms_is_that_of_all(n: int) -> None:
     """For n D^2 from 2.2 to 370, where only a part of the terms is used, and just beyond, the p-value is exact."""

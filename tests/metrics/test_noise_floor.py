@@ -44,6 +44,7 @@ def test_floors_of_the_scripts_target(n: int, mean: float, p95: float, p99: floa
     assert floors(n) == {name: value for name, value in floor.items() if name != "w1_mean"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "bias"), list(zip(LAWS, (0.01, 0.01, 0.01, 0.1), strict=True)), ids=["norm", "uniform", "expon", "t"]
 )

@@ -49,6 +49,7 @@ def halved(sampler: str) -> list[list[dict[str, float]]]:
     return asked
 
 
+@pytest.mark.slow
 @every_sampler
 def test_pruned_trials_are_told_to_those_who_can_use_them(sampler: str) -> None:
     """TPE ranks a pruned trial behind the complete ones and asks otherwise; CMA-ES and GP, which would leave it out,
@@ -57,6 +58,7 @@ def test_pruned_trials_are_told_to_those_who_can_use_them(sampler: str) -> None:
     assert (halved(sampler) != uninterrupted(sampler)) == (sampler in ("tpe", "auto"))
 
 
+@pytest.mark.slow
 @every_sampler
 def test_a_rebuilt_search_remembers_who_was_pruned(sampler: str) -> None:
     """After replaying k committed rounds with their fates it asks what the uninterrupted one asked."""
@@ -90,6 +92,7 @@ def ahead(found: Sampler, done: Sequence[Sequence[Setting]], trials: int = 17) -
     return asked
 
 
+@pytest.mark.slow
 @every_sampler
 def test_a_search_asked_ahead_goes_on_after_any_interruption(sampler: str) -> None:
     """Asked for a round while the one before is in training, as far as its staleness allows, and rebuilt after k

@@ -44,6 +44,7 @@ def test_first_trial_is_the_baseline(sampler: str) -> None:
         assert found.ask(1) == [{name: BASELINE[name] for name in SPACES[sampler]}]
 
 
+@pytest.mark.slow
 @every_sampler
 def test_suggestions_lie_in_the_space(sampler: str) -> None:
     """Every suggestion names each key once, within its range, as an int exactly where the range is of ints."""
@@ -55,6 +56,7 @@ def test_suggestions_lie_in_the_space(sampler: str) -> None:
             assert type(value) is (int if space[name].integer else float)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("P4", "F24")
 @every_sampler
 def test_rebuilt_search_goes_on_as_the_first(sampler: str) -> None:
@@ -68,6 +70,7 @@ def test_rebuilt_search_goes_on_as_the_first(sampler: str) -> None:
         assert rebuilt.ask(len(asked[done])) == asked[done]
 
 
+@pytest.mark.slow
 @every_sampler
 def test_seed_fixes_the_suggestions(sampler: str) -> None:
     """One seed gives one search; another gives another, also where they agree in the low 32 bits, up to 2**63 - 1."""
@@ -77,6 +80,7 @@ def test_seed_fixes_the_suggestions(sampler: str) -> None:
         assert play(search(sampler, seed, trials=4), trials=4) != first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sampler", "trials", "seeds"), [("tpe", 41, 10), ("cmaes", 41, 10), ("gp", 13, 2)])
 def test_adaptive_samplers_beat_random(sampler: str, trials: int, seeds: int) -> None:
     """On a bowl in two dimensions the last round of four is, on average over seeds, less than half as bad as random's.
@@ -97,6 +101,7 @@ def test_adaptive_samplers_beat_random(sampler: str, trials: int, seeds: int) ->
     assert adapted < random / 2
 
 
+@pytest.mark.slow
 @every_sampler
 def test_scores_reach_adaptive_samplers_alone(sampler: str) -> None:
     """Opposite scores lead an adaptive sampler elsewhere; the others, whose points arms share, do not hear them."""
@@ -171,6 +176,7 @@ def test_replay_refuses_what_was_never_suggested(sampler: str, done: int) -> Non
         found.replay(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])
 def test_replay_takes_scores_of_any_setting(sampler: str) -> None:
     """A sampler without state takes committed trials of another version as they are, and goes on from them."""
@@ -190,6 +196,7 @@ def test_arm_without_searched_keys(sampler: str) -> None:
     assert play(search(sampler, space={}), score=lambda setting: 0.5) == [[{}] * count for count in rounds(9, 3)]
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_or_warned() -> None:
     """All samplers through all rounds, with warnings as errors: exit status 0, empty stdout and stderr."""
     program = (

@@ -128,6 +128,7 @@ def test_a_population_that_was_revised_goes_once_its_successor_can_be_read(tmp_p
     assert store.table().equals(rows)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_set_aside_goes_whole(tmp_path: Path) -> None:
     """A real sweep with report, winners and their pictures, set aside as --fresh does: the folder is gone.
 

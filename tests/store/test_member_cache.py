@@ -52,6 +52,7 @@ def test_a_sweep_of_members_known_beside_it_trains_none(tmp_path: Path) -> None:
     assert {second.metadata(i)["seconds"] for i in second.committed()} == {"0.000"}
 
 
+@pytest.mark.slow
 def test_no_reuse_trains_every_member(tmp_path: Path) -> None:
     """Without the shelf the second sweep trains all of its members, to the same rows."""
     first, members = trained(experiment(), tmp_path / "first")
@@ -60,6 +61,7 @@ def test_no_reuse_trains_every_member(tmp_path: Path) -> None:
     assert_same_rows(second, first)
 
 
+@pytest.mark.slow
 def test_what_differs_is_trained(tmp_path: Path) -> None:
     """A sweep with one variant more trains that one's members; with more confirm seeds those; with other steps all."""
     trained(experiment(), tmp_path / "first")
@@ -84,6 +86,7 @@ def test_equal_members_of_one_population_are_trained_once(tmp_path: Path) -> Non
     assert (alike <= 1).all(axis=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["machine", "torch", "device"])
 def test_other_machines_and_versions_are_left_out(tmp_path: Path, field: str) -> None:
     """Bits are promised on one machine and version alone: a sweep made elsewhere is not taken from."""
@@ -93,6 +96,7 @@ def test_other_machines_and_versions_are_left_out(tmp_path: Path, field: str) ->
     assert trained(experiment(), tmp_path / "second")[1] == members
 
 
+@pytest.mark.slow
 def test_damaged_neighbours_are_left_out(tmp_path: Path) -> None:
     """Neither a damaged population, a damaged description nor an older format stops a sweep beside them."""
     first, members = trained(experiment(), tmp_path / "first")
@@ -107,6 +111,7 @@ def test_damaged_neighbours_are_left_out(tmp_path: Path) -> None:
     assert len(second.committed()) == len(first.committed())
 
 
+@pytest.mark.slow
 def test_failed_and_pruned_members_are_not_taken(tmp_path: Path) -> None:
     """A member that once had no memory may have it now, and one that halving stopped did not come to its end."""
     first, _ = trained(experiment(), tmp_path / "first")
@@ -120,6 +125,7 @@ def test_failed_and_pruned_members_are_not_taken(tmp_path: Path) -> None:
         (tmp_path / outcome / "sweep.json").unlink()
 
 
+@pytest.mark.slow
 def test_a_grid_in_a_larger_grid_trains_the_new_points(tmp_path: Path) -> None:
     """Points of an earlier grid are taken, whatever their place in the new one."""
     small = {"lr_d": {"choices": [2e-4]}, "lr_g": {"choices": [2e-4, 1e-3]}}
@@ -135,6 +141,7 @@ def test_a_grid_in_a_larger_grid_trains_the_new_points(tmp_path: Path) -> None:
     assert reused >= 2 * 2 * 2  # both points of the small grid; a winner in common is confirmed from there, too
 
 
+@pytest.mark.slow
 def test_an_unfinished_sweep_is_taken_from(tmp_path: Path) -> None:
     """Members committed before an interrupt are reused, by other sweeps and by the sweep itself."""
     with pytest.raises(KeyboardInterrupt):
@@ -144,6 +151,7 @@ def test_an_unfinished_sweep_is_taken_from(tmp_path: Path) -> None:
     assert members == len(store.table()) - done
 
 
+@pytest.mark.slow
 def test_halved_rounds_have_the_same_rows_beside_a_neighbour(tmp_path: Path) -> None:
     """Whatever is taken from beside, a sweep with halving ends with the rows it has alone."""
     halving = {"sampler": "sobol", "trials": 5, "seeds": 2, "space": RATES, "halving": 2, "rungs": 1}
