@@ -131,7 +131,7 @@ class Campaign:
         if self._rng.random() < 0.25:
             time.sleep(self._rng.uniform(0.1, 4.0))
         else:
-            run.wait_for(*(("going on",) if before == populations else ("population",)))
+            run.wait_for(*(("resuming",) if before == populations else ("population",)))
             time.sleep(self._rng.uniform(0.0, 4.0 if before == populations else 0.5))
         mirrors = psutil.Process(run.process.pid).children() if run.process.poll() is None else []
         run.process.kill()
@@ -195,7 +195,7 @@ class Campaign:
 
 def _phase(run: Run, committed: int, spec: Experiment) -> Phase:
     """What the command was at when it was killed."""
-    if not run.heard("starting", "going on"):
+    if not run.heard("starting", "resuming"):
         return "loading"
     rounds = planned(spec)
     if committed == sum(len(this.populations) for this in rounds):

@@ -90,7 +90,7 @@ def test_killed_again_and_again_a_sweep_loses_and_doubles_nothing(
     """
     folder, uri = tmp_path / "killed", f"sqlite:///{mlflow_database}"
     rng, seen = np.random.default_rng(20_240_607), [0]
-    launched, working, committed = (), ("starting", "going on"), ("population",)
+    launched, working, committed = (), ("starting", "resuming"), ("population",)
     moments = [launched, committed, working, committed, launched, committed]
     for n, line in enumerate(moments):
         run = start(folder, uri, failpoint="commit.begun:3" if line is committed else "commit.begun:1")
