@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from hypothesis import settings
-from support.forks import Forks
+from support.forks import Forks, end_shared, shared
 
 from harness.store import Store
 
@@ -82,10 +82,9 @@ def uri(empty_database: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
+def forks() -> Forks:
     """A process to fork from, with everything imported."""
-    with Forks() as started:
-        yield started
+    return shared()
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +105,11 @@ def tab(chromium: Browser, tmp_path: Path) -> Iterator[Tab]:
     yield opened
     opened.close()
     assert opened.problems == []
+
+
+def pytest_sessionfinish() -> None:
+    """End the process that commands were forked from."""
+    end_shared()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

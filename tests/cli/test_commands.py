@@ -20,7 +20,16 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from support.command_line import COMMANDS, EXPERIMENT, HARNESS, environment, harness, hear_interrupts, tree
+from support.command_line import (
+    COMMANDS,
+    EXPERIMENT,
+    HARNESS,
+    console_script,
+    environment,
+    harness,
+    hear_interrupts,
+    tree,
+)
 from support.sweeps import altered
 
 from harness.cli.doctor import OPTIONAL
@@ -36,7 +45,7 @@ def swept_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory with an experiment file and the sweep that the command made of it, to read only."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "small.toml").write_text(EXPERIMENT)
-    done = harness(folder, "sweep", "small.toml")
+    done = console_script(folder, "sweep", "small.toml")
     assert done.returncode == 0, done.stderr
     (folder / "said.txt").write_text(done.stderr)
     waited = harness(folder, "mirror", "small")  # the sweep waits two seconds for its mirror, and no longer
@@ -67,7 +76,8 @@ def printed_json(done: subprocess.CompletedProcess[str]) -> Any:
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=lambda words: " ".join(words) or "all")
 def test_help_shows_examples(command: tuple[str, ...], tmp_path: Path) -> None:
     """``--help`` of the program and of each command ends well and shows how to call it; the program's lists all."""
-    done = harness(tmp_path, *command, "--help")
+    run = harness if command else console_script
+    done = run(tmp_path, *command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     _, _, examples = done.stdout.partition("Examples:")
     assert f"harness {' '.join(command)}".strip() in examples

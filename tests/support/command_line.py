@@ -1,4 +1,4 @@
-"""The command line as a user meets it: the console script in a process of its own, and an experiment of a second."""
+"""The command line as a user meets it: in a fork or as the console script, and an experiment of a second."""
 
 from __future__ import annotations
 
@@ -41,12 +41,20 @@ seeds = 2
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment without a tracking store of its own, at 100 columns, with ``changes``."""
-    kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    return {**kept, "COLUMNS": "100", **changes}
+    inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    return {**inherited, "COLUMNS": "100", **changes}
 
 
 def harness(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Run the console script in ``folder`` to its end, with pipes for what it prints."""
+    """Run the command line in ``folder`` to its end, in a fork, which need not import torch anew (``forks.py``)."""
+    from support.forks import COMMAND_LINE, shared
+
+    ended = shared().run_in(environment(**changes), COMMAND_LINE, *arguments, folder=folder)
+    return subprocess.CompletedProcess(["harness", *arguments], ended.status, ended.out, ended.err)
+
+
+def console_script(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed console script in ``folder`` to its end, with pipes for what it prints."""
     return subprocess.run(
         [str(HARNESS), *arguments],
         cwd=folder,
@@ -54,7 +62,6 @@ def harness(folder: Path, *arguments: str, **changes: str) -> subprocess.Complet
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
     )
 
 

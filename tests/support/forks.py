@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ IMPORTED = (
     "analysis.report",
     "analysis.winner_figure",
     "harness.cli",
+    "harness.engines.auto",
+    "harness.search.adaptive",
     "harness.sweep.sweep",
     "harness.tracking",
     "support.sweeps",
@@ -81,13 +84,37 @@ class Forks:
         already. What it prints goes to ``out``, if named. ``changes`` are of the environment; no mirror of the fork
         reaches a store unless one is named there.
         """
+        variables = environment(**{"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", **changes})
+        return self.run_in(variables, call, *arguments, folder=folder, limits=limits, out=out)
+
+    def run_in(
+        self,
+        variables: Mapping[str, str],
+        call: str,
+        *arguments: object,
+        folder: Path,
+        limits: Mapping[str, int] | None = None,
+        out: Path | None = None,
+    ) -> Ended:
+        """Run as ``run`` does, with these variables and no others in the environment."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        told = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", **changes}
-        request = [call, list(map(str, arguments)), str(folder), dict(limits or {}), str(out or ""), told]
+        request = [call, list(map(str, arguments)), str(folder), dict(limits or {}), str(out or ""), dict(variables)]
         self._process.stdin.write(f"{json.dumps(request)}\n")
         self._process.stdin.flush()
         return Ended(**json.loads(self._process.stdout.readline()))
+
+
+@cache
+def shared() -> Forks:
+    """The one process to fork from of a test run, started at first use; it ends with the run (conftest.py)."""
+    return Forks().__enter__()
+
+
+def end_shared() -> None:
+    """End the shared process, if there is one."""
+    if shared.cache_info().currsize:
+        shared().__exit__()
 
 
 def _serve() -> None:
@@ -129,7 +156,7 @@ def _become(
     folder: str,
     limits: Mapping[str, int],
     sink: str,
-    changes: Mapping[str, str],
+    variables: Mapping[str, str],
     *said: int,
 ) -> None:
     """Be the process that was asked for, and never return."""
@@ -139,7 +166,8 @@ def _become(
         os.dup2(os.open(sink, os.O_WRONLY) if sink else said[0], 1)
         os.dup2(said[1], 2)
         os.chdir(folder)
-        os.environ.update(changes)
+        os.environ.clear()
+        os.environ.update(variables)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         for name, allowed in limits.items():
             held = _held_bytes() if name == "RLIMIT_AS" else 0
