@@ -17,9 +17,10 @@ MAX_STEPS = 40
 
 def extent(values: Iterable[float], lowest: float, room: float = 1.25) -> tuple[float, float]:
     """Ends of a logarithmic axis that holds positive values, with some room; none below ``lowest``."""
-    known = np.array([v for v in values if v is not None and np.isfinite(v)], dtype=np.float64).clip(lowest)
+    known = np.array([v for v in values if v is not None and np.isfinite(v)], dtype=np.float64)
     if not known.size:
         return lowest, 1.0
+    known = known.clip(lowest, np.finfo(np.float64).max / room)
     return float(known.min() / room), float(known.max() * room)
 
 

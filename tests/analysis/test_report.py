@@ -9,6 +9,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -18,6 +19,7 @@ from support.fabricated import ARMS, fabricate_sweep
 from support.reports import Outline, committed, page_of
 
 from analysis.report import write_report, write_reports
+from analysis.report.axes import extent
 from analysis.report.report_page import markdown_page
 from analysis.report.sections.answer import remarks
 from analysis.report.sections.settings import budget_table
@@ -63,6 +65,12 @@ FIGURES = {
 
 #: Those of them for which three trials an arm are too few: the page says so instead.
 UNDRAWN = {"importance"}
+
+
+def test_an_axis_holds_numbers_of_any_size() -> None:
+    """The room beside the largest number of float64 ends no axis at infinity."""
+    assert extent([1e-300, 1.7e308], 1e-4) == (1e-4 / 1.25, pytest.approx(np.finfo(np.float64).max))
+    assert extent([None, float("nan")], 1e-4) == (1e-4, 1.0)
 
 
 def test_the_page_has_every_part(folder: Path) -> None:

@@ -11,12 +11,12 @@ import pytest
 from support.command_line import EXPERIMENT, tree
 from support.fabricated import ARMS, fabricate_sweep
 from support.forks import COMMAND_LINE, Forks
-from support.mlflow_store import assert_all_there, make_database, make_sweep
+from support.mlflow_store import assert_all_there, make_database, make_sweep, mirrored_now
 from support.sweeps import assert_same_rows, carry_on
 
 from analysis.report import write_report
 from harness.config import load
-from harness.store import Store, locked
+from harness.store import Store
 from harness.tracking import Mirror
 
 #: A limit on the size of files stands in for a full disk: both end a write half way with an error of the system.
@@ -86,9 +86,7 @@ def test_a_mirror_on_a_full_disk_says_so_and_catches_up(tmp_path: Path, forks: F
     ended = forks.run(call, folder, uri, folder=tmp_path, limits=ROOM_FOR_NO_POPULATION)
     assert (ended.status, ended.err) == (0, "")
     assert re.search(r"12 trials wait for .*`harness sweep --resume`$", ended.out.strip()), ended.out
-    forks.run(call, folder, uri, folder=tmp_path)
-    with locked(folder / "mirror.lock", wait=True):  # where it was left behind, it goes on by itself
-        pass
+    assert mirrored_now(folder, uri).complete
     assert_all_there(uri)
 
 

@@ -84,6 +84,7 @@ for kill in range(25):
 #: A limit of 10,000 bytes on files stands in for a full disk: both end a write half way with an error of the system.
 LIMITED = """
 import resource
+sys.dont_write_bytecode = True  # it would be cut short, and nobody could import it again
 from pathlib import Path
 from harness.errors import StoreError
 from harness.store import Store, write_whole

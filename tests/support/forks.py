@@ -169,6 +169,9 @@ def _become(
         os.environ.clear()
         os.environ.update(variables)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if limits:  # a limit on files would cut bytecode short, which nobody could import again
+            sys.dont_write_bytecode = True
+            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         for name, allowed in limits.items():
             held = _held_bytes() if name == "RLIMIT_AS" else 0
             resource.setrlimit(getattr(resource, name), (held + allowed, held + allowed))
