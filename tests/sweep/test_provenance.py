@@ -161,5 +161,5 @@ def test_no_repository_says_nothing(repository: Path) -> None:
 def test_doctor_names_the_extras_that_there_are() -> None:
     """Each extra of pyproject.toml installs what `harness doctor` says it does, and there is no other."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    told = {extra: name for name, extra in OPTIONAL.values()}
-    assert told == {extra: Requirement(lines[0]).name for extra, lines in extras.items()}
+    required = {(Requirement(line).name, extra) for extra, lines in extras.items() for line in lines}
+    assert set(OPTIONAL.values()) == required
